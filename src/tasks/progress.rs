@@ -1,0 +1,304 @@
+//! How a running task reports, and how it is told to pause or stop.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::TaskError;
+
+/// At most this often is a live snapshot taken (30 a second).
+const UPDATE_INTERVAL: Duration = Duration::from_millis(33);
+/// A series longer than this is thinned for the screen by dropping every second old point; the newest point always stays.
+const SERIES_LIMIT: usize = 20_000;
+
+/// Locks even when another holder panicked: the data are plain values, valid after every statement.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a job has been told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// Go on.
+    Running,
+    /// Wait at the next check.
+    Paused,
+    /// Stop at the next check.
+    Cancelled,
+}
+
+/// The switch by which a job is paused, resumed or cancelled. Clones share the switch.
+#[derive(Clone, Debug)]
+pub struct Cancel {
+    inner: Arc<CancelInner>,
+}
+
+#[derive(Debug)]
+struct CancelInner {
+    /// Read on every check without a lock: true when anything but `Running` holds.
+    attention: AtomicBool,
+    state: Mutex<CancelState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct CancelState {
+    cancelled: bool,
+    paused_by_user: bool,
+    /// A long job stands aside while a short one runs.
+    yielding: bool,
+}
+
+impl Default for Cancel {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Cancel {
+    /// A switch in the running position.
+    pub fn new() -> Self {
+        Self {
+            inner: Arc::new(CancelInner {
+                attention: AtomicBool::new(false),
+                state: Mutex::new(CancelState::default()),
+                changed: Condvar::new(),
+            }),
+        }
+    }
+
+    fn change(&self, edit: impl FnOnce(&mut CancelState)) {
+        let mut state = lock(&self.inner.state);
+        edit(&mut state);
+        self.inner.attention.store(state.cancelled || state.paused_by_user || state.yielding, Ordering::Release);
+        self.inner.changed.notify_all();
+    }
+
+    /// Stops the job at its next check; final.
+    pub fn cancel(&self) {
+        self.change(|s| s.cancelled = true);
+    }
+
+    /// Pauses or resumes, as the user asked.
+    pub fn set_paused(&self, paused: bool) {
+        self.change(|s| s.paused_by_user = paused);
+    }
+
+    /// Makes a long job stand aside (or go on) while a short one runs.
+    pub fn set_yielding(&self, yielding: bool) {
+        self.change(|s| s.yielding = yielding);
+    }
+
+    /// What the job has been told.
+    pub fn state(&self) -> RunState {
+        let state = *lock(&self.inner.state);
+        if state.cancelled {
+            RunState::Cancelled
+        } else if state.paused_by_user || state.yielding {
+            RunState::Paused
+        } else {
+            RunState::Running
+        }
+    }
+
+    /// True once cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.inner.attention.load(Ordering::Acquire) && lock(&self.inner.state).cancelled
+    }
+
+    /// Returns at once while running, waits while paused.
+    ///
+    /// # Errors
+    /// [`TaskError::Cancelled`] once cancelled.
+    pub fn check(&self) -> Result<(), TaskError> {
+        if !self.inner.attention.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut state = lock(&self.inner.state);
+        loop {
+            if state.cancelled {
+                return Err(TaskError::Cancelled);
+            }
+            if !state.paused_by_user && !state.yielding {
+                return Ok(());
+            }
+            state = self.inner.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// A named series that only grows, e.g. `chi2` against the step.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Series {
+    /// Name, unique within a job.
+    pub name: String,
+    /// (step, value) in the order logged.
+    pub points: Vec<[f64; 2]>,
+}
+
+/// What the board shows at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// 0 to 1.
+    pub fraction: f64,
+    /// What is being done, in a few words.
+    pub phase: String,
+    /// Number of log points so far; a plot redraws when it has grown.
+    pub log_length: usize,
+}
+
+type Wake = Box<dyn Fn() + Send + Sync>;
+
+/// The untyped side of [`Progress`]: what the jobs panel and the terminal read.
+pub struct Board {
+    cancel: Cancel,
+    wake: Option<Wake>,
+    state: Mutex<BoardState>,
+}
+
+#[derive(Default)]
+struct BoardState {
+    snapshot: Snapshot,
+    series: Vec<Series>,
+    latest: Option<Arc<dyn Any + Send + Sync>>,
+    latest_at: Option<Instant>,
+}
+
+impl std::fmt::Debug for Board {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Board").field("snapshot", &self.snapshot()).finish_non_exhaustive()
+    }
+}
+
+impl Board {
+    /// A board with its own switch and nobody to wake.
+    pub fn new() -> Arc<Self> {
+        Self::with(Cancel::new(), None)
+    }
+
+    /// A board on a given switch; `wake` is called after each visible change (the window asks for a repaint there).
+    pub fn with(cancel: Cancel, wake: Option<Wake>) -> Arc<Self> {
+        Arc::new(Self { cancel, wake, state: Mutex::new(BoardState::default()) })
+    }
+
+    /// The switch.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// Fraction and phase now.
+    pub fn snapshot(&self) -> Snapshot {
+        lock(&self.state).snapshot.clone()
+    }
+
+    /// Copy of every series so far.
+    pub fn series(&self) -> Vec<Series> {
+        lock(&self.state).series.clone()
+    }
+
+    /// The newest live snapshot, if it is a `U`.
+    pub fn latest<U: Send + Sync + 'static>(&self) -> Option<Arc<U>> {
+        let latest = lock(&self.state).latest.clone()?;
+        latest.downcast::<U>().ok()
+    }
+
+    fn wake(&self) {
+        if let Some(wake) = &self.wake {
+            wake();
+        }
+    }
+}
+
+/// Handle by which a running task reports. Clones report to the same board.
+pub struct Progress<U> {
+    board: Arc<Board>,
+    kind: PhantomData<fn(U)>,
+}
+
+impl<U> Clone for Progress<U> {
+    fn clone(&self) -> Self {
+        Self { board: self.board.clone(), kind: PhantomData }
+    }
+}
+
+impl<U: Send + Sync + 'static> Progress<U> {
+    /// Reports to `board`.
+    pub fn on(board: &Arc<Board>) -> Self {
+        Self { board: board.clone(), kind: PhantomData }
+    }
+
+    /// Reports to nobody: for tests and for calls from other tasks.
+    pub fn silent() -> Self {
+        Self::on(&Board::new())
+    }
+
+    /// The board behind.
+    pub fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
+    /// Sets the fraction done, 0 to 1 (other values are clamped).
+    pub fn fraction(&self, fraction: f64) {
+        lock(&self.board.state).snapshot.fraction = if fraction.is_finite() { fraction.clamp(0.0, 1.0) } else { 0.0 };
+        self.board.wake();
+    }
+
+    /// Says what is being done.
+    pub fn phase(&self, phase: impl Into<String>) {
+        lock(&self.board.state).snapshot.phase = phase.into();
+        self.board.wake();
+    }
+
+    /// Adds a point to a named series.
+    pub fn log(&self, series: &str, step: f64, value: f64) {
+        {
+            let state = &mut *lock(&self.board.state);
+            state.snapshot.log_length += 1;
+            let series = match state.series.iter_mut().position(|s| s.name == series) {
+                Some(i) => &mut state.series[i],
+                None => {
+                    state.series.push(Series { name: series.to_owned(), points: Vec::new() });
+                    let last = state.series.len() - 1;
+                    &mut state.series[last]
+                }
+            };
+            if series.points.len() >= SERIES_LIMIT {
+                let mut keep = true;
+                series.points.retain(|_| {
+                    keep = !keep;
+                    keep
+                });
+            }
+            series.points.push([step, value]);
+        }
+        self.board.wake();
+    }
+
+    /// Offers a live snapshot; `make` runs only when the last one is at least 33 ms old.
+    pub fn update(&self, make: impl FnOnce() -> U) {
+        let due = lock(&self.board.state).latest_at.is_none_or(|at| at.elapsed() >= UPDATE_INTERVAL);
+        if due {
+            self.update_now(make());
+        }
+    }
+
+    /// Puts a live snapshot up whatever the clock says: for the last one of a phase.
+    pub fn update_now(&self, update: U) {
+        {
+            let mut state = lock(&self.board.state);
+            state.latest = Some(Arc::new(update));
+            state.latest_at = Some(Instant::now());
+        }
+        self.board.wake();
+    }
+
+    /// Call often (at least every 0.2 s of work): waits while paused.
+    ///
+    /// # Errors
+    /// [`TaskError::Cancelled`] once cancelled; pass it on with `?`.
+    pub fn check(&self) -> Result<(), TaskError> {
+        self.board.cancel.check()
+    }
+}
