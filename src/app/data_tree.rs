@@ -1,0 +1,91 @@
+//! The left side: opened files with their HDUs, run folders with their products, and the studies.
+
+use std::path::Path;
+
+use egui::{CollapsingHeader, RichText, Ui};
+
+use super::{Opened, Workbench};
+use crate::panels::{Command, PANELS};
+
+impl Workbench {
+    /// Draws the data tree.
+    pub(super) fn data_tree_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
+        ui.add_space(4.0);
+        ui.horizontal(|ui| {
+            ui.heading("Data");
+            if ui.small_button("Open…").on_hover_text("Open a FITS file, a run folder or a session").clicked() {
+                commands.push(Command::Open);
+            }
+        });
+        if self.opened.is_empty() {
+            ui.weak("Nothing opened yet");
+        }
+        for (path, opened) in &self.opened {
+            self.opened_ui(ui, path, opened, commands);
+        }
+        ui.add_space(10.0);
+        ui.heading("Studies");
+        for panel in PANELS.iter().filter(|p| p.study) {
+            let open = self.views.values().any(|v| v.kind == panel.kind);
+            if ui.selectable_label(open, panel.title).on_hover_text(panel.help).clicked() {
+                commands.push(Command::OpenPanel(panel.kind));
+            }
+        }
+    }
+
+    fn opened_ui(&self, ui: &mut Ui, path: &Path, opened: &Opened, commands: &mut Vec<Command>) {
+        let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+        let full = path.display().to_string();
+        let header = match opened {
+            Opened::Waiting => {
+                ui.horizontal(|ui| {
+                    ui.spinner();
+                    ui.label(&name).on_hover_text(&full);
+                });
+                return;
+            }
+            Opened::Failed(message) => {
+                let color = ui.visuals().error_fg_color;
+                ui.horizontal(|ui| {
+                    ui.colored_label(color, &name).on_hover_text(message);
+                    if ui.small_button("×").on_hover_text("Take it out of the list").clicked() {
+                        commands.push(Command::Forget(path.to_owned()));
+                    }
+                });
+                return;
+            }
+            Opened::File(id) => CollapsingHeader::new(&name).id_salt(&full).default_open(true).show(ui, |ui| {
+                for hdu in self.services.store.hdus(*id) {
+                    let text = format!("{} {}  {}", hdu.index, hdu.name, hdu.shape_text());
+                    if hdu.is_image() {
+                        if ui.selectable_label(false, text).on_hover_text("Show this image").clicked() {
+                            commands.push(Command::ShowImage { path: path.to_owned(), hdu: hdu.index });
+                        }
+                    } else {
+                        ui.weak(text).on_hover_text(hdu.kind_text());
+                    }
+                }
+            }),
+            Opened::Run(record) => CollapsingHeader::new(&name).id_salt(&full).default_open(true).show(ui, |ui| {
+                if ui.selectable_label(false, RichText::new(&record.task).strong()).on_hover_text("Show this run in its study").clicked() {
+                    commands.push(Command::OpenPath(path.to_owned()));
+                }
+                for file in record.files.iter().filter(|f| f.ends_with(".fits")) {
+                    if ui.selectable_label(false, file).on_hover_text("Show this image").clicked() {
+                        commands.push(Command::OpenPath(path.join(file)));
+                    }
+                }
+            }),
+        };
+        header.header_response.on_hover_text(&full).context_menu(|ui| {
+            if ui.button("Copy path").clicked() {
+                commands.push(Command::Copy(full.clone()));
+                ui.close();
+            }
+            if ui.button("Close").clicked() {
+                commands.push(Command::Forget(path.to_owned()));
+                ui.close();
+            }
+        });
+    }
+}

@@ -1,0 +1,240 @@
+//! What the window does apart from drawing: taking results, carrying out commands. Runs also when the window is hidden.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egui::Context;
+
+use super::{Dialog, Opened, Session, Workbench};
+use crate::data::DataId;
+use crate::panels::{Command, PANELS, PanelContext, Severity};
+use crate::runs::Record;
+use crate::workers::Answer;
+
+/// A frame spends at most this long on taking results.
+const FRAME_BUDGET: Duration = Duration::from_millis(10);
+
+/// What a path turned out to be.
+enum Kind {
+    Fits(DataId),
+    Run(Arc<Record>),
+    Session(Box<Session>),
+}
+
+impl Workbench {
+    /// Takes results and carries out commands; call once before each [`Workbench::ui`].
+    pub fn logic(&mut self, ctx: &Context) {
+        if self.applied_theme != Some(self.theme) {
+            if self.applied_theme.is_none() {
+                super::theme::install(ctx, self.theme);
+            } else {
+                super::theme::apply(ctx, self.theme);
+            }
+            self.applied_theme = Some(self.theme);
+        }
+        if (ctx.zoom_factor() - self.zoom).abs() > 1e-3 {
+            ctx.set_zoom_factor(self.zoom);
+        }
+        let started = Instant::now();
+        self.take_shortcuts(ctx);
+        self.take_opened();
+        let mut commands = Vec::new();
+        for view in self.views.values_mut() {
+            view.panel.logic(&mut PanelContext { services: &self.services, commands: &mut commands });
+            if started.elapsed() > FRAME_BUDGET {
+                ctx.request_repaint();
+                break;
+            }
+        }
+        self.commands.extend(commands);
+        while let Some(command) = self.commands.pop_front() {
+            self.carry_out(command, ctx);
+            if started.elapsed() > FRAME_BUDGET {
+                ctx.request_repaint();
+                break;
+            }
+        }
+    }
+
+    fn take_shortcuts(&mut self, ctx: &Context) {
+        // Keys without Ctrl act only when no text is being typed.
+        let typing = ctx.text_edit_focused();
+        let mut listed: Vec<_> = Command::listed().into_iter().filter_map(|l| Some((l.shortcut?, l.command))).collect();
+        // Most modifiers first, so that Ctrl+Shift+S is not taken for Ctrl+S.
+        listed.sort_by_key(|(keys, _)| {
+            let m = keys.modifiers;
+            std::cmp::Reverse([m.ctrl || m.command, m.shift, m.alt].into_iter().filter(|held| *held).count())
+        });
+        for (keys, command) in listed {
+            if typing && keys.modifiers.is_none() && !is_function_key(keys.logical_key) {
+                continue;
+            }
+            if ctx.input_mut(|i| i.consume_shortcut(&keys)) {
+                self.commands.push_back(command);
+            }
+        }
+    }
+
+    /// Reads the paths that wait, in the background, and puts what came back into the tree.
+    fn take_opened(&mut self) {
+        let mut sessions = Vec::new();
+        for index in 0..self.opened.len() {
+            if !matches!(self.opened[index].1, Opened::Waiting) {
+                continue;
+            }
+            let path = self.opened[index].0.clone();
+            let store = self.services.store.clone();
+            let work_path = path.clone();
+            let answer = self.services.queries.ask(
+                &format!("open {}", path.display()),
+                &path,
+                &self.services.wake,
+                move |_| identify(&work_path, &store),
+            );
+            match answer {
+                Answer::Ready(kind) => {
+                    self.opened[index].1 = match kind.as_ref() {
+                        Kind::Fits(id) => Opened::File(*id),
+                        Kind::Run(record) => Opened::Run(record.clone()),
+                        Kind::Session(session) => {
+                            sessions.push((index, path, session.clone()));
+                            continue;
+                        }
+                    };
+                    self.show_opened(&path);
+                }
+                Answer::Failed(message) => {
+                    self.notices.push(Severity::Error, message.to_string());
+                    self.opened[index].1 = Opened::Failed(message.to_string());
+                }
+                Answer::Pending { .. } => {}
+            }
+        }
+        for (index, path, session) in sessions.into_iter().rev() {
+            self.opened.remove(index);
+            self.session_path = Some(path);
+            self.restore(&session);
+        }
+    }
+
+    /// Shows what was just opened, if the user asked for it (not when a session brought it).
+    fn show_opened(&mut self, path: &Path) {
+        let Some(at) = self.to_show.iter().position(|p| p == path) else { return };
+        self.to_show.remove(at);
+        match self.opened.iter().find(|(p, _)| p == path).map(|(_, o)| o.clone()) {
+            Some(Opened::File(id)) => {
+                if let Some(hdu) = self.services.store.first_image(id) {
+                    self.commands.push_back(Command::ShowImage { path: path.to_owned(), hdu });
+                } else {
+                    self.notices.push(Severity::Warning, format!("{}: no image in this file", path.display()));
+                }
+            }
+            Some(Opened::Run(record)) => self.show_run(path, &record),
+            _ => {}
+        }
+    }
+
+    /// Opens a run folder in the panel of its study.
+    fn show_run(&mut self, path: &Path, record: &Record) {
+        let study = record.task.split('.').next().unwrap_or_default();
+        let Some(entry) = PANELS.iter().find(|p| p.study && p.kind == study) else {
+            self.notices.push(Severity::Warning, format!("{}: no panel for the task {}", path.display(), record.task));
+            return;
+        };
+        let id = self.focus_or_add(entry);
+        let mut commands = Vec::new();
+        if let Some(view) = self.views.get_mut(&id) {
+            view.panel.open(path, &mut PanelContext { services: &self.services, commands: &mut commands });
+        }
+        self.commands.extend(commands);
+    }
+
+    fn carry_out(&mut self, command: Command, ctx: &Context) {
+        match command {
+            Command::Open => self.dialog = Some(Dialog::Open(String::new())),
+            Command::OpenPath(path) => self.open(&path),
+            Command::ShowImage { path, hdu } => {
+                if let Some(entry) = crate::panels::entry("image") {
+                    let state = serde_json::json!({ "path": path, "hdu": hdu });
+                    self.add_view(entry, &state);
+                }
+            }
+            Command::OpenPanel(kind) => {
+                if let Some(entry) = crate::panels::entry(kind) {
+                    self.focus_or_add(entry);
+                }
+            }
+            Command::Forget(path) => {
+                if let Some(at) = self.opened.iter().position(|(p, _)| *p == path) {
+                    if let Opened::File(id) = self.opened.remove(at).1 {
+                        self.services.store.close(id);
+                    }
+                }
+            }
+            Command::CloseView => self.close_focused(),
+            Command::NextView => self.focus_next(),
+            Command::SaveSession => {
+                let path = self.session_path.clone().unwrap_or_else(|| "sextans-session.json".into());
+                self.dialog = Some(Dialog::SaveSession(path.display().to_string()));
+            }
+            Command::SavePicture => self.dialog = Some(Dialog::SavePicture("sextans.png".into())),
+            Command::ToggleTheme => self.theme = self.theme.other(),
+            Command::ToggleData => self.show_data = !self.show_data,
+            Command::ToggleInspector => self.show_inspector = !self.show_inspector,
+            Command::ToggleJobs => self.show_jobs = !self.show_jobs,
+            Command::ZoomIn => self.zoom = (self.zoom * 1.1).min(3.0),
+            Command::ZoomOut => self.zoom = (self.zoom / 1.1).max(0.5),
+            Command::ZoomReset => self.zoom = 1.0,
+            Command::Shortcuts => self.dialog = Some(Dialog::Shortcuts),
+            Command::About => self.dialog = Some(Dialog::About),
+            Command::Copy(text) => ctx.copy_text(text),
+            Command::Notice(severity, text) => self.notices.push(severity, text),
+            Command::Quit => self.quit = true,
+        }
+    }
+
+    /// Opens a path and shows it once it is read.
+    fn open(&mut self, path: &Path) {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        self.to_show.push(path.clone());
+        match self.opened.iter_mut().find(|(p, _)| *p == path) {
+            None => self.remember(&path),
+            Some((_, Opened::File(_) | Opened::Run(_))) => self.show_opened(&path),
+            Some((_, state)) => *state = Opened::Waiting,
+        }
+    }
+
+    /// Saves the session and says so.
+    pub(super) fn save_session(&mut self, path: &Path) {
+        match self.session().save(path) {
+            Ok(()) => {
+                self.session_path = Some(path.to_owned());
+                self.notices.push(Severity::Info, format!("Session saved to {}", path.display()));
+            }
+            Err(error) => self.notices.push(Severity::Error, error.to_string()),
+        }
+    }
+}
+
+fn is_function_key(key: egui::Key) -> bool {
+    use egui::Key;
+    matches!(key, Key::F1 | Key::F2 | Key::F3 | Key::F4 | Key::F5 | Key::F11)
+}
+
+/// Finds out what a path is, reading headers only.
+fn identify(path: &Path, store: &crate::data::Store) -> Result<Kind, String> {
+    if path.is_dir() {
+        let record = Record::load(path).map_err(|e| e.to_string())?;
+        return Ok(Kind::Run(Arc::new(record)));
+    }
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    match extension.as_str() {
+        "json" if path.file_name().is_some_and(|n| n == "record.json") => {
+            let folder: PathBuf = path.parent().map(Path::to_owned).unwrap_or_default();
+            Record::load(&folder).map(|r| Kind::Run(Arc::new(r))).map_err(|e| e.to_string())
+        }
+        "json" => Session::load(path).map(|s| Kind::Session(Box::new(s))).map_err(|e| e.to_string()),
+        _ => store.open(path).map(Kind::Fits).map_err(|e| e.to_string()),
+    }
+}

@@ -1,0 +1,215 @@
+//! The window: shell, docking, commands, session, theme, notices.
+//!
+//! [`Workbench`] is the same under eframe ([`open_window`]), in tests, and in [`headless`] rendering:
+//! all three call [`Workbench::logic`] and [`Workbench::ui`], nothing else.
+
+mod data_tree;
+mod headless;
+mod jobs_view;
+mod logic;
+mod notices;
+mod session;
+pub mod theme;
+mod ui;
+mod views;
+mod window;
+
+pub use headless::{RenderOptions, render, render_image};
+pub use notices::Notices;
+pub use session::{SESSION_VERSION, Session, SessionError, ViewRecord};
+pub use theme::ThemeChoice;
+pub use window::{WindowOptions, open_window};
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::data::Store;
+use crate::panels::{Command, Panel, Services, Wake};
+use crate::workers::{Jobs, Queries};
+
+/// Number of a view in the layout.
+pub type ViewId = u64;
+
+/// One open view: what it is and its panel.
+struct View {
+    kind: &'static str,
+    panel: Box<dyn Panel>,
+}
+
+/// A dialog that is open.
+#[derive(Clone, Debug, PartialEq)]
+enum Dialog {
+    /// A path to open.
+    Open(String),
+    /// A path to save the session to.
+    SaveSession(String),
+    /// A path to save the picture to.
+    SavePicture(String),
+    /// Commands and keys.
+    Shortcuts,
+    /// What this program is.
+    About,
+}
+
+/// Something opened, as the data tree shows it.
+#[derive(Clone, Debug)]
+enum Opened {
+    /// A file being read.
+    Waiting,
+    /// A FITS file in the store.
+    File(crate::data::DataId),
+    /// A run folder.
+    Run(Arc<crate::runs::Record>),
+    /// It could not be opened.
+    Failed(String),
+}
+
+/// The whole window, without the window.
+pub struct Workbench {
+    services: Services,
+    theme: ThemeChoice,
+    applied_theme: Option<ThemeChoice>,
+    zoom: f32,
+    show_data: bool,
+    show_inspector: bool,
+    show_jobs: bool,
+    /// Paths that the user asked to see, shown once they are read.
+    to_show: Vec<PathBuf>,
+    /// Opened paths in order; what they turned out to be.
+    opened: Vec<(PathBuf, Opened)>,
+    views: BTreeMap<ViewId, View>,
+    tree: egui_tiles::Tree<ViewId>,
+    next_view: ViewId,
+    focused: Option<ViewId>,
+    dialog: Option<Dialog>,
+    notices: Notices,
+    commands: VecDeque<Command>,
+    session_path: Option<PathBuf>,
+    /// Set by [`Command::Quit`] and read by the shell.
+    pub quit: bool,
+    /// Set by [`Command::SavePicture`]: the shell takes a screenshot and clears it.
+    pub picture_wanted: Option<PathBuf>,
+}
+
+impl Workbench {
+    /// An empty window. `wake` is called from worker threads when there is something new to draw.
+    pub fn new(wake: Wake) -> Self {
+        let services = Services {
+            store: Arc::new(Store::new(memory_budget())),
+            jobs: Arc::new(Jobs::new()),
+            queries: Arc::new(Queries::new(memory_budget() / 4)),
+            wake,
+        };
+        Self {
+            services,
+            theme: ThemeChoice::Dark,
+            applied_theme: None,
+            zoom: 1.0,
+            show_data: true,
+            show_inspector: true,
+            show_jobs: false,
+            to_show: Vec::new(),
+            opened: Vec::new(),
+            views: BTreeMap::new(),
+            tree: egui_tiles::Tree::empty(egui::Id::unique("views")),
+            next_view: 1,
+            focused: None,
+            dialog: None,
+            notices: Notices::default(),
+            commands: VecDeque::new(),
+            session_path: None,
+            quit: false,
+            picture_wanted: None,
+        }
+    }
+
+    /// Queues a command, as a menu would.
+    pub fn send(&mut self, command: Command) {
+        self.commands.push_back(command);
+    }
+
+    /// Switches the theme.
+    pub fn set_theme(&mut self, theme: ThemeChoice) {
+        self.theme = theme;
+    }
+
+    /// The services, for tests that look at jobs and data.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Messages so far.
+    pub fn notices(&self) -> &Notices {
+        &self.notices
+    }
+
+    /// True while a job or query is running that will change the picture.
+    pub fn busy(&self) -> bool {
+        !self.commands.is_empty()
+            || self.opened.iter().any(|(_, o)| matches!(o, Opened::Waiting))
+            || self.views.values().any(|v| v.panel.busy())
+    }
+
+    /// Everything worth saving.
+    pub fn session(&self) -> Session {
+        Session {
+            version: SESSION_VERSION,
+            theme: self.theme,
+            zoom: self.zoom,
+            show_data: self.show_data,
+            show_inspector: self.show_inspector,
+            show_jobs: self.show_jobs,
+            paths: self.opened.iter().map(|(p, _)| p.clone()).collect(),
+            views: self
+                .views
+                .iter()
+                .map(|(id, v)| ViewRecord { id: *id, kind: v.kind.to_owned(), state: v.panel.save() })
+                .collect(),
+            layout: serde_json::to_value(&self.tree).unwrap_or_default(),
+            focused: self.focused,
+        }
+    }
+
+    /// Puts a saved session up, in place of everything that is open. Files that are gone stay in the tree with the reason.
+    pub fn restore(&mut self, session: &Session) {
+        self.theme = session.theme;
+        self.zoom = if session.zoom.is_finite() { session.zoom.clamp(0.5, 3.0) } else { 1.0 };
+        self.show_data = session.show_data;
+        self.show_inspector = session.show_inspector;
+        self.show_jobs = session.show_jobs;
+        self.opened.clear();
+        self.views.clear();
+        for path in &session.paths {
+            self.remember(path);
+        }
+        for record in &session.views {
+            match crate::panels::entry(&record.kind) {
+                Some(entry) => {
+                    let panel = (entry.make)(&record.state);
+                    self.views.insert(record.id, View { kind: entry.kind, panel });
+                }
+                None => self.notices.push(
+                    crate::panels::Severity::Warning,
+                    format!("the session has a view of kind {:?}, which this program does not know; it is left out", record.kind),
+                ),
+            }
+        }
+        self.next_view = self.views.keys().last().map_or(1, |id| id + 1);
+        self.focused = session.focused.filter(|id| self.views.contains_key(id));
+        self.restore_layout(&session.layout);
+    }
+
+    /// Puts a path into the data tree; it is read in the background.
+    fn remember(&mut self, path: &Path) {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        if !self.opened.iter().any(|(p, _)| *p == path) {
+            self.opened.push((path, Opened::Waiting));
+        }
+    }
+}
+
+/// Bytes that opened data may take: half of the machine's memory, at least 256 MB.
+fn memory_budget() -> u64 {
+    (crate::workers::machine_memory() / 2).max(256 << 20)
+}

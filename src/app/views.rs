@@ -1,0 +1,167 @@
+//! The docked views: making, focusing, closing them, and drawing the tree of tabs.
+
+use egui_tiles::{Container, SimplificationOptions, Tile, TileId, Tiles, Tree, UiResponse};
+use serde_json::Value;
+
+use super::{View, ViewId, Workbench};
+use crate::panels::{Command, PanelContext, PanelEntry, Services};
+
+impl Workbench {
+    /// Makes a view and gives it the focus.
+    pub(super) fn add_view(&mut self, entry: &PanelEntry, state: &Value) -> ViewId {
+        let id = self.next_view;
+        self.next_view += 1;
+        self.views.insert(id, View { kind: entry.kind, panel: (entry.make)(state) });
+        let tile = self.tree.tiles.insert_pane(id);
+        match self.tree.root().and_then(|root| self.tabs_within(root)) {
+            Some(tabs) => {
+                if let Some(Tile::Container(Container::Tabs(tabs))) = self.tree.tiles.get_mut(tabs) {
+                    tabs.add_child(tile);
+                    tabs.set_active(tile);
+                }
+            }
+            None => {
+                let root = self.tree.tiles.insert_tab_tile(vec![tile]);
+                self.tree = Tree::new(egui::Id::unique("views"), root, std::mem::take(&mut self.tree.tiles));
+            }
+        }
+        self.focused = Some(id);
+        id
+    }
+
+    /// The tabs that hold the focused view, or the first tabs below `tile`.
+    fn tabs_within(&self, tile: TileId) -> Option<TileId> {
+        if let Some(focused) = self.focused.and_then(|id| self.tree.tiles.find_pane(&id))
+            && let Some(parent) = self.tree.tiles.parent_of(focused)
+            && matches!(self.tree.tiles.get(parent), Some(Tile::Container(Container::Tabs(_))))
+        {
+            return Some(parent);
+        }
+        match self.tree.tiles.get(tile)? {
+            Tile::Container(Container::Tabs(_)) => Some(tile),
+            Tile::Container(container) => container.children().find_map(|child| self.tabs_within(*child)),
+            Tile::Pane(_) => None,
+        }
+    }
+
+    /// The open view of a kind, focused; made if there is none.
+    pub(super) fn focus_or_add(&mut self, entry: &PanelEntry) -> ViewId {
+        match self.views.iter().find(|(_, v)| v.kind == entry.kind).map(|(id, _)| *id) {
+            Some(id) => {
+                self.focus(id);
+                id
+            }
+            None => self.add_view(entry, &Value::Null),
+        }
+    }
+
+    /// Brings a view to the front.
+    pub(super) fn focus(&mut self, id: ViewId) {
+        self.focused = Some(id);
+        self.tree.make_active(|_, tile| matches!(tile, Tile::Pane(pane) if *pane == id));
+    }
+
+    /// Closes the focused view.
+    pub(super) fn close_focused(&mut self) {
+        let Some(id) = self.focused.take() else { return };
+        if let Some(tile) = self.tree.tiles.find_pane(&id) {
+            self.tree.remove_recursively(tile);
+        }
+        self.views.remove(&id);
+        self.focused = self.views.keys().last().copied();
+        if let Some(id) = self.focused {
+            self.focus(id);
+        }
+    }
+
+    /// Brings the next view to the front.
+    pub(super) fn focus_next(&mut self) {
+        let next = self
+            .focused
+            .and_then(|now| self.views.range(now + 1..).next())
+            .or_else(|| self.views.iter().next())
+            .map(|(id, _)| *id);
+        if let Some(id) = next {
+            self.focus(id);
+        }
+    }
+
+    /// Reads a saved layout; views that it misses are put into tabs.
+    pub(super) fn restore_layout(&mut self, layout: &Value) {
+        let fresh = || Tree::empty(egui::Id::unique("views"));
+        self.tree = serde_json::from_value(layout.clone()).unwrap_or_else(|_| fresh());
+        let known: Vec<ViewId> = self.tree.tiles.tiles().filter_map(|t| if let Tile::Pane(id) = t { Some(*id) } else { None }).collect();
+        let all_known = self.views.keys().all(|id| known.contains(id)) && known.iter().all(|id| self.views.contains_key(id));
+        if !all_known || (self.tree.root().is_none() && !self.views.is_empty()) {
+            self.tree = Tree::new_tabs(egui::Id::unique("views"), self.views.keys().copied().collect());
+        }
+    }
+
+    /// Draws the docked views; `commands` collects what they send.
+    pub(super) fn views_ui(&mut self, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+        if self.views.is_empty() {
+            self.welcome_ui(ui, commands);
+            return;
+        }
+        let mut behavior =
+            Docking { views: &mut self.views, services: &self.services, commands, focused: &mut self.focused, closed: Vec::new() };
+        self.tree.ui(&mut behavior, ui);
+        let closed = behavior.closed;
+        for id in closed {
+            self.views.remove(&id);
+            if self.focused == Some(id) {
+                self.focused = self.views.keys().last().copied();
+            }
+        }
+    }
+}
+
+struct Docking<'a> {
+    views: &'a mut std::collections::BTreeMap<ViewId, View>,
+    services: &'a Services,
+    commands: &'a mut Vec<Command>,
+    focused: &'a mut Option<ViewId>,
+    closed: Vec<ViewId>,
+}
+
+impl egui_tiles::Behavior<ViewId> for Docking<'_> {
+    fn pane_ui(&mut self, ui: &mut egui::Ui, _tile: TileId, id: &mut ViewId) -> UiResponse {
+        let Some(view) = self.views.get_mut(id) else { return UiResponse::None };
+        let rect = ui.max_rect();
+        let pressed = ui.input(|i| i.pointer.any_pressed() && i.pointer.interact_pos().is_some_and(|p| rect.contains(p)));
+        if pressed {
+            *self.focused = Some(*id);
+        }
+        egui::Frame::new().inner_margin(6).show(ui, |ui| {
+            ui.push_id(*id, |ui| view.panel.ui(ui, &mut PanelContext { services: self.services, commands: self.commands }));
+        });
+        UiResponse::None
+    }
+
+    fn tab_title_for_pane(&mut self, id: &ViewId) -> egui::WidgetText {
+        self.views.get(id).map_or_else(|| "(closed)".into(), |v| v.panel.title().into())
+    }
+
+    fn is_tab_closable(&self, tiles: &Tiles<ViewId>, tile: TileId) -> bool {
+        matches!(tiles.get(tile), Some(Tile::Pane(_)))
+    }
+
+    fn on_tab_close(&mut self, tiles: &mut Tiles<ViewId>, tile: TileId) -> bool {
+        if let Some(Tile::Pane(id)) = tiles.get(tile) {
+            self.closed.push(*id);
+        }
+        true
+    }
+
+    fn tab_bar_height(&self, _style: &egui::Style) -> f32 {
+        28.0
+    }
+
+    fn tab_bar_color(&self, visuals: &egui::Visuals) -> egui::Color32 {
+        visuals.extreme_bg_color
+    }
+
+    fn simplification_options(&self) -> SimplificationOptions {
+        SimplificationOptions { all_panes_must_have_tabs: true, ..SimplificationOptions::default() }
+    }
+}

@@ -1,0 +1,111 @@
+//! Everything a user can do that reaches beyond one panel, as one value.
+//!
+//! Menus, shortcuts and the command list are made from [`Command::listed`]; panels send commands too, and the window carries them out in one place.
+
+use std::path::PathBuf;
+
+use egui::{Key, KeyboardShortcut, Modifiers};
+
+/// Something to be carried out by the window.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Ask for a path and open it.
+    Open,
+    /// Open a file, a run folder, a session, or a picture that carries a record.
+    OpenPath(PathBuf),
+    /// Show an HDU of an opened file.
+    ShowImage {
+        /// The file.
+        path: PathBuf,
+        /// Index of the HDU.
+        hdu: usize,
+    },
+    /// Open a view of a registered kind, or focus the one that is open.
+    OpenPanel(&'static str),
+    /// Forget an opened file or run.
+    Forget(PathBuf),
+    /// Close the focused view.
+    CloseView,
+    /// Focus the next view.
+    NextView,
+    /// Save the session where it was saved before, or ask.
+    SaveSession,
+    /// Save the whole window as a picture.
+    SavePicture,
+    /// Dark or light.
+    ToggleTheme,
+    /// Show or hide the data tree.
+    ToggleData,
+    /// Show or hide the inspector.
+    ToggleInspector,
+    /// Show or hide the jobs.
+    ToggleJobs,
+    /// Larger text and widgets.
+    ZoomIn,
+    /// Smaller text and widgets.
+    ZoomOut,
+    /// Normal size.
+    ZoomReset,
+    /// Show the list of commands and keys.
+    Shortcuts,
+    /// Show what this program is.
+    About,
+    /// Put text on the clipboard.
+    Copy(String),
+    /// Say something to the user.
+    Notice(Severity, String),
+    /// Leave.
+    Quit,
+}
+
+/// How much a notice matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Something was done.
+    Info,
+    /// Something needs attention.
+    Warning,
+    /// Something could not be done.
+    Error,
+}
+
+/// A command in menus and in the list of keys.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Menu that holds it.
+    pub menu: &'static str,
+    /// Text; `…` when it asks for more.
+    pub text: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// Keys.
+    pub shortcut: Option<KeyboardShortcut>,
+    /// What it does.
+    pub command: Command,
+}
+
+impl Command {
+    /// Every command that stands in a menu, in menu order.
+    pub fn listed() -> Vec<Listed> {
+        let ctrl = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND, key));
+        let key = |key| Some(KeyboardShortcut::new(Modifiers::NONE, key));
+        let item = |menu, text, help, shortcut, command| Listed { menu, text, help, shortcut, command };
+        vec![
+            item("File", "Open…", "Open a FITS file, a run folder, a session or a picture with a record", ctrl(Key::O), Self::Open),
+            item("File", "Save session…", "Keep the layout, the opened files and every setting", ctrl(Key::S), Self::SaveSession),
+            item("File", "Save picture…", "Save the window as a PNG", ctrl(Key::E), Self::SavePicture),
+            item("File", "Close view", "Close the focused view", ctrl(Key::W), Self::CloseView),
+            item("File", "Quit", "Leave; running jobs are cancelled", ctrl(Key::Q), Self::Quit),
+            item("View", "Data", "Show or hide the data tree", key(Key::F2), Self::ToggleData),
+            item("View", "Inspector", "Show or hide the inspector", key(Key::F3), Self::ToggleInspector),
+            item("View", "Jobs", "Show or hide the jobs", key(Key::F4), Self::ToggleJobs),
+            item("View", "Light or dark", "Switch the theme", ctrl(Key::L), Self::ToggleTheme),
+            item("View", "Next view", "Bring the next view to the front", Some(KeyboardShortcut::new(Modifiers::CTRL, Key::Tab)), Self::NextView),
+            item("View", "Larger", "Larger text and widgets", ctrl(Key::Plus), Self::ZoomIn),
+            item("View", "Smaller", "Smaller text and widgets", ctrl(Key::Minus), Self::ZoomOut),
+            item("View", "Normal size", "Text and widgets at their normal size", ctrl(Key::Num0), Self::ZoomReset),
+            item("Help", "Keys and commands", "Every command with its keys", key(Key::F1), Self::Shortcuts),
+            item("Help", "About Sextans", "What this program is", None, Self::About),
+        ]
+    }
+}

@@ -1,0 +1,176 @@
+//! A form for any request, made from its schema: one row a field, grouped by prefix, with units, ranges and help.
+
+use egui::{DragValue, Grid, RichText, Slider, Ui};
+use serde_json::Value;
+
+use crate::tasks::{Field, FieldKind};
+
+/// Draws the fields of a request that `wanted` lets through; true when one was changed.
+///
+/// `request` is the JSON object of the request; `fields` comes from [`crate::tasks::fields`].
+pub fn request_ui(ui: &mut Ui, id: &str, request: &mut Value, fields: &[Field], wanted: impl Fn(&Field) -> bool) -> bool {
+    let mut changed = false;
+    let mut group: Option<String> = None;
+    let wanted: Vec<&Field> = fields.iter().filter(|f| wanted(f)).collect();
+    let mut start = 0;
+    while start < wanted.len() {
+        let prefix = prefix_of(&wanted[start].name);
+        let end = wanted[start..].iter().position(|f| prefix_of(&f.name) != prefix).map_or(wanted.len(), |n| start + n);
+        if group.as_deref() != Some(prefix) && !prefix.is_empty() {
+            ui.add_space(4.0);
+            ui.label(RichText::new(spaced(prefix)).strong());
+        }
+        group = Some(prefix.to_owned());
+        Grid::new((id, start)).num_columns(2).spacing([8.0, 4.0]).show(ui, |ui| {
+            for field in &wanted[start..end] {
+                changed |= row_ui(ui, request, field);
+                ui.end_row();
+            }
+        });
+        start = end;
+    }
+    changed
+}
+
+fn prefix_of(name: &str) -> &str {
+    name.rsplit_once('.').map_or("", |(p, _)| p)
+}
+
+/// `mask_outer_radius_arcsec` in `arcsec` -> `mask outer radius`.
+fn label_of(field: &Field) -> String {
+    let last = field.name.rsplit('.').next().unwrap_or(&field.name);
+    let unit_suffix = match field.unit.as_str() {
+        "arcsec" => "_arcsec",
+        "deg" => "_deg",
+        "km/s" => "_km_s",
+        _ => "",
+    };
+    spaced(last.strip_suffix(unit_suffix).unwrap_or(last))
+}
+
+fn spaced(name: &str) -> String {
+    name.replace(['_', '.'], " ")
+}
+
+fn row_ui(ui: &mut Ui, request: &mut Value, field: &Field) -> bool {
+    let label = label_of(field);
+    let help = if field.help.is_empty() { field.name.clone() } else { format!("{}\n{}", field.help, field.name) };
+    let name = ui.label(&label).on_hover_text(&help);
+    let Some(place) = place_of(request, &field.name) else {
+        ui.label("–");
+        return false;
+    };
+    let mut changed = false;
+    ui.horizontal(|ui| {
+        if field.optional {
+            let mut given = !place.is_null();
+            let tick = ui.checkbox(&mut given, "").on_hover_text("Give a value, or leave it to the program");
+            tick.widget_info(|| egui::WidgetInfo::selected(egui::WidgetType::Checkbox, true, given, format!("{label} given")));
+            if tick.changed() {
+                *place = if given { start_value(field) } else { Value::Null };
+                changed = true;
+            }
+            if place.is_null() {
+                ui.weak("automatic");
+                return;
+            }
+        }
+        changed |= value_ui(ui, place, field, name.id);
+        if !field.unit.is_empty() {
+            ui.weak(&field.unit);
+        }
+    });
+    changed
+}
+
+fn start_value(field: &Field) -> Value {
+    match &field.kind {
+        FieldKind::Number { min, max } => {
+            let value = match (min, max) {
+                (Some(a), Some(b)) if field.logarithmic && *a > 0.0 => (a * b).sqrt(),
+                (Some(a), Some(b)) => 0.5 * (a + b),
+                (Some(a), None) => a.max(1.0),
+                (None, Some(b)) => b.min(1.0),
+                (None, None) => 1.0,
+            };
+            Value::from(value)
+        }
+        FieldKind::Integer { min, .. } => Value::from(min.unwrap_or(0).max(0)),
+        FieldKind::Bool => Value::Bool(false),
+        FieldKind::Choice(names) => Value::String(names.first().cloned().unwrap_or_default()),
+        FieldKind::Input | FieldKind::Text => Value::String(String::new()),
+    }
+}
+
+fn value_ui(ui: &mut Ui, place: &mut Value, field: &Field, label: egui::Id) -> bool {
+    match &field.kind {
+        FieldKind::Number { min, max } => {
+            let mut number = place.as_f64().unwrap_or(0.0);
+            let response = match (min, max) {
+                (Some(a), Some(b)) => ui.add(
+                    Slider::new(&mut number, *a..=*b).logarithmic(field.logarithmic && *a > 0.0).max_decimals(4),
+                ),
+                _ => {
+                    let range = min.unwrap_or(f64::NEG_INFINITY)..=max.unwrap_or(f64::INFINITY);
+                    let speed = (number.abs() * 0.01).max(1e-3);
+                    ui.add(DragValue::new(&mut number).range(range).speed(speed).max_decimals(6))
+                }
+            };
+            if response.labelled_by(label).changed() {
+                *place = Value::from(number);
+                return true;
+            }
+        }
+        FieldKind::Integer { min, max } => {
+            let mut number = place.as_i64().unwrap_or(0);
+            let range = min.unwrap_or(i64::MIN)..=max.unwrap_or(i64::MAX);
+            if ui.add(DragValue::new(&mut number).range(range).speed(0.1)).labelled_by(label).changed() {
+                *place = Value::from(number);
+                return true;
+            }
+        }
+        FieldKind::Bool => {
+            let mut yes = place.as_bool().unwrap_or(false);
+            if ui.checkbox(&mut yes, "").labelled_by(label).changed() {
+                *place = Value::Bool(yes);
+                return true;
+            }
+        }
+        FieldKind::Choice(names) => {
+            let current = place.as_str().unwrap_or_default().to_owned();
+            let mut picked = None;
+            let combo = egui::ComboBox::from_id_salt(&field.name).selected_text(spaced(&current)).show_ui(ui, |ui| {
+                for name in names {
+                    if ui.selectable_label(*name == current, spaced(name)).clicked() {
+                        picked = Some(name.clone());
+                    }
+                }
+            });
+            combo.response.labelled_by(label);
+            if let Some(name) = picked.filter(|n| *n != current) {
+                *place = Value::String(name);
+                return true;
+            }
+        }
+        FieldKind::Input | FieldKind::Text => {
+            let mut text = place.as_str().unwrap_or_default().to_owned();
+            if ui.add(egui::TextEdit::singleline(&mut text).desired_width(150.0)).labelled_by(label).changed() {
+                *place = Value::String(text);
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// The value at a dotted path, made if it is missing.
+fn place_of<'a>(request: &'a mut Value, path: &str) -> Option<&'a mut Value> {
+    let mut place = request;
+    for part in path.split('.') {
+        if place.is_null() {
+            *place = Value::Object(serde_json::Map::new());
+        }
+        place = place.as_object_mut()?.entry(part.to_owned()).or_insert(Value::Null);
+    }
+    Some(place)
+}

@@ -1,0 +1,283 @@
+//! The panel of the study `lens_reconstruction`: simulate or load a lens, fit it live, compare, keep.
+
+mod about;
+mod compare;
+mod data_step;
+mod maps;
+mod run_step;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use egui::Ui;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use self::compare::Finished;
+use self::maps::Views;
+use super::study::{HOOKS, Step, StudyHead, StudyRun, head_ui, keep_ui};
+use super::{Panel, PanelContext, PanelEntry};
+use crate::plots::picture::Picture;
+use crate::runs::{Library, Record, RunResult, execute};
+use crate::studies::lens_reconstruction::{FitOutcome, FitRequest, SimulateRequest};
+use crate::tasks::{AnyOutcome, Board, Task, TaskEntry, TaskError, fields};
+use crate::workers::{Answer, Key, Slot};
+
+/// In the registry.
+pub const ENTRY: PanelEntry = PanelEntry {
+    kind: "lens_reconstruction",
+    title: "Lens reconstruction",
+    help: "Source and convergence of a gravitational lens from one image, fitted live",
+    study: true,
+    make: |state| Box::new(LensReconstruction::new(state)),
+    picture: Some(picture),
+};
+
+const HEAD: StudyHead = StudyHead {
+    title: ENTRY.title,
+    valid_for: "one galaxy lens with one dominant source galaxy, noise map and PSF given.",
+    distrust_when: "the arcs touch the mask's edge, a second source or a cluster adds light or mass, or the residuals beyond 5 sigma trace the arcs.",
+};
+
+/// Where the data come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Origin {
+    /// A lens simulated from the sliders.
+    #[default]
+    Simulate,
+    /// The user's own files.
+    Files,
+}
+
+/// What a session keeps of this panel.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Saved {
+    step: Step,
+    origin: Origin,
+    simulate: SimulateRequest,
+    fit: FitRequest,
+    run: Option<PathBuf>,
+}
+
+/// The panel.
+pub struct LensReconstruction {
+    saved: Saved,
+    about: bool,
+    run: StudyRun,
+    finished: Option<Finished>,
+    /// A run folder to be read, and what became of it.
+    opening: Option<PathBuf>,
+    views: Views,
+    /// Checks of the user's files, and a preview of them.
+    problem: Option<String>,
+    /// The panel shows its finished example: go to Compare when the run is done.
+    to_compare: bool,
+}
+
+impl LensReconstruction {
+    fn new(state: &Value) -> Self {
+        let saved: Saved = serde_json::from_value(state.clone()).unwrap_or_default();
+        let opening = saved.run.clone();
+        Self {
+            saved,
+            about: false,
+            run: StudyRun::default(),
+            finished: None,
+            opening,
+            views: Views::default(),
+            problem: None,
+            to_compare: false,
+        }
+    }
+
+    /// Starts the fit of the chosen data; simulated data are simulated first, into a run folder of their own.
+    fn start(&mut self, cx: &mut PanelContext<'_>) {
+        let entry = TaskEntry::of::<FitRequest>();
+        let fit = self.saved.fit.clone();
+        self.saved.step = Step::Run;
+        self.views.forget_live();
+        match self.saved.origin {
+            Origin::Files => self.run.start(cx.services, &entry, move |board, library| run_fit(&fit, board, library)),
+            Origin::Simulate => {
+                let simulate = self.saved.simulate.clone();
+                self.run.start(cx.services, &entry, move |board, library| run_simulated(&simulate, &fit, board, library));
+            }
+        }
+    }
+
+    fn take_finished(&mut self, cx: &mut PanelContext<'_>) {
+        if let Some(result) = self.run.take(cx)
+            && let Some(outcome) = result.outcome.get::<FitOutcome>()
+        {
+            self.saved.run = Some(result.folder.clone());
+            self.finished = Some(Finished::new(outcome, result.record, result.folder));
+            self.views.forget_maps();
+            // The user is watching the run: bring the answer up, unless another step was chosen meanwhile.
+            if self.saved.step == Step::Run || self.to_compare {
+                self.saved.step = Step::Compare;
+            }
+            self.to_compare = false;
+        }
+    }
+
+    /// Reads a run folder in the background.
+    fn take_opening(&mut self, cx: &mut PanelContext<'_>) {
+        let Some(folder) = self.opening.clone() else { return };
+        let work_folder = folder.clone();
+        let answer = cx.services.queries.ask(
+            Slot::of(&("lens run", &folder)),
+            Key::of(&folder),
+            &cx.services.wake,
+            move |_| Finished::read(&work_folder),
+        );
+        match answer {
+            Answer::Ready(finished) => {
+                self.saved.run = Some(folder);
+                self.saved.step = Step::Compare;
+                if let Ok(request) = serde_json::from_value::<FitRequest>(finished.record.request.clone()) {
+                    self.saved.fit = request;
+                    self.saved.origin = Origin::Files;
+                }
+                self.finished = Some((*finished).clone());
+                self.views.forget_maps();
+                self.opening = None;
+            }
+            Answer::Failed(message) => {
+                cx.error(message.to_string());
+                self.saved.run = None;
+                self.opening = None;
+            }
+            Answer::Pending { .. } => {}
+        }
+    }
+}
+
+impl Panel for LensReconstruction {
+    fn title(&self) -> String {
+        HEAD.title.into()
+    }
+
+    fn logic(&mut self, cx: &mut PanelContext<'_>) {
+        self.take_finished(cx);
+        self.take_opening(cx);
+        if self.saved.step == Step::Data {
+            self.ask_preview(cx);
+        }
+    }
+
+    fn ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
+        head_ui(ui, &HEAD, &mut self.saved.step, &mut self.about);
+        if self.about {
+            egui::Panel::right("about lens").resizable(true).default_size(300.0).show(ui, about::about_ui);
+        }
+        match self.saved.step {
+            Step::Data => self.data_ui(ui, cx),
+            Step::Run => self.run_ui(ui, cx),
+            Step::Compare => self.compare_ui(ui, cx),
+            Step::Keep => match &self.finished {
+                Some(finished) => keep_ui(ui, &finished.folder, &finished.record, &compare::python(&finished.folder), cx),
+                None => nothing_yet(ui),
+            },
+        }
+    }
+
+    fn inspector_ui(&mut self, ui: &mut Ui, _cx: &mut PanelContext<'_>) {
+        ui.label(egui::RichText::new("Fit").strong());
+        let entry = TaskEntry::of::<FitRequest>();
+        let list = fields(&(entry.schema)(), &Value::Null);
+        if let Ok(mut request) = serde_json::to_value(&self.saved.fit) {
+            let simulated = self.saved.origin == Origin::Simulate;
+            let wanted = |f: &crate::tasks::Field| {
+                f.kind != crate::tasks::FieldKind::Input && !(simulated && DATA_FIELDS.contains(&f.name.as_str()))
+            };
+            if super::request_ui(ui, "lens fit", &mut request, &list, wanted)
+                && let Ok(changed) = serde_json::from_value(request)
+            {
+                self.saved.fit = changed;
+            }
+        }
+        if ui.button("Defaults").on_hover_text("Put every setting of the fit back to its default; the files stay").clicked() {
+            let old = std::mem::take(&mut self.saved.fit);
+            self.saved.fit = FitRequest {
+                image: old.image,
+                noise: old.noise,
+                psf: old.psf,
+                mask: old.mask,
+                pixel_scale_arcsec: old.pixel_scale_arcsec,
+                ..FitRequest::default()
+            };
+        }
+        ui.separator();
+        self.views.settings_ui(ui);
+    }
+
+    fn save(&self) -> Value {
+        serde_json::to_value(&self.saved).unwrap_or_default()
+    }
+
+    fn open(&mut self, path: &Path, _cx: &mut PanelContext<'_>) -> bool {
+        self.opening = Some(path.to_owned());
+        true
+    }
+
+    fn busy(&self) -> bool {
+        self.run.is_running() || self.opening.is_some() || self.views.waiting()
+    }
+
+    fn start_demo(&mut self, cx: &mut PanelContext<'_>) {
+        self.saved.origin = Origin::Simulate;
+        self.saved.simulate = SimulateRequest::default();
+        self.saved.fit = FitRequest::demo();
+        self.start(cx);
+    }
+
+    fn show_example(&mut self, cx: &mut PanelContext<'_>) {
+        if self.finished.is_none() && self.opening.is_none() && !self.run.is_running() {
+            self.to_compare = true;
+            self.start_demo(cx);
+        }
+    }
+}
+
+/// Fields of the fit that the simulation decides.
+const DATA_FIELDS: [&str; 5] = ["noise_sigma", "psf_fwhm_arcsec", "pixel_scale_arcsec", "mask_marks", "mask_x_arcsec"];
+
+fn nothing_yet(ui: &mut Ui) {
+    ui.add_space(30.0);
+    ui.vertical_centered(|ui| ui.weak("Nothing here yet: choose data in step 1 and start the fit in step 2"));
+}
+
+fn run_fit(fit: &FitRequest, board: &Arc<Board>, library: &Library) -> Result<RunResult, TaskError> {
+    let entry = TaskEntry::of::<FitRequest>();
+    let request = serde_json::to_value(fit).map_err(|e| TaskError::Failed(e.to_string()))?;
+    execute(&entry, &request, &library.new_run(FitRequest::NAME), false, board, &HOOKS)
+}
+
+fn run_simulated(
+    simulate: &SimulateRequest,
+    fit: &FitRequest,
+    board: &Arc<Board>,
+    library: &Library,
+) -> Result<RunResult, TaskError> {
+    let entry = TaskEntry::of::<SimulateRequest>();
+    let request = serde_json::to_value(simulate).map_err(|e| TaskError::Failed(e.to_string()))?;
+    let simulated = execute(&entry, &request, &library.new_run(SimulateRequest::NAME), false, board, &HOOKS)?;
+    run_fit(&fit.clone().on_simulation(&simulated.folder), board, library)
+}
+
+/// `panel.png` of a run: the Compare step of a finished fit.
+fn picture(entry: &TaskEntry, request: &Value, outcome: &AnyOutcome) -> Option<Picture> {
+    let _ = request;
+    if entry.name != FitRequest::NAME {
+        return None;
+    }
+    let outcome = outcome.get::<FitOutcome>()?;
+    compare::picture(outcome)
+}
+
+/// Reads the record of a run folder.
+fn read_record(folder: &Path) -> Result<Record, TaskError> {
+    Record::read(folder)
+}

@@ -1,0 +1,110 @@
+//! What fills the window: one file or folder a panel, all of them listed in [`PANELS`].
+//!
+//! A panel draws ([`Panel::ui`]), takes results ([`Panel::logic`], also when it is hidden) and says what of it is worth saving.
+//! It holds ids and handles, never the window; what reaches beyond it goes out as a [`Command`].
+
+mod command;
+mod image;
+mod inspector;
+mod lens_reconstruction;
+mod study;
+
+pub use command::{Command, Listed, Severity};
+pub use inspector::request_ui;
+pub use study::{Step, panel_picture};
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::data::Store;
+use crate::workers::{Jobs, Queries};
+
+/// Wakes the window from another thread.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// What every panel may use: the services of the house.
+#[derive(Clone)]
+pub struct Services {
+    /// Opened files and results.
+    pub store: Arc<Store>,
+    /// Fits, simulations, training.
+    pub jobs: Arc<Jobs>,
+    /// Everything that computes for a picture.
+    pub queries: Arc<Queries>,
+    /// Asks the window for a repaint.
+    pub wake: Wake,
+}
+
+/// What a panel gets for one frame.
+pub struct PanelContext<'a> {
+    /// The services.
+    pub services: &'a Services,
+    /// Commands to the window.
+    pub commands: &'a mut Vec<Command>,
+}
+
+impl PanelContext<'_> {
+    /// Sends a command.
+    pub fn send(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+
+    /// Tells the user that something could not be done.
+    pub fn error(&mut self, text: impl Into<String>) {
+        self.send(Command::Notice(Severity::Error, text.into()));
+    }
+}
+
+/// One view.
+pub trait Panel {
+    /// Title of its tab.
+    fn title(&self) -> String;
+
+    /// Takes results and starts work; called every frame, also when the panel is hidden. Never blocks.
+    fn logic(&mut self, cx: &mut PanelContext<'_>);
+
+    /// Draws it.
+    fn ui(&mut self, ui: &mut egui::Ui, cx: &mut PanelContext<'_>);
+
+    /// Draws its settings, in the inspector.
+    fn inspector_ui(&mut self, ui: &mut egui::Ui, cx: &mut PanelContext<'_>);
+
+    /// What is worth saving in a session.
+    fn save(&self) -> Value;
+
+    /// Opens a path that belongs to this kind of panel (a run of its study); false when it does not.
+    fn open(&mut self, _path: &std::path::Path, _cx: &mut PanelContext<'_>) -> bool {
+        false
+    }
+
+    /// True while it waits for something that will change the picture: `render` and tests step on until it is false.
+    fn busy(&self) -> bool {
+        false
+    }
+
+    /// Brings the panel to the state that its picture in the documentation shows (a finished example).
+    fn show_example(&mut self, _cx: &mut PanelContext<'_>) {}
+}
+
+/// A kind of panel.
+pub struct PanelEntry {
+    /// Name in sessions and on the command line.
+    pub kind: &'static str,
+    /// Title in menus.
+    pub title: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// True for the ten studies, which stand in the data tree.
+    pub study: bool,
+    /// A panel from its saved state, or from `Null`.
+    pub make: fn(&Value) -> Box<dyn Panel>,
+}
+
+/// Every kind of panel.
+pub const PANELS: &[PanelEntry] = &[image::ENTRY, lens_reconstruction::ENTRY];
+
+/// The entry of a kind.
+pub fn entry(kind: &str) -> Option<&'static PanelEntry> {
+    PANELS.iter().find(|p| p.kind == kind)
+}

@@ -1,0 +1,251 @@
+//! What every study panel has: the four steps, the line on trust, a running task, and the Keep step.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use egui::{RichText, Ui};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Command, PanelContext, Services, Severity};
+use crate::runs::{Hooks, RunResult};
+use crate::tasks::{AnyOutcome, Board, TaskEntry, TaskError};
+use crate::workers::Job;
+
+/// The four steps of every study.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// Demo, simulate or load; checks.
+    #[default]
+    Data,
+    /// The task at work, live.
+    Run,
+    /// Every answer beside the others.
+    Compare,
+    /// Files, record, command line.
+    Keep,
+}
+
+impl Step {
+    const ALL: [(Self, &'static str, &'static str); 4] = [
+        (Self::Data, "1  Data", "Demo, simulate or load; what the data allow"),
+        (Self::Run, "2  Run", "Start the task and watch it"),
+        (Self::Compare, "3  Compare", "Every answer beside the others, and beside the truth where it is known"),
+        (Self::Keep, "4  Keep", "Files, figures, the record, and the command line that repeats the run"),
+    ];
+}
+
+/// What stands on top of a study panel.
+pub struct StudyHead {
+    /// Title.
+    pub title: &'static str,
+    /// Where the answer can be trusted.
+    pub valid_for: &'static str,
+    /// Where it cannot.
+    pub distrust_when: &'static str,
+}
+
+/// Draws title, steps and the line on trust. `about` toggles the side tab.
+pub fn head_ui(ui: &mut Ui, head: &StudyHead, step: &mut Step, about: &mut bool) {
+    ui.horizontal_wrapped(|ui| {
+        for (value, text, help) in Step::ALL {
+            if ui.selectable_label(*step == value, RichText::new(text).size(15.0)).on_hover_text(help).clicked() {
+                *step = value;
+            }
+        }
+        ui.separator();
+        ui.toggle_value(about, "About").on_hover_text("The paper, the equations, the limits");
+    });
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.label(RichText::new("Valid for").small().strong());
+        ui.label(RichText::new(head.valid_for).small());
+        ui.label(RichText::new("Do not trust when").small().strong());
+        ui.label(RichText::new(head.distrust_when).small());
+    });
+    ui.separator();
+}
+
+/// A task started from a panel.
+#[derive(Default)]
+pub struct StudyRun {
+    job: Option<Job<RunResult>>,
+    board: Option<Arc<Board>>,
+    /// Why the last run gave nothing, for the panel to show.
+    pub error: Option<String>,
+}
+
+impl StudyRun {
+    /// Starts `work` as a job of the name of `entry`; it gets the library's path for the run.
+    pub fn start(
+        &mut self,
+        services: &Services,
+        entry: &TaskEntry,
+        work: impl FnOnce(&Arc<Board>, &crate::runs::Library) -> Result<RunResult, TaskError> + Send + 'static,
+    ) {
+        if self.is_running() {
+            return;
+        }
+        self.error = None;
+        let library = services.library.clone();
+        let job = services.jobs.submit(entry.name, entry.lane, services.wake.clone(), move |board| work(board, &library));
+        self.board = Some(job.board().clone());
+        self.job = Some(job);
+    }
+
+    /// True from the start to the moment that [`StudyRun::take`] gives the result.
+    pub fn is_running(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// Board of the running or the last run.
+    pub fn board(&self) -> Option<&Arc<Board>> {
+        self.board.as_ref()
+    }
+
+    /// The result, once; an error is kept in [`StudyRun::error`] and told to the user.
+    pub fn take(&mut self, cx: &mut PanelContext<'_>) -> Option<RunResult> {
+        let result = self.job.as_ref()?.take()?;
+        self.job = None;
+        match result {
+            Ok(result) => Some(result),
+            Err(TaskError::Cancelled) => {
+                cx.send(Command::Notice(Severity::Info, "Cancelled; nothing was written".into()));
+                None
+            }
+            Err(error) => {
+                cx.error(error.to_string());
+                self.error = Some(error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Progress, pause and cancel while it runs.
+    pub fn controls_ui(&self, ui: &mut Ui) {
+        let (Some(_), Some(board)) = (&self.job, &self.board) else { return };
+        let snapshot = board.snapshot();
+        let paused = board.cancel().state() == crate::tasks::RunState::Paused;
+        ui.add(
+            egui::ProgressBar::new(snapshot.fraction as f32)
+                .desired_width(260.0)
+                .text(if paused { "paused".to_owned() } else { snapshot.phase }),
+        );
+        if ui.button(if paused { "Resume" } else { "Pause" }).clicked() {
+            board.cancel().set_paused(!paused);
+        }
+        if ui.button("Cancel").clicked() {
+            board.cancel().cancel();
+        }
+    }
+}
+
+/// The Keep step: where the run lies, its files, and how to repeat it.
+pub fn keep_ui(ui: &mut Ui, folder: &std::path::Path, record: &crate::runs::Record, python: &str, cx: &mut PanelContext<'_>) {
+    egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.heading("Run folder");
+        ui.horizontal_wrapped(|ui| {
+            ui.monospace(folder.display().to_string());
+            if ui.small_button("Copy path").clicked() {
+                cx.send(Command::Copy(folder.display().to_string()));
+            }
+            if ui.small_button("Show in the data tree").clicked() {
+                cx.send(Command::OpenPath(folder.to_owned()));
+            }
+        });
+        egui::Grid::new("files").num_columns(3).striped(true).spacing([16.0, 4.0]).show(ui, |ui| {
+            for name in record.files.iter().map(String::as_str).chain(["record.json"]) {
+                let path = folder.join(name);
+                ui.monospace(name);
+                ui.weak(std::fs::metadata(&path).map_or_else(|_| "gone".into(), |m| size_text(m.len())));
+                if name.ends_with(".fits") {
+                    if ui.small_button("Open").clicked() {
+                        cx.send(Command::OpenPath(path));
+                    }
+                } else {
+                    ui.label("");
+                }
+                ui.end_row();
+            }
+        });
+        for (title, help, text) in [
+            ("Command line", "runs the same task with the same parameters", command_line(record)),
+            ("Repeat and verify", "repeats the run from its record and prints the largest difference", repeat_line(folder)),
+            ("Python", "shows the maps with astropy and matplotlib", python.to_owned()),
+        ] {
+            ui.add_space(10.0);
+            ui.horizontal(|ui| {
+                ui.heading(title);
+                if ui.small_button("Copy").on_hover_text(format!("Copy: {title}")).clicked() {
+                    cx.send(Command::Copy(text.clone()));
+                }
+                ui.weak(help);
+            });
+            egui::Frame::new().fill(ui.visuals().code_bg_color).inner_margin(8).corner_radius(4).show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                ui.add(egui::Label::new(RichText::new(text).monospace()).wrap());
+            });
+        }
+    });
+}
+
+/// `12.3 MB`.
+pub fn size_text(bytes: u64) -> String {
+    #[allow(clippy::cast_precision_loss)] // for reading
+    let size = bytes as f64;
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", size / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", size / 1e6),
+        _ => format!("{:.2} GB", size / 1e9),
+    }
+}
+
+/// The `sextans run` line of a record: only what differs from the defaults.
+pub fn command_line(record: &crate::runs::Record) -> String {
+    let Some(entry) = crate::studies::task(&record.task) else { return String::new() };
+    let schema = (entry.schema)();
+    let defaults = (entry.defaults)().unwrap_or(Value::Null);
+    let mut line = format!("sextans run {}", record.task);
+    for field in crate::tasks::fields(&schema, &defaults) {
+        let value = field.name.split('.').try_fold(&record.request, |v, part| v.get(part)).unwrap_or(&Value::Null);
+        if *value == field.default || value.is_null() {
+            continue;
+        }
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let flag = if field.kind == crate::tasks::FieldKind::Input { "--input" } else { "--set" };
+        line.push_str(&format!(" {flag} {}", shell_quoted(&format!("{}={text}", field.name))));
+    }
+    line.push_str(" --out RESULT");
+    line
+}
+
+fn repeat_line(folder: &std::path::Path) -> String {
+    format!("sextans run --repeat {} --verify --out AGAIN", shell_quoted(&folder.display().to_string()))
+}
+
+/// Quoted for a POSIX shell where it must be.
+fn shell_quoted(text: &str) -> String {
+    if text.chars().all(|c| c.is_alphanumeric() || "=._-/+:,".contains(c)) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// The finished panel of a run as a PNG with the record inside, for the run folder; `None` for a task without a panel.
+pub fn panel_picture(entry: &TaskEntry, request: &Value, outcome: &AnyOutcome, record: &str) -> Option<Vec<u8>> {
+    let study = entry.name.split('.').next()?;
+    let draw = super::PANELS.iter().find(|p| p.study && p.kind == study)?.picture?;
+    let picture = draw(entry, request, outcome)?;
+    picture.to_png(Some(record), &[("Software", "Sextans")]).ok()
+}
+
+/// What the house gives to every run: the picture of the panel; no network weights yet.
+pub const HOOKS: Hooks = Hooks { picture: panel_picture, weights: |_, _| Vec::new() };
+
+/// A path for a run of `task` in the library.
+pub fn new_folder(library: &crate::runs::Library, task: &str) -> PathBuf {
+    library.new_run(task)
+}

@@ -1,0 +1,288 @@
+//! From files to an [`Observation`]: image, noise, PSF, mask and pixel scale, each checked, with the checks in words.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::Array2;
+
+use super::fit::{FitRequest, MaskMeaning};
+use super::imaging::{Observation, gaussian_psf};
+use crate::data::{Header, Location, PixelScale, Sidecar, pixel_scale, read_image, sidecar_of};
+use crate::tasks::TaskError;
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// As it should be.
+    Good,
+    /// Usable; the user should know.
+    Note,
+    /// The numbers cannot be trusted unless this is mended.
+    Warning,
+}
+
+/// One thing that was looked at before the fit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// What, in one or two words.
+    pub name: &'static str,
+    /// How it came out.
+    pub verdict: Verdict,
+    /// In words, with the numbers.
+    pub text: String,
+}
+
+/// An observation with what is known about where it came from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What the fit sees.
+    pub observation: Observation,
+    /// Header of the image.
+    pub header: Header,
+    /// Unit of the image (BUNIT), or empty.
+    pub unit: String,
+    /// Redshifts from the sidecar, if any: lens, source.
+    pub redshifts: (Option<f64>, Option<f64>),
+    /// What was looked at.
+    pub checks: Vec<Check>,
+}
+
+/// Reads everything that a fit needs.
+///
+/// # Errors
+/// A missing or unreadable file, shapes that differ, or a pixel scale that is not known; each names the field and the cure.
+pub fn load(request: &FitRequest) -> Result<Loaded, TaskError> {
+    let Some(image_path) = &request.image else {
+        return Err(TaskError::field("image", "(none)", "an image is needed", "give one with --input image=FILE"));
+    };
+    let mut checks = Vec::new();
+    let image = read_plane(image_path)?;
+    let (rows, columns) = image.pixels.dim();
+    if rows < 8 || columns < 8 {
+        return Err(TaskError::file(image_path, format!("the image is {columns} x {rows} pixels; at least 8 x 8 are needed")));
+    }
+    let sidecar = sidecar_of(&Location::parse(image_path).path).unwrap_or_default();
+    let scale = scale_of(request, &image.header, &sidecar, image_path, &mut checks)?;
+    let mut noise = noise_of(request, &image.pixels, &mut checks)?;
+    let psf = psf_of(request, scale, &mut checks)?;
+    let mut mask = mask_of(request, (rows, columns), scale)?;
+
+    let mut unusable = 0;
+    ndarray::Zip::from(&mut mask).and(&image.pixels).and(&mut noise).for_each(|m, &d, n| {
+        let good = d.is_finite() && n.is_finite() && *n > 0.0;
+        if *m && !good {
+            unusable += 1;
+        }
+        *m &= good;
+        if !good {
+            *n = 1.0;
+        }
+    });
+    if unusable > 0 {
+        checks.push(Check {
+            name: "Bad pixels",
+            verdict: Verdict::Note,
+            text: format!("{unusable} pixels without a finite value or a positive noise are left out"),
+        });
+    }
+    let used = mask.iter().filter(|m| **m).count();
+    if used < 50 {
+        return Err(TaskError::field(
+            "mask",
+            format!("{used} pixels"),
+            "fewer than 50 usable pixels remain",
+            "widen mask_outer_radius_arcsec, or check mask_marks (does the mask mark what to leave out, or what to keep?)",
+        ));
+    }
+    checks.push(Check {
+        name: "Mask",
+        verdict: Verdict::Good,
+        text: format!("{used} of {} pixels are fitted", rows * columns),
+    });
+    let data = image.pixels.mapv(|v| if v.is_finite() { v } else { 0.0 });
+    Ok(Loaded {
+        observation: Observation { data, noise, psf, mask, pixel_scale_arcsec: scale },
+        unit: image.unit,
+        header: image.header,
+        redshifts: (sidecar.redshift_lens, sidecar.redshift_source),
+        checks,
+    })
+}
+
+struct Plane {
+    pixels: Array2<f64>,
+    header: Header,
+    unit: String,
+}
+
+fn read_plane(path: &Path) -> Result<Plane, TaskError> {
+    let image = read_image(&Location::parse(path))?;
+    let unit = image.unit().to_owned();
+    let header = image.header.clone();
+    let shape = image.pixels.shape().to_vec();
+    let pixels = image.into_plane().map_err(|_| {
+        TaskError::file(path, format!("its shape is {shape:?}; a two-dimensional image is needed, e.g. one plane of a cube"))
+    })?;
+    Ok(Plane { pixels, header, unit })
+}
+
+fn scale_of(
+    request: &FitRequest,
+    header: &Header,
+    sidecar: &Sidecar,
+    path: &Path,
+    checks: &mut Vec<Check>,
+) -> Result<f64, TaskError> {
+    let (scale, source) = if let Some(scale) = request.pixel_scale_arcsec {
+        (scale, "as given".to_owned())
+    } else if let Some(PixelScale { arcsec, from }) = pixel_scale(header) {
+        (arcsec, format!("from {from} in the header"))
+    } else if let Some(scale) = sidecar.pixel_scale_arcsec {
+        (scale, "from info.json beside the image".to_owned())
+    } else {
+        return Err(TaskError::field(
+            "pixel_scale_arcsec",
+            "(none)",
+            format!("the header of {} has no pixel scale", path.display()),
+            "give it, e.g. --set pixel_scale_arcsec=0.05",
+        ));
+    };
+    if !(1e-4..=100.0).contains(&scale) {
+        return Err(TaskError::field("pixel_scale_arcsec", scale, "not a sensible pixel scale", "give it in arcsec, e.g. 0.05"));
+    }
+    checks.push(Check { name: "Pixel scale", verdict: Verdict::Good, text: format!("{scale:.4} arcsec, {source}") });
+    Ok(scale)
+}
+
+fn noise_of(request: &FitRequest, data: &Array2<f64>, checks: &mut Vec<Check>) -> Result<Array2<f64>, TaskError> {
+    let sky = sky_rms(data);
+    if let Some(path) = &request.noise {
+        let noise = read_plane(path)?.pixels;
+        same_shape("noise", path, noise.dim(), data.dim())?;
+        let typical = median(noise.iter().copied().filter(|n| n.is_finite() && *n > 0.0).collect());
+        let ratio = sky / typical;
+        let verdict = if (0.7..=1.4).contains(&ratio) { Verdict::Good } else { Verdict::Warning };
+        let text = if verdict == Verdict::Good {
+            format!("median {typical:.4}; the image's own pixel-to-pixel scatter is {sky:.4}")
+        } else {
+            format!("median {typical:.4}, but the image's own pixel-to-pixel scatter is {sky:.4}: chi2 will not come to 1")
+        };
+        checks.push(Check { name: "Noise", verdict, text });
+        return Ok(noise);
+    }
+    if let Some(sigma) = request.noise_sigma {
+        checks.push(Check {
+            name: "Noise",
+            verdict: Verdict::Note,
+            text: format!("{sigma} in every pixel; a noise map would count the light of the galaxies too"),
+        });
+        return Ok(Array2::from_elem(data.dim(), sigma));
+    }
+    Err(TaskError::field(
+        "noise",
+        "(none)",
+        "a noise map or noise_sigma is needed",
+        format!("give --input noise=FILE, or --set noise_sigma={sky:.3e} (this image's own pixel-to-pixel scatter)"),
+    ))
+}
+
+fn psf_of(request: &FitRequest, scale: f64, checks: &mut Vec<Check>) -> Result<Array2<f64>, TaskError> {
+    if let Some(path) = &request.psf {
+        let mut psf = read_plane(path)?.pixels;
+        let sum: f64 = psf.iter().filter(|v| v.is_finite()).sum();
+        let (ny, nx) = psf.dim();
+        if sum <= 0.0 || psf.iter().any(|v| !v.is_finite()) {
+            return Err(TaskError::file(path, "the PSF must be finite with a positive sum; give the star's cut-out, sky subtracted"));
+        }
+        if ny % 2 == 0 || nx % 2 == 0 {
+            return Err(TaskError::file(
+                path,
+                format!("the PSF is {nx} x {ny} pixels; both must be odd, so that it has a centre pixel (cut one row or column off)"),
+            ));
+        }
+        psf /= sum;
+        let verdict = if (sum - 1.0).abs() < 0.1 { Verdict::Good } else { Verdict::Note };
+        checks.push(Check {
+            name: "PSF",
+            verdict,
+            text: format!("measured, {nx} x {ny} pixels, sum {sum:.3} normalised to 1"),
+        });
+        return Ok(psf);
+    }
+    if let Some(fwhm) = request.psf_fwhm_arcsec {
+        checks.push(Check { name: "PSF", verdict: Verdict::Note, text: format!("circular Gaussian of {fwhm} arcsec FWHM") });
+        return Ok(gaussian_psf(fwhm, scale));
+    }
+    checks.push(Check {
+        name: "PSF",
+        verdict: Verdict::Warning,
+        text: "none given: the model is not blurred; sizes and the axis ratio will be biased".into(),
+    });
+    Ok(Array2::ones((1, 1)))
+}
+
+/// The mask on the pixels, true = fitted, from the mask file and the two radii around the given centre.
+fn mask_of(request: &FitRequest, shape: (usize, usize), scale: f64) -> Result<Array2<bool>, TaskError> {
+    let mut mask = Array2::from_elem(shape, true);
+    if let Some(path) = &request.mask {
+        let marks = read_plane(path)?.pixels;
+        same_shape("mask", path, marks.dim(), shape)?;
+        mask = marks.mapv(|v| (v != 0.0 && !v.is_nan()) == (request.mask_marks == MaskMeaning::Kept));
+    }
+    let centre = |n: usize, offset: f64| 0.5 * (n as f64 - 1.0) * scale + offset;
+    let (cx, cy) = (centre(shape.1, request.mask_x_arcsec), centre(shape.0, request.mask_y_arcsec));
+    let outer = request.mask_outer_radius_arcsec.unwrap_or(f64::INFINITY);
+    if outer <= request.mask_inner_radius_arcsec {
+        return Err(TaskError::field(
+            "mask_outer_radius_arcsec",
+            outer,
+            format!("not beyond mask_inner_radius_arcsec = {}", request.mask_inner_radius_arcsec),
+            "give a larger one",
+        ));
+    }
+    for ((y, x), m) in mask.indexed_iter_mut() {
+        let r = (x as f64 * scale - cx).hypot(y as f64 * scale - cy);
+        *m &= r <= outer && r >= request.mask_inner_radius_arcsec;
+    }
+    Ok(mask)
+}
+
+fn same_shape(role: &str, path: &Path, found: (usize, usize), wanted: (usize, usize)) -> Result<(), TaskError> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(TaskError::file(
+        path,
+        format!(
+            "the {role} is {} x {} pixels and the image {} x {}; give one of the same size",
+            found.1, found.0, wanted.1, wanted.0
+        ),
+    ))
+}
+
+/// Scatter from pixel to pixel: the differences of horizontal neighbours, robustly, over sqrt(2).
+/// Light that varies slowly drops out of it.
+fn sky_rms(data: &Array2<f64>) -> f64 {
+    let differences: Vec<f64> = data
+        .rows()
+        .into_iter()
+        .flat_map(|row| row.windows(2).into_iter().map(|w| (w[1] - w[0]).abs()).collect::<Vec<_>>())
+        .filter(|d| d.is_finite())
+        .collect();
+    1.4826 * median(differences) / std::f64::consts::SQRT_2
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    if values.is_empty() {
+        return f64::NAN;
+    }
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
+/// Paths of a request that are set, by role.
+pub fn input_paths(request: &FitRequest) -> Vec<(&'static str, PathBuf)> {
+    [("image", &request.image), ("noise", &request.noise), ("psf", &request.psf), ("mask", &request.mask)]
+        .into_iter()
+        .filter_map(|(role, path)| path.clone().map(|p| (role, p)))
+        .collect()
+}
