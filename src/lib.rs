@@ -20,7 +20,8 @@
 //!
 //! # Arrows
 //!
-//! `main -> cli -> app -> panels -> plots`, and `cli, app, panels -> runs, workers -> studies -> numerics, data`.
+//! `main -> cli, app -> panels -> plots`, and `cli, app, panels -> runs, workers -> studies -> numerics, data`.
+//! What the command line needs of the window (pictures, `panel.png`) is handed to it by `main` as functions ([`cli::Faces`]).
 //! `tasks` is used by all and uses nothing of ours; `numerics` uses nothing at all, its loops take a callback that returns `ControlFlow`.
 //! Only `app`, `panels` and `plots` may name egui. A test (`tests/house_arrows.rs`) walks the sources and holds every arrow.
 //!

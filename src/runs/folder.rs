@@ -1,0 +1,230 @@
+//! Writing a run folder so that under its final name there is either a whole run or none.
+//!
+//! A run writes into `DIR.part-PID` beside its goal and is renamed when everything, `record.json` last, is on disk.
+//! The part folder is locked while its process lives; the next run into the same place removes those whose process is gone.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::record::{RECORD_NAME, Record};
+use crate::tasks::TaskError;
+
+/// What stands at the place where a run is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing.
+    Absent,
+    /// An empty folder.
+    Empty,
+    /// A run of ours.
+    Run,
+}
+
+/// Looks whether a run may go to `out`, which must be absent, empty, or (with `overwrite`) a run of ours. Changes nothing.
+///
+/// # Errors
+/// [`TaskError::File`] in one line that says why not and what to do.
+pub fn check(out: &Path, overwrite: bool) -> Result<Place, TaskError> {
+    let kind = match fs::metadata(out) {
+        Ok(kind) => kind,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Place::Absent),
+        Err(e) => return Err(TaskError::file(out, format!("cannot be used as the output folder ({e})"))),
+    };
+    if !kind.is_dir() {
+        return Err(TaskError::file(out, "is a file; give a folder to --out"));
+    }
+    let mut inside = fs::read_dir(out).map_err(|e| TaskError::file(out, format!("cannot be read ({e})")))?;
+    if inside.next().is_none() {
+        return Ok(Place::Empty);
+    }
+    if Record::read(out).is_err() {
+        let problem =
+            format!("holds files but no {RECORD_NAME} of ours, so it is not touched; give another folder to --out");
+        return Err(TaskError::file(out, problem));
+    }
+    if !overwrite {
+        return Err(TaskError::file(
+            out,
+            "holds a finished run; add --overwrite to replace it, or give another folder",
+        ));
+    }
+    Ok(Place::Run)
+}
+
+/// A run folder that is being written. Dropped without [`Part::commit`], it vanishes.
+#[derive(Debug)]
+pub struct Part {
+    path: PathBuf,
+    goal: PathBuf,
+    overwrite: bool,
+    /// Held open: it carries the lock by which others see that this part is alive.
+    #[allow(dead_code)]
+    lock: Option<File>,
+    finished: bool,
+}
+
+impl Part {
+    /// Makes the part folder for `out`, after [`check`] and after removing the parts that dead processes left there.
+    ///
+    /// # Errors
+    /// [`TaskError::File`] if `out` may not be used or the folder cannot be made.
+    pub fn create(out: &Path, overwrite: bool) -> Result<Self, TaskError> {
+        check(out, overwrite)?;
+        let fail = |what: &str, e: &io::Error| TaskError::file(out, format!("{what} ({e})"));
+        // An existing folder may be reached through a link or as `.`: the run goes to the folder itself.
+        let goal = if out.exists() { fs::canonicalize(out) } else { std::path::absolute(out) };
+        let goal = goal.map_err(|e| fail("is no usable path", &e))?;
+        let (Some(parent), Some(name)) = (goal.parent(), goal.file_name()) else {
+            return Err(TaskError::file(out, "is no place for a run; give a folder with a name"));
+        };
+        fs::create_dir_all(parent).map_err(|e| fail("its parent folder cannot be made", &e))?;
+        remove_leftovers(parent, name);
+        let path = parent.join(part_name(name));
+        fs::create_dir(&path).map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists => TaskError::file(out, "another run of this program is writing to it now"),
+            _ => fail("cannot be written", &e),
+        })?;
+        let lock = lock_folder(&path).unwrap_or_default();
+        Ok(Self { path, goal, overwrite, lock, finished: false })
+    }
+
+    /// Where to write.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes one file and brings it to disk.
+    ///
+    /// # Errors
+    /// [`TaskError::Failed`] that names the file.
+    pub fn write(&self, name: &str, content: &[u8]) -> Result<(), TaskError> {
+        let file = self.path.join(name);
+        let write = || {
+            let mut open = File::create(&file)?;
+            open.write_all(content)?;
+            open.sync_all()
+        };
+        write().map_err(|e| TaskError::Failed(format!("{}: cannot be written ({e})", file.display())))
+    }
+
+    /// Writes the record as the last file, brings everything to disk and gives the folder its final name, which is returned.
+    ///
+    /// # Errors
+    /// [`TaskError::Failed`] if a product named in the record is missing or the disk refuses; [`TaskError::File`] if the goal has been taken meanwhile.
+    /// The part folder is removed then.
+    pub fn commit(mut self, record: &Record) -> Result<PathBuf, TaskError> {
+        for name in &record.files {
+            let file = self.path.join(name);
+            File::open(&file)
+                .and_then(|f| f.sync_all())
+                .map_err(|e| TaskError::Failed(format!("{}: was not written ({e})", file.display())))?;
+        }
+        self.write(RECORD_NAME, record.to_json()?.as_bytes())?;
+        sync_folder(&self.path);
+        let place = check(&self.goal, self.overwrite)?;
+        let moved = match place {
+            Place::Absent => fs::rename(&self.path, &self.goal),
+            Place::Empty => fs::remove_dir(&self.goal).and_then(|()| fs::rename(&self.path, &self.goal)),
+            Place::Run => replace(&self.path, &self.goal),
+        };
+        moved.map_err(|e| TaskError::Failed(format!("{}: cannot be put in place ({e})", self.goal.display())))?;
+        self.finished = true;
+        if let Some(parent) = self.goal.parent() {
+            sync_folder(parent);
+        }
+        Ok(self.goal.clone())
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.finished {
+            remove_quietly(&self.path);
+        }
+    }
+}
+
+/// Puts `part` where the run `goal` stands and removes the old run. On Linux the two are exchanged in one step, so that the goal is never absent.
+fn replace(part: &Path, goal: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        if renameat_with(CWD, part, CWD, goal, RenameFlags::EXCHANGE).is_ok() {
+            remove_quietly(part);
+            return Ok(());
+        }
+        // Some file systems cannot exchange.
+    }
+    let mut aside = part.as_os_str().to_owned();
+    aside.push(".old");
+    let aside = PathBuf::from(aside);
+    fs::rename(goal, &aside)?;
+    if let Err(error) = fs::rename(part, goal) {
+        fs::rename(&aside, goal)?;
+        return Err(error);
+    }
+    remove_quietly(&aside);
+    Ok(())
+}
+
+/// Removes what is ours and of no use any more. What cannot be removed is left for the next run to try again.
+fn remove_quietly(folder: &Path) {
+    fs::remove_dir_all(folder).ok();
+}
+
+fn part_name(name: &std::ffi::OsStr) -> OsString {
+    let mut part = name.to_owned();
+    part.push(format!(".part-{}", std::process::id()));
+    part
+}
+
+/// Removes `NAME.part-PID` of processes that are gone. A part is alive while its folder is locked, whatever machine or container the process runs in.
+fn remove_leftovers(parent: &Path, name: &std::ffi::OsStr) {
+    let Some(name) = name.to_str() else { return };
+    let start = format!("{name}.part-");
+    let Ok(inside) = fs::read_dir(parent) else { return };
+    for entry in inside.flatten() {
+        let found = entry.file_name();
+        let Some(rest) = found.to_str().and_then(|f| f.strip_prefix(&start)) else { continue };
+        let Ok(process) = rest.strip_suffix(".old").unwrap_or(rest).parse::<u32>() else { continue };
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && is_abandoned(&entry.path(), process) {
+            remove_quietly(&entry.path());
+        }
+    }
+}
+
+fn is_abandoned(part: &Path, process: u32) -> bool {
+    match lock_folder(part) {
+        Ok(Some(_)) => true,
+        // Locked by a living process.
+        Ok(None) => false,
+        // No locks on this file system: a process of that number that still exists may be the owner.
+        Err(_) => cfg!(target_os = "linux") && !Path::new(&format!("/proc/{process}")).exists(),
+    }
+}
+
+/// Locks a folder until the handle is dropped or the process dies, however it dies; `None` if somebody holds it.
+#[cfg(unix)]
+fn lock_folder(folder: &Path) -> io::Result<Option<File>> {
+    let open = File::open(folder)?;
+    match open.try_lock() {
+        Ok(()) => Ok(Some(open)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(e)) => Err(e),
+    }
+}
+
+/// Folders cannot be opened, hence not locked, on this system.
+#[cfg(not(unix))]
+fn lock_folder(_folder: &Path) -> io::Result<Option<File>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Brings a folder's entries to disk where the system can do that; the files in it were synced one by one, so a refusal costs no data.
+fn sync_folder(folder: &Path) {
+    if cfg!(unix) {
+        File::open(folder).and_then(|f| f.sync_all()).ok();
+    }
+}

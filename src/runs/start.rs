@@ -1,0 +1,98 @@
+//! Running a task into a run folder: one way for the command line and the window.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::folder::Part;
+use super::inputs;
+use super::record::{Record, WeightFile, fingerprint, version_line};
+use crate::tasks::{AnyOutcome, Board, Progress, Provenance, TaskEntry, TaskError};
+use crate::workers::machine;
+
+/// Name of the picture of the finished panel.
+pub const PANEL_NAME: &str = "panel.png";
+
+/// Draws the finished panel of a task: entry, request, outcome, record as JSON (which goes into the PNG). `None` if the task has no panel.
+pub type Picture = fn(&TaskEntry, &Value, &AnyOutcome, &str) -> Option<Vec<u8>>;
+
+/// What a run needs from layers above it.
+#[derive(Clone, Copy, Debug)]
+pub struct Hooks {
+    /// Draws `panel.png`.
+    pub picture: Picture,
+    /// The weight files that a request will use.
+    pub weights: fn(&TaskEntry, &Value) -> Vec<PathBuf>,
+}
+
+impl Hooks {
+    /// No picture, no weights.
+    pub const NONE: Self = Self { picture: |_, _, _, _| None, weights: |_, _| Vec::new() };
+}
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub struct RunResult {
+    /// What the task made, for the panel.
+    pub outcome: AnyOutcome,
+    /// What stands in `record.json`.
+    pub record: Record,
+    /// The run folder, absolute.
+    pub folder: PathBuf,
+}
+
+/// Runs `request` and writes the run folder `out` (see [`super::folder::check`] for what may stand there).
+/// Input paths may be run folders and relative; the record holds them resolved and absolute.
+///
+/// # Errors
+/// A request that does not fit the task, an input that cannot be read, an output folder that may not be used, cancelling, and whatever the task itself says.
+/// Nothing is left behind then.
+pub fn execute(
+    entry: &TaskEntry,
+    request: &Value,
+    out: &Path,
+    overwrite: bool,
+    board: &Arc<Board>,
+    hooks: &Hooks,
+) -> Result<RunResult, TaskError> {
+    let progress = Progress::<()>::on(board);
+    let mut request = (entry.normalise)(request).map_err(|e| TaskError::Failed(e.to_string()))?;
+    inputs::resolve_all(entry, &mut request)?;
+    let part = Part::create(out, overwrite)?;
+    let mut record = Record::begin(entry.name, request.clone(), (entry.seed)(&request)?);
+    progress.phase("reading inputs");
+    // Hashed before the run: the record says what was read, not what the file became meanwhile.
+    record.inputs = inputs::fingerprints(entry, &request, board.cancel())?;
+    for path in (hooks.weights)(entry, &request) {
+        let (bytes, sha256) = fingerprint(&path, board.cancel())?;
+        record.weights.push(WeightFile { path: path.display().to_string(), bytes, sha256 });
+    }
+    progress.phase("");
+    progress.check()?;
+
+    let (clock, processor) = (Instant::now(), machine::cpu_seconds());
+    let outcome = (entry.run)(&request, board)?;
+    record.wall_seconds = clock.elapsed().as_secs_f64();
+    record.cpu_seconds = processor.zip(machine::cpu_seconds()).map(|(before, after)| after - before);
+
+    progress.check()?;
+    progress.phase("saving");
+    record.metrics = outcome.metrics();
+    record.metrics.insert("seconds".into(), record.wall_seconds);
+    let provenance =
+        Provenance { task: entry.name.into(), version: version_line().to_owned(), request: request.to_string() };
+    record.files = outcome.save(part.path(), &provenance)?;
+    // The picture carries the record, and the record names the picture: name it first.
+    record.files.push(PANEL_NAME.into());
+    match (hooks.picture)(entry, &request, &outcome, &record.to_json()?) {
+        Some(png) => part.write(PANEL_NAME, &png)?,
+        None => drop(record.files.pop()),
+    }
+    progress.check()?;
+    let folder = part.commit(&record)?;
+    progress.fraction(1.0);
+    progress.phase("done");
+    Ok(RunResult { outcome, record, folder })
+}
