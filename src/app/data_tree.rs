@@ -55,14 +55,14 @@ impl Workbench {
                 return;
             }
             Opened::File(id) => CollapsingHeader::new(&name).id_salt(&full).default_open(true).show(ui, |ui| {
-                for hdu in self.services.store.hdus(*id) {
-                    let text = format!("{} {}  {}", hdu.index, hdu.name, hdu.shape_text());
-                    if hdu.is_image() {
+                for hdu in self.services.store.entry(*id).map(|e| e.hdus).unwrap_or_default() {
+                    let text = format!("{} {}  {}", hdu.index, hdu.name, hdu.description);
+                    if hdu.is_image {
                         if ui.selectable_label(false, text).on_hover_text("Show this image").clicked() {
                             commands.push(Command::ShowImage { path: path.to_owned(), hdu: hdu.index });
                         }
                     } else {
-                        ui.weak(text).on_hover_text(hdu.kind_text());
+                        ui.weak(text);
                     }
                 }
             }),

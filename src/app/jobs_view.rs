@@ -43,11 +43,13 @@ impl Workbench {
         ui.horizontal(|ui| {
             let seconds = row.wall_seconds.map_or_else(String::new, |s| format!("{s:.1} s"));
             match &row.state {
-                JobState::Running | JobState::Paused | JobState::Queued => {
+                JobState::Running | JobState::Paused | JobState::Queued | JobState::Yielding | JobState::Stopping => {
                     let paused = row.state == JobState::Paused;
                     let text = match &row.state {
                         JobState::Queued => "waiting".to_owned(),
                         JobState::Paused => "paused".to_owned(),
+                        JobState::Yielding => "standing aside".to_owned(),
+                        JobState::Stopping => "stopping".to_owned(),
                         _ => format!("{}  {seconds}", row.snapshot.phase),
                     };
                     ui.label(&row.name);

@@ -8,9 +8,10 @@ use egui::Context;
 
 use super::{Dialog, Opened, Session, Workbench};
 use crate::data::DataId;
-use crate::panels::{Command, PANELS, PanelContext, Severity};
+use crate::panels::{Command, PANELS, Panel, PanelContext, Severity};
 use crate::runs::Record;
-use crate::workers::Answer;
+use crate::tasks::TaskError;
+use crate::workers::{Answer, Key, Slot, Weigh};
 
 /// A frame spends at most this long on taking results.
 const FRAME_BUDGET: Duration = Duration::from_millis(10);
@@ -20,6 +21,12 @@ enum Kind {
     Fits(DataId),
     Run(Arc<Record>),
     Session(Box<Session>),
+}
+
+impl Weigh for Kind {
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
 }
 
 impl Workbench {
@@ -87,8 +94,9 @@ impl Workbench {
             let store = self.services.store.clone();
             let work_path = path.clone();
             let answer = self.services.queries.ask(
-                &format!("open {}", path.display()),
-                &path,
+                Slot::of(&("open", &path)),
+                // A path that is opened again is read again.
+                Key::of(&path).and(&self.openings),
                 &self.services.wake,
                 move |_| identify(&work_path, &store),
             );
@@ -124,7 +132,8 @@ impl Workbench {
         self.to_show.remove(at);
         match self.opened.iter().find(|(p, _)| p == path).map(|(_, o)| o.clone()) {
             Some(Opened::File(id)) => {
-                if let Some(hdu) = self.services.store.first_image(id) {
+                let first = self.services.store.entry(id).and_then(|e| e.hdus.iter().find(|h| h.is_image).map(|h| h.index));
+                if let Some(hdu) = first {
                     self.commands.push_back(Command::ShowImage { path: path.to_owned(), hdu });
                 } else {
                     self.notices.push(Severity::Warning, format!("{}: no image in this file", path.display()));
@@ -142,12 +151,9 @@ impl Workbench {
             self.notices.push(Severity::Warning, format!("{}: no panel for the task {}", path.display(), record.task));
             return;
         };
-        let id = self.focus_or_add(entry);
-        let mut commands = Vec::new();
-        if let Some(view) = self.views.get_mut(&id) {
-            view.panel.open(path, &mut PanelContext { services: &self.services, commands: &mut commands });
-        }
-        self.commands.extend(commands);
+        self.with_panel(entry.kind, |panel, cx| {
+            panel.open(path, cx);
+        });
     }
 
     fn carry_out(&mut self, command: Command, ctx: &Context) {
@@ -165,10 +171,12 @@ impl Workbench {
                     self.focus_or_add(entry);
                 }
             }
+            Command::Demo(kind) => self.with_panel(kind, |panel, cx| panel.start_demo(cx)),
+            Command::Example(kind) => self.with_panel(kind, |panel, cx| panel.show_example(cx)),
             Command::Forget(path) => {
                 if let Some(at) = self.opened.iter().position(|(p, _)| *p == path) {
                     if let Opened::File(id) = self.opened.remove(at).1 {
-                        self.services.store.close(id);
+                        self.services.store.remove(id);
                     }
                 }
             }
@@ -194,6 +202,17 @@ impl Workbench {
         }
     }
 
+    /// Brings a panel up and lets it do something.
+    fn with_panel(&mut self, kind: &str, act: impl FnOnce(&mut dyn Panel, &mut PanelContext<'_>)) {
+        let Some(entry) = crate::panels::entry(kind) else { return };
+        let id = self.focus_or_add(entry);
+        let mut commands = Vec::new();
+        if let Some(view) = self.views.get_mut(&id) {
+            act(view.panel.as_mut(), &mut PanelContext { services: &self.services, commands: &mut commands });
+        }
+        self.commands.extend(commands);
+    }
+
     /// Opens a path and shows it once it is read.
     fn open(&mut self, path: &Path) {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -201,7 +220,10 @@ impl Workbench {
         match self.opened.iter_mut().find(|(p, _)| *p == path) {
             None => self.remember(&path),
             Some((_, Opened::File(_) | Opened::Run(_))) => self.show_opened(&path),
-            Some((_, state)) => *state = Opened::Waiting,
+            Some((_, state)) => {
+                self.openings += 1;
+                *state = Opened::Waiting;
+            }
         }
     }
 
@@ -223,18 +245,18 @@ fn is_function_key(key: egui::Key) -> bool {
 }
 
 /// Finds out what a path is, reading headers only.
-fn identify(path: &Path, store: &crate::data::Store) -> Result<Kind, String> {
+fn identify(path: &Path, store: &crate::data::Store) -> Result<Kind, TaskError> {
     if path.is_dir() {
-        let record = Record::load(path).map_err(|e| e.to_string())?;
+        let record = Record::read(path)?;
         return Ok(Kind::Run(Arc::new(record)));
     }
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     match extension.as_str() {
         "json" if path.file_name().is_some_and(|n| n == "record.json") => {
             let folder: PathBuf = path.parent().map(Path::to_owned).unwrap_or_default();
-            Record::load(&folder).map(|r| Kind::Run(Arc::new(r))).map_err(|e| e.to_string())
+            Ok(Kind::Run(Arc::new(Record::read(&folder)?)))
         }
-        "json" => Session::load(path).map(|s| Kind::Session(Box::new(s))).map_err(|e| e.to_string()),
-        _ => store.open(path).map(Kind::Fits).map_err(|e| e.to_string()),
+        "json" => Session::load(path).map(|s| Kind::Session(Box::new(s))).map_err(|e| TaskError::Failed(e.to_string())),
+        _ => Ok(Kind::Fits(store.open(path)?)),
     }
 }

@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use crate::data::Store;
 use crate::panels::{Command, Panel, Services, Wake};
+use crate::runs::Library;
 use crate::workers::{Jobs, Queries};
 
 /// Number of a view in the layout.
@@ -86,6 +87,8 @@ pub struct Workbench {
     notices: Notices,
     commands: VecDeque<Command>,
     session_path: Option<PathBuf>,
+    /// How often a path was opened again.
+    openings: u64,
     /// Set by [`Command::Quit`] and read by the shell.
     pub quit: bool,
     /// Set by [`Command::SavePicture`]: the shell takes a screenshot and clears it.
@@ -93,15 +96,20 @@ pub struct Workbench {
 }
 
 impl Workbench {
-    /// An empty window. `wake` is called from worker threads when there is something new to draw.
-    pub fn new(wake: Wake) -> Self {
+    /// An empty window. `wake` is called from worker threads when there is something new to draw; `library` is where runs go.
+    ///
+    /// # Errors
+    /// The system gives no thread for the queries.
+    pub fn new(wake: Wake, library: Library) -> Result<Self, String> {
+        let queries = Queries::new(memory_budget() / 4, 2).map_err(|e| format!("no thread could be started: {e}"))?;
         let services = Services {
-            store: Arc::new(Store::new(memory_budget())),
+            store: Arc::new(Store::new(memory_budget() as u64)),
             jobs: Arc::new(Jobs::new()),
-            queries: Arc::new(Queries::new(memory_budget() / 4)),
+            queries: Arc::new(queries),
+            library,
             wake,
         };
-        Self {
+        Ok(Self {
             services,
             theme: ThemeChoice::Dark,
             applied_theme: None,
@@ -119,9 +127,10 @@ impl Workbench {
             notices: Notices::default(),
             commands: VecDeque::new(),
             session_path: None,
+            openings: 0,
             quit: false,
             picture_wanted: None,
-        }
+        })
     }
 
     /// Queues a command, as a menu would.
@@ -142,6 +151,11 @@ impl Workbench {
     /// Messages so far.
     pub fn notices(&self) -> &Notices {
         &self.notices
+    }
+
+    /// Why things that were to be opened could not be.
+    pub fn failures(&self) -> Vec<String> {
+        self.opened.iter().filter_map(|(_, o)| if let Opened::Failed(m) = o { Some(m.clone()) } else { None }).collect()
     }
 
     /// True while a job or query is running that will change the picture.
@@ -210,6 +224,7 @@ impl Workbench {
 }
 
 /// Bytes that opened data may take: half of the machine's memory, at least 256 MB.
-fn memory_budget() -> u64 {
-    (crate::workers::machine_memory() / 2).max(256 << 20)
+fn memory_budget() -> usize {
+    let total = crate::workers::machine::memory().map_or(2 << 30, |m| m.total);
+    usize::try_from(total / 2).unwrap_or(usize::MAX).max(256 << 20)
 }

@@ -7,6 +7,8 @@ use egui::{ViewportBuilder, ViewportCommand};
 
 use super::{ThemeChoice, Workbench};
 use crate::panels::{Command, Severity};
+use crate::plots::picture::Picture;
+use crate::runs::Library;
 
 /// What the window opens with.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +38,7 @@ pub fn open_window(options: WindowOptions) -> Result<(), String> {
         renderer: eframe::Renderer::Glow,
         ..eframe::NativeOptions::default()
     };
-    eframe::run_native("Sextans", native, Box::new(move |creation| Ok(Box::new(Shell::new(&creation.egui_ctx, options))))).map_err(
+    eframe::run_native("Sextans", native, Box::new(move |creation| Ok(Box::new(Shell::new(&creation.egui_ctx, options)?)))).map_err(
         |error| {
             format!(
                 "the window could not be opened ({error}); on Debian it needs the packages libx11-6 libx11-xcb1 libxcursor1 libxi6 \
@@ -52,9 +54,10 @@ struct Shell {
 }
 
 impl Shell {
-    fn new(ctx: &egui::Context, options: WindowOptions) -> Self {
+    fn new(ctx: &egui::Context, options: WindowOptions) -> Result<Self, String> {
         let wake_ctx = ctx.clone();
-        let mut workbench = Workbench::new(Arc::new(move || wake_ctx.request_repaint()));
+        let library = Library::of_user().map_err(|e| e.to_string())?;
+        let mut workbench = Workbench::new(Arc::new(move || wake_ctx.request_repaint()), library)?;
         if let Some(theme) = options.theme {
             workbench.set_theme(theme);
         }
@@ -62,12 +65,9 @@ impl Shell {
             workbench.send(Command::OpenPath(path));
         }
         if let Some(panel) = options.panel.as_deref().and_then(crate::panels::entry) {
-            workbench.send(Command::OpenPanel(panel.kind));
-            if options.demo {
-                workbench.send(Command::Demo(panel.kind));
-            }
+            workbench.send(if options.demo { Command::Demo(panel.kind) } else { Command::OpenPanel(panel.kind) });
         }
-        Self { workbench }
+        Ok(Self { workbench })
     }
 
     /// Writes the screenshot that came back, or says why not.
@@ -75,9 +75,12 @@ impl Shell {
         let picture = ctx.input(|i| {
             i.events.iter().find_map(|e| if let egui::Event::Screenshot { image, .. } = e { Some(image.clone()) } else { None })
         });
-        if let (Some(image), Some(path)) = (picture, self.workbench.picture_wanted.take_if(|_| true)) {
+        if let (Some(image), Some(path)) = (picture, self.workbench.picture_wanted.clone()) {
+            self.workbench.picture_wanted = None;
             let rgba: Vec<u8> = image.pixels.iter().flat_map(egui::Color32::to_array).collect();
-            let notice = crate::plots::picture::encode_png(&rgba, image.width(), image.height(), None)
+            let size = |n: usize| u32::try_from(n).unwrap_or_default();
+            let notice = Picture::new(size(image.width()), size(image.height()), rgba)
+                .and_then(|picture| picture.to_png(None, &[]))
                 .map_err(|e| e.to_string())
                 .and_then(|bytes| std::fs::write(&path, bytes).map_err(|e| format!("{}: {e}", path.display())))
                 .map_or_else(

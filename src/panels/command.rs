@@ -22,6 +22,10 @@ pub enum Command {
     },
     /// Open a view of a registered kind, or focus the one that is open.
     OpenPanel(&'static str),
+    /// Open a study and start its demo.
+    Demo(&'static str),
+    /// Open a study and bring it to its finished example.
+    Example(&'static str),
     /// Forget an opened file or run.
     Forget(PathBuf),
     /// Close the focused view.

@@ -11,17 +11,17 @@ mod study;
 
 pub use command::{Command, Listed, Severity};
 pub use inspector::request_ui;
-pub use study::{Step, panel_picture};
+pub use study::{HOOKS, Step, panel_picture};
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::data::Store;
-use crate::workers::{Jobs, Queries};
-
-/// Wakes the window from another thread.
-pub type Wake = Arc<dyn Fn() + Send + Sync>;
+use crate::plots::picture::Picture;
+use crate::runs::Library;
+use crate::tasks::{AnyOutcome, TaskEntry};
+use crate::workers::{Jobs, Queries, Wake};
 
 /// What every panel may use: the services of the house.
 #[derive(Clone)]
@@ -32,6 +32,8 @@ pub struct Services {
     pub jobs: Arc<Jobs>,
     /// Everything that computes for a picture.
     pub queries: Arc<Queries>,
+    /// Where the window's runs go.
+    pub library: Library,
     /// Asks the window for a repaint.
     pub wake: Wake,
 }
@@ -83,6 +85,9 @@ pub trait Panel {
         false
     }
 
+    /// Starts its main job on demo data.
+    fn start_demo(&mut self, _cx: &mut PanelContext<'_>) {}
+
     /// Brings the panel to the state that its picture in the documentation shows (a finished example).
     fn show_example(&mut self, _cx: &mut PanelContext<'_>) {}
 }
@@ -99,6 +104,8 @@ pub struct PanelEntry {
     pub study: bool,
     /// A panel from its saved state, or from `Null`.
     pub make: fn(&Value) -> Box<dyn Panel>,
+    /// The finished panel of a run of its study, for `panel.png`.
+    pub picture: Option<fn(&TaskEntry, &Value, &AnyOutcome) -> Option<Picture>>,
 }
 
 /// Every kind of panel.

@@ -6,7 +6,7 @@ use ndarray::Array2;
 
 use super::fit::{FitRequest, MaskMeaning};
 use super::imaging::{Observation, gaussian_psf};
-use crate::data::{Header, Location, PixelScale, Sidecar, pixel_scale, read_image, sidecar_of};
+use crate::data::{FitsFile, Header, Location, Sidecar, pixel_scale_arcsec};
 use crate::tasks::TaskError;
 
 /// How a check came out.
@@ -60,7 +60,7 @@ pub fn load(request: &FitRequest) -> Result<Loaded, TaskError> {
     if rows < 8 || columns < 8 {
         return Err(TaskError::file(image_path, format!("the image is {columns} x {rows} pixels; at least 8 x 8 are needed")));
     }
-    let sidecar = sidecar_of(&Location::parse(image_path).path).unwrap_or_default();
+    let sidecar = Sidecar::beside(&location(image_path).path).unwrap_or_default();
     let scale = scale_of(request, &image.header, &sidecar, image_path, &mut checks)?;
     let mut noise = noise_of(request, &image.pixels, &mut checks)?;
     let psf = psf_of(request, scale, &mut checks)?;
@@ -115,14 +115,20 @@ struct Plane {
 }
 
 fn read_plane(path: &Path) -> Result<Plane, TaskError> {
-    let image = read_image(&Location::parse(path))?;
-    let unit = image.unit().to_owned();
-    let header = image.header.clone();
-    let shape = image.pixels.shape().to_vec();
-    let pixels = image.into_plane().map_err(|_| {
-        TaskError::file(path, format!("its shape is {shape:?}; a two-dimensional image is needed, e.g. one plane of a cube"))
-    })?;
-    Ok(Plane { pixels, header, unit })
+    let location = location(path);
+    let file = FitsFile::open(&location.path)?;
+    let index = file.find(location.hdu.as_ref())?;
+    let hdu = file.hdu(index)?;
+    Ok(Plane {
+        pixels: file.read_image(index)?,
+        header: hdu.header.clone(),
+        unit: hdu.unit().unwrap_or_default().to_owned(),
+    })
+}
+
+/// What a path in a request means: `file.fits`, or `file.fits[SCI]`.
+pub(super) fn location(path: &Path) -> Location {
+    Location::parse(&path.to_string_lossy())
 }
 
 fn scale_of(
@@ -134,8 +140,8 @@ fn scale_of(
 ) -> Result<f64, TaskError> {
     let (scale, source) = if let Some(scale) = request.pixel_scale_arcsec {
         (scale, "as given".to_owned())
-    } else if let Some(PixelScale { arcsec, from }) = pixel_scale(header) {
-        (arcsec, format!("from {from} in the header"))
+    } else if let Some(arcsec) = pixel_scale_arcsec(header) {
+        (arcsec, "from the header".to_owned())
     } else if let Some(scale) = sidecar.pixel_scale_arcsec {
         (scale, "from info.json beside the image".to_owned())
     } else {

@@ -1,0 +1,246 @@
+//! A view of one image of an opened file: pan, zoom, limits, stretch, colour map, colour bar, read-out; a slider for cubes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use egui::{RichText, Ui};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Panel, PanelContext, PanelEntry, display_ui};
+use crate::data::{DataId, HduEntry};
+use crate::plots::color_bar::ColorBar;
+use crate::plots::color_table::Display;
+use crate::plots::image_camera::Camera;
+use crate::plots::image_overlay::Overlays;
+use crate::plots::image_view::{ImageSource, ImageView};
+use crate::studies::lens_reconstruction::SimulateRequest;
+use crate::tasks::{Progress, Task, TaskError};
+use crate::workers::{Answer, Key, Slot};
+
+/// In the registry.
+pub const ENTRY: PanelEntry = PanelEntry {
+    kind: "image",
+    title: "Image",
+    help: "An image or a plane of a cube",
+    study: false,
+    make: |state| Box::new(ImagePanel::new(state)),
+    picture: None,
+};
+
+/// What a session keeps of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Saved {
+    path: PathBuf,
+    hdu: usize,
+    plane: usize,
+    display: Display,
+    camera: Camera,
+}
+
+impl Default for Saved {
+    fn default() -> Self {
+        Self { path: PathBuf::new(), hdu: 0, plane: 0, display: Display { color_map: "gray".into(), ..Display::default() }, camera: Camera::default() }
+    }
+}
+
+/// What is on the screen.
+struct Shown {
+    source: ImageSource,
+    hdu: HduEntry,
+}
+
+/// The panel.
+pub struct ImagePanel {
+    saved: Saved,
+    /// A result in the store, when there is no path.
+    result: Option<DataId>,
+    shown: Option<Shown>,
+    problem: Option<String>,
+    waiting: bool,
+    view: ImageView,
+    read_out: String,
+}
+
+impl ImagePanel {
+    fn new(state: &Value) -> Self {
+        let saved: Saved = serde_json::from_value(state.clone()).unwrap_or_default();
+        Self {
+            saved,
+            result: None,
+            shown: None,
+            problem: None,
+            waiting: false,
+            view: ImageView::default(),
+            read_out: String::new(),
+        }
+    }
+
+    fn ask(&mut self, cx: &mut PanelContext<'_>) {
+        self.waiting = false;
+        let result = self.result;
+        if self.saved.path.as_os_str().is_empty() && result.is_none() {
+            return;
+        }
+        let store = cx.services.store.clone();
+        let (path, hdu, plane) = (self.saved.path.clone(), self.saved.hdu, self.saved.plane);
+        let slot = Slot::of(&("image", &path, hdu, result));
+        let answer = cx.services.queries.ask(slot, Key::of(&(&path, hdu, plane, result)), &cx.services.wake, move |_| {
+            let id = result.map_or_else(|| store.open(&path), Ok)?;
+            let pixels = store.plane(id, hdu, plane)?;
+            let hdu = store.entry(id).and_then(|e| e.hdus.into_iter().find(|h| h.index == hdu));
+            let hdu = hdu.ok_or_else(|| TaskError::file(&path, "closed while it was being read; open it again"))?;
+            Ok(Loaded { pixels, hdu })
+        });
+        match &answer {
+            Answer::Failed(message) => {
+                self.problem = Some(message.to_string());
+                self.shown = None;
+            }
+            Answer::Pending { .. } => self.waiting = true,
+            Answer::Ready(_) => self.problem = None,
+        }
+        if let Some(loaded) = answer.newest() {
+            let same = self.shown.as_ref().is_some_and(|s| Arc::ptr_eq(&s.source.pixels, &loaded.pixels));
+            if !same {
+                let name = self.title();
+                let mut source = ImageSource::new(name, loaded.pixels.clone()).unit(loaded.hdu.unit.clone());
+                if let Some(scale) = loaded.hdu.pixel_scale_arcsec {
+                    source = source.arcsec_per_pixel(scale);
+                }
+                self.shown = Some(Shown { source, hdu: loaded.hdu.clone() });
+            }
+        }
+    }
+}
+
+struct Loaded {
+    pixels: Arc<Array2<f32>>,
+    hdu: HduEntry,
+}
+
+impl crate::workers::Weigh for Loaded {
+    fn bytes(&self) -> usize {
+        // The pixels belong to the store and are counted there.
+        size_of::<Self>()
+    }
+}
+
+impl Panel for ImagePanel {
+    fn title(&self) -> String {
+        let name = self.saved.path.file_name().map_or_else(|| ENTRY.title.to_owned(), |n| n.to_string_lossy().into_owned());
+        match self.shown.as_ref().map(|s| s.hdu.name.as_str()) {
+            Some(hdu) if !hdu.is_empty() && hdu != "PRIMARY" => format!("{name} [{hdu}]"),
+            _ if self.saved.hdu > 0 => format!("{name} [{}]", self.saved.hdu),
+            _ => name,
+        }
+    }
+
+    fn logic(&mut self, cx: &mut PanelContext<'_>) {
+        self.ask(cx);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _cx: &mut PanelContext<'_>) {
+        if let Some(problem) = &self.problem {
+            let color = ui.visuals().error_fg_color;
+            ui.add(egui::Label::new(RichText::new(problem).color(color)).wrap());
+            return;
+        }
+        let Some(shown) = &self.shown else {
+            ui.centered_and_justified(|ui| {
+                if self.waiting {
+                    ui.spinner();
+                } else {
+                    ui.weak("Open a FITS file from the data tree, or drop one on the window");
+                }
+            });
+            return;
+        };
+        let planes: usize = shown.hdu.shape.iter().rev().skip(2).product();
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(&self.read_out).monospace());
+        });
+        if planes > 1 {
+            ui.horizontal(|ui| {
+                let label = ui.label("Plane");
+                let mut plane = self.saved.plane + 1;
+                ui.spacing_mut().slider_width = (ui.available_width() - 120.0).max(80.0);
+                if ui.add(egui::Slider::new(&mut plane, 1..=planes)).labelled_by(label.id).changed() {
+                    self.saved.plane = plane - 1;
+                }
+            });
+        }
+        let room = ui.available_rect_before_wrap();
+        let mut image_rect = room;
+        image_rect.set_width((room.width() - ColorBar::width() - 4.0).max(60.0));
+        let mut image_ui = ui.new_child(egui::UiBuilder::new().max_rect(image_rect));
+        let response =
+            self.view.show(&mut image_ui, "image", &shown.source, &mut self.saved.display, &mut self.saved.camera, &Overlays::default());
+        let bar_rect = egui::Rect::from_min_max(egui::pos2(image_rect.right() + 4.0, response.view.top()), egui::pos2(room.right(), response.view.bottom()));
+        let mut bar_ui = ui.new_child(egui::UiBuilder::new().max_rect(bar_rect));
+        ColorBar::new(&mut self.saved.display, response.limits)
+            .label("Value", &shown.source.unit)
+            .height(bar_rect.height())
+            .draggable(true)
+            .show(&mut bar_ui, "bar");
+        ui.allocate_rect(room, egui::Sense::hover());
+        // Shown on the line above in the next frame, which the moving pointer asks for anyway.
+        let read_out = response.read_out(&shown.source.unit).unwrap_or_else(|| {
+            let [width, height] = shown.source.size();
+            format!("{width} × {height} pixels")
+        });
+        if read_out != self.read_out {
+            self.read_out = read_out;
+            ui.ctx().request_repaint();
+        }
+    }
+
+    fn inspector_ui(&mut self, ui: &mut Ui, _cx: &mut PanelContext<'_>) {
+        ui.label(RichText::new("Display").strong());
+        display_ui(ui, "image display", &mut self.saved.display);
+        ui.horizontal(|ui| {
+            if ui.button("Fit").on_hover_text("Show the whole image (double-click, 0)").clicked() {
+                self.saved.camera.follows_fit = true;
+            }
+            if ui.button("1:1").on_hover_text("One image pixel on one screen pixel (1)").clicked() {
+                self.saved.camera.one_to_one(ui.ctx().pixels_per_point());
+            }
+        });
+        ui.checkbox(&mut self.saved.display.axes, "Axes");
+        if let Some(shown) = &self.shown {
+            ui.separator();
+            ui.label(RichText::new("HDU").strong());
+            ui.label(format!("{} {}", shown.hdu.index, shown.hdu.name));
+            ui.label(&shown.hdu.description);
+            if !shown.hdu.unit.is_empty() {
+                ui.label(format!("Unit {}", shown.hdu.unit));
+            }
+            if let Some(scale) = shown.hdu.pixel_scale_arcsec {
+                ui.label(format!("{scale:.4} arcsec per pixel"));
+            }
+        }
+    }
+
+    fn save(&self) -> Value {
+        serde_json::to_value(&self.saved).unwrap_or_default()
+    }
+
+    fn busy(&self) -> bool {
+        self.waiting
+    }
+
+    fn show_example(&mut self, cx: &mut PanelContext<'_>) {
+        if self.saved.path.as_os_str().is_empty() && self.result.is_none() {
+            match SimulateRequest::default().run(&Progress::silent()) {
+                Ok(simulated) => {
+                    let pixels = simulated.image.as_ref().clone().into_dyn();
+                    let scale = Some(simulated.pixel_scale_arcsec);
+                    self.result = Some(cx.services.store.insert("simulated lens", pixels, "", scale));
+                }
+                Err(error) => self.problem = Some(error.to_string()),
+            }
+        }
+    }
+}

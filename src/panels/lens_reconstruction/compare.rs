@@ -1,0 +1,295 @@
+//! Step 3: the answer beside the data, the truth where it is known, and doing nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use egui::{Grid, RichText, Ui};
+use ndarray::Array2;
+
+use super::maps::{Frame, Look, MapSpec, Views, image_curves, source_curves};
+use super::{LensReconstruction, nothing_yet};
+use crate::plots::colors::{Role, theme_of};
+use crate::plots::headless::Headless;
+use crate::plots::histogram;
+use crate::plots::picture::Picture;
+use crate::runs::Record;
+use crate::studies::lens_reconstruction::{FitOutcome, SimulateOutcome, SimulateRequest};
+use crate::tasks::{Metrics, Outcome, Task, TaskError};
+use crate::workers::Weigh;
+
+/// A finished fit with everything that stands beside it.
+#[derive(Clone)]
+pub(super) struct Finished {
+    /// The maps and numbers.
+    pub outcome: Arc<FitOutcome>,
+    /// How it was made.
+    pub record: Record,
+    /// Where it lies.
+    pub folder: PathBuf,
+    truth: Option<Arc<Truth>>,
+    left_out: Arc<Array2<bool>>,
+    residuals: Arc<Vec<f64>>,
+}
+
+/// What was simulated, when the data were.
+struct Truth {
+    outcome: SimulateOutcome,
+    metrics: Metrics,
+    source: Arc<Array2<f32>>,
+}
+
+impl Weigh for Finished {
+    fn bytes(&self) -> usize {
+        self.outcome.model.len() * 4 * 8
+    }
+}
+
+impl Finished {
+    /// A fit and, where its image came from a simulation of ours, the truth.
+    pub(super) fn new(outcome: Arc<FitOutcome>, record: Record, folder: PathBuf) -> Self {
+        let truth = truth_of(&record, &outcome).map(Arc::new);
+        let left_out = Arc::new(outcome.mask.mapv(|m| !m));
+        let residuals = outcome.residual.iter().zip(&outcome.mask).filter(|(r, m)| **m && r.is_finite()).map(|(r, _)| f64::from(*r));
+        let residuals = Arc::new(residuals.collect());
+        Self { outcome, record, folder, truth, left_out, residuals }
+    }
+
+    /// Reads a run folder.
+    ///
+    /// # Errors
+    /// Not a run of this study, or a product is missing.
+    pub(super) fn read(folder: &Path) -> Result<Self, TaskError> {
+        let record = Record::read(folder)?;
+        if record.task != crate::studies::lens_reconstruction::FitRequest::NAME {
+            return Err(TaskError::file(folder, format!("a run of {}; this panel shows runs of lens_reconstruction.fit", record.task)));
+        }
+        let outcome = FitOutcome::load(folder, &record.request, &record.metrics)?;
+        Ok(Self::new(Arc::new(outcome), record, folder.to_owned()))
+    }
+
+    /// The fitted part of the image, in pixels, with a margin.
+    fn focus(&self) -> Option<[f64; 4]> {
+        let mask = &self.outcome.mask;
+        let mut part = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
+        for ((y, x), m) in mask.indexed_iter() {
+            if *m {
+                let (x, y) = (x as f64, y as f64);
+                part = [part[0].min(x), part[1].min(y), part[2].max(x), part[3].max(y)];
+            }
+        }
+        let whole = part[2] - part[0] > 0.9 * mask.ncols() as f64 && part[3] - part[1] > 0.9 * mask.nrows() as f64;
+        if whole || !part[0].is_finite() {
+            return None;
+        }
+        let margin = 0.12 * (part[2] - part[0]).max(part[3] - part[1]);
+        Some([part[0] - margin, part[1] - margin, part[2] + margin, part[3] + margin])
+    }
+}
+
+/// The simulation that the image came from: its run folder holds the image.
+fn truth_of(record: &Record, outcome: &FitOutcome) -> Option<Truth> {
+    let image = record.request.get("image")?.as_str()?;
+    let folder = Path::new(image).parent()?;
+    let record = Record::read(folder).ok().filter(|r| r.task == SimulateRequest::NAME)?;
+    let simulated = SimulateOutcome::load(folder, &record.request, &record.metrics).ok()?;
+    if simulated.image.dim() != outcome.model.dim() {
+        return None;
+    }
+    // On the grid of the fitted source map, so that the two can be compared pixel by pixel.
+    let source = simulated.source_on(outcome.source_centre_arcsec, outcome.source_scale_arcsec, outcome.source.dim());
+    Some(Truth { metrics: record.metrics, source: Arc::new(source), outcome: simulated })
+}
+
+impl LensReconstruction {
+    /// Draws the step.
+    pub(super) fn compare_ui(&mut self, ui: &mut Ui) {
+        let Some(finished) = self.finished.clone() else {
+            if self.opening.is_some() || self.run.is_running() {
+                ui.spinner();
+            } else {
+                nothing_yet(ui);
+            }
+            return;
+        };
+        if self.refocus {
+            self.views.focus_on(finished.focus());
+            self.refocus = false;
+        }
+        comparison_ui(ui, &finished, &mut self.views);
+    }
+}
+
+/// Maps above, numbers and the histogram of residuals below.
+fn comparison_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
+    let below = 196.0_f32.min(ui.available_height() * 0.4);
+    let height = (ui.available_height() - below - 8.0).max(120.0);
+    ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| {
+        ui.set_min_size(ui.available_size());
+        maps_ui(ui, finished, views);
+    });
+    ui.horizontal_top(|ui| {
+        let width = ui.available_width();
+        ui.allocate_ui(egui::vec2((width * 0.62).floor(), below), |ui| {
+            egui::ScrollArea::both().id_salt("lens numbers").auto_shrink(false).show(ui, |ui| table_ui(ui, finished));
+        });
+        ui.allocate_ui(egui::vec2(ui.available_width(), below), |ui| {
+            ui.vertical(|ui| {
+                ui.label(RichText::new("Residuals in the mask against a normal distribution").small());
+                histogram::residual_histogram(ui, "lens residuals", &finished.residuals);
+            });
+        });
+    });
+}
+
+fn maps_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
+    let theme = theme_of(ui.visuals());
+    let outcome = &finished.outcome;
+    let scale = outcome.pixel_scale_arcsec;
+    let unit = outcome.unit.as_str();
+    let in_image = || image_curves(&outcome.curves, outcome.model.dim(), scale, theme);
+    let in_source = || {
+        source_curves(&outcome.curves, outcome.source_centre_arcsec, outcome.source.dim(), outcome.source_scale_arcsec, theme)
+    };
+    let source_map = |id, title, image| MapSpec::new(id, title, image, outcome.source_scale_arcsec, Frame::Source, Look::Light).unit(unit);
+    let mut maps = vec![
+        MapSpec::new("data", "Data", &outcome.data, scale, Frame::Image, Look::Light).unit(unit).mask(&finished.left_out),
+        MapSpec::new("model", "Model", &outcome.model, scale, Frame::Image, Look::Light).unit(unit).curves(in_image()),
+        MapSpec::new("residual", "Residual", &outcome.residual, scale, Frame::Image, Look::Residual).unit("sigma").mask(&finished.left_out),
+        source_map("source", "Source", &outcome.source).curves(in_source()),
+    ];
+    if let Some(truth) = &finished.truth {
+        maps.push(source_map("true source", "True source", &truth.source).curves(source_curves(
+            &truth.outcome.curves,
+            outcome.source_centre_arcsec,
+            outcome.source.dim(),
+            outcome.source_scale_arcsec,
+            theme,
+        )));
+    } else {
+        maps.push(MapSpec::new("lens light", "Lens light", &outcome.lens_light, scale, Frame::Image, Look::Light).unit(unit));
+    }
+    maps.push(
+        MapSpec::new("convergence", "Convergence", &outcome.convergence, scale, Frame::Image, Look::Convergence).curves(in_image()),
+    );
+    views.grid_ui(ui, 3, &maps);
+}
+
+/// One line of the table.
+struct Row {
+    name: &'static str,
+    metric: &'static str,
+    unit: &'static str,
+    digits: usize,
+}
+
+const ROWS: [Row; 6] = [
+    Row { name: "Einstein radius (effective)", metric: "einstein_radius_arcsec", unit: "arcsec", digits: 4 },
+    Row { name: "Axis ratio", metric: "axis_ratio", unit: "", digits: 3 },
+    Row { name: "Position angle from +x", metric: "position_angle_deg", unit: "deg", digits: 1 },
+    Row { name: "Shear", metric: "shear", unit: "", digits: 4 },
+    Row { name: "Shear angle from +x", metric: "shear_angle_deg", unit: "deg", digits: 1 },
+    Row { name: "Mass within it", metric: "einstein_mass_msun", unit: "Msun", digits: 3 },
+];
+
+fn table_ui(ui: &mut Ui, finished: &Finished) {
+    let theme = theme_of(ui.visuals());
+    let metrics = finished.outcome.metrics();
+    let truth = finished.truth.as_ref().map(|t| &t.metrics);
+    let head = |ui: &mut Ui, text: &str| ui.label(RichText::new(text).small().strong());
+    ui.horizontal_top(|ui| {
+        Grid::new("lens parameters").num_columns(4).striped(true).spacing([14.0, 3.0]).show(ui, |ui| {
+            head(ui, "");
+            ui.label(RichText::new("Parametric fit").small().strong().color(Role::Model.color(theme)));
+            if truth.is_some() {
+                ui.label(RichText::new("Truth").small().strong().color(Role::Truth.color(theme)));
+            }
+            ui.end_row();
+            for row in &ROWS {
+                let Some(value) = metrics.get(row.metric) else { continue };
+                ui.label(row.name);
+                let error = metrics.get(&format!("{}_error", row.metric));
+                ui.label(with_error(*value, error.copied(), row));
+                if let Some(truth) = truth {
+                    ui.label(truth.get(row.metric).map_or_else(|| "–".into(), |v| with_error(*v, None, row)));
+                }
+                ui.end_row();
+            }
+        });
+        ui.add_space(18.0);
+        ui.vertical(|ui| {
+            Grid::new("lens chi2").num_columns(2).striped(true).spacing([14.0, 3.0]).show(ui, |ui| {
+                head(ui, "Reduced χ² in the mask");
+                ui.end_row();
+                for (name, metric, role) in [
+                    ("Parametric fit", "reduced_chi2", Role::Model),
+                    ("Null: no lensed source", "reduced_chi2_null", Role::Null),
+                    ("Blank sky of this image", "reduced_chi2_blank_sky", Role::Reference),
+                ] {
+                    ui.colored_label(role.color(theme), name);
+                    ui.label(metrics.get(metric).filter(|v| v.is_finite()).map_or_else(|| "–".into(), |v| format!("{v:.3}")));
+                    ui.end_row();
+                }
+            });
+            ui.label(
+                RichText::new(format!(
+                    "{:.1} s, {} threads, {:.0} model evaluations",
+                    finished.record.wall_seconds,
+                    finished.record.threads,
+                    metrics.get("likelihood_calls").copied().unwrap_or(0.0)
+                ))
+                .small()
+                .weak(),
+            );
+        });
+    });
+    ui.label(
+        RichText::new("± is one standard deviation from the curvature of χ² (Gaussian approximation); it leaves out what the model cannot represent.")
+            .small()
+            .weak(),
+    );
+}
+
+fn with_error(value: f64, error: Option<f64>, row: &Row) -> String {
+    let number = if value.abs() >= 1e5 { format!("{value:.*e}", row.digits) } else { format!("{value:.*}", row.digits) };
+    let error = error.filter(|e| e.is_finite()).map(|e| {
+        if value.abs() >= 1e5 { format!(" ± {e:.1e}") } else { format!(" ± {e:.*}", row.digits.max(error_digits(e))) }
+    });
+    let unit = if row.unit.is_empty() { String::new() } else { format!(" {}", row.unit) };
+    format!("{number}{}{unit}", error.unwrap_or_default())
+}
+
+/// Decimals that show an error to two figures at least, at most six.
+fn error_digits(error: f64) -> usize {
+    if error <= 0.0 {
+        return 0;
+    }
+    #[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation)] // clamped first
+    let digits = (1.0 - error.log10().floor()).clamp(0.0, 6.0) as usize;
+    digits
+}
+
+/// The Compare step of an outcome as a picture, for `panel.png`.
+pub(super) fn picture(outcome: Arc<FitOutcome>, record: Record) -> Option<Picture> {
+    let mut screen = Headless::new([1180.0, 760.0], 1.0, egui::Theme::Light);
+    let finished = Finished::new(outcome, record, PathBuf::new());
+    let mut views = Views::default();
+    views.focus_on(finished.focus());
+    screen.settle(60, |ui| {
+        egui::CentralPanel::default().show(ui, |ui| {
+            ui.heading("Lens reconstruction: parametric fit");
+            comparison_ui(ui, &finished, &mut views);
+        });
+    });
+    screen.picture().ok()
+}
+
+/// A short script that shows the maps of a run.
+pub(super) fn python(folder: &Path) -> String {
+    format!(
+        "from astropy.io import fits\nimport matplotlib.pyplot as plt\n\nrun = {:?}\nfig, axes = plt.subplots(1, 4, figsize=(16, 4))\n\
+         for ax, name in zip(axes, [\"model\", \"residual\", \"source\", \"convergence\"]):\n    image = fits.getdata(f\"{{run}}/{{name}}.fits\")\n    \
+         limits = dict(vmin=-5, vmax=5, cmap=\"RdBu_r\") if name == \"residual\" else {{}}\n    \
+         fig.colorbar(ax.imshow(image, origin=\"lower\", **limits), ax=ax)\n    ax.set_title(name)\nplt.show()",
+        folder.display().to_string()
+    )
+}

@@ -1,0 +1,327 @@
+//! Step 1: a simulated lens under sliders, or the user's own files with their checks.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use egui::{RichText, ScrollArea, TextEdit, Ui};
+use serde_json::Value;
+
+use super::maps::{Frame, Look, MapSpec, Overlay};
+use super::{LensReconstruction, Origin};
+use crate::data::EntryKind;
+use crate::panels::PanelContext;
+use crate::plots::colors::{Role, theme_of};
+use crate::studies::lens_reconstruction::{FitRequest, Loaded, SimulateOutcome, SimulateRequest, Verdict, load};
+use crate::tasks::{Progress, Task, TaskEntry, fields};
+use crate::workers::{Answer, Key, Slot, Weigh};
+
+/// The user's files as the fit will see them, ready to be drawn.
+pub(super) struct FilePreview {
+    loaded: Loaded,
+    data: Arc<ndarray::Array2<f32>>,
+    masked_out: Arc<ndarray::Array2<bool>>,
+    key: u64,
+}
+
+impl Weigh for FilePreview {
+    fn bytes(&self) -> usize {
+        self.data.len() * 32
+    }
+}
+
+impl Weigh for SimulateOutcome {
+    fn bytes(&self) -> usize {
+        self.image.len() * 4 * 6
+    }
+}
+
+/// What the Data step shows at the moment.
+#[derive(Default)]
+pub(super) struct Preview {
+    simulated: Option<Arc<SimulateOutcome>>,
+    files: Option<Arc<FilePreview>>,
+    waiting: bool,
+}
+
+impl Preview {
+    /// True while the picture is being made.
+    pub(super) fn waiting(&self) -> bool {
+        self.waiting
+    }
+}
+
+impl LensReconstruction {
+    /// Asks for the picture of what is set now; sliders outrun it without harm, the last one wins.
+    pub(super) fn ask_preview(&mut self, cx: &mut PanelContext<'_>) {
+        self.preview.waiting = false;
+        match self.saved.origin {
+            Origin::Simulate => {
+                let request = self.saved.simulate.clone();
+                let text = serde_json::to_string(&request).unwrap_or_default();
+                let slot = Slot::of(&"lens simulate preview");
+                let answer = cx.services.queries.ask(slot, Key::of(&text), &cx.services.wake, move |progress| {
+                    let outcome = request.run(&Progress::silent())?;
+                    progress.check()?;
+                    Ok(outcome)
+                });
+                self.problem = None;
+                match &answer {
+                    Answer::Failed(message) => self.problem = Some(message.to_string()),
+                    Answer::Pending { .. } => self.preview.waiting = true,
+                    Answer::Ready(_) => {}
+                }
+                if let Some(outcome) = answer.newest() {
+                    self.preview.simulated = Some(outcome.clone());
+                }
+            }
+            Origin::Files => {
+                if self.saved.fit.image.is_none() {
+                    self.problem = None;
+                    self.preview.files = None;
+                    return;
+                }
+                let request = self.saved.fit.clone();
+                let key = Key::of(&serde_json::to_string(&request).unwrap_or_default());
+                let slot = Slot::of(&"lens files preview");
+                let answer = cx.services.queries.ask(slot, key, &cx.services.wake, move |_| {
+                    let loaded = load(&request)?;
+                    let data = Arc::new(loaded.observation.data.mapv(|v| v as f32));
+                    let masked_out = Arc::new(loaded.observation.mask.mapv(|m| !m));
+                    let key = super::maps::fresh_revision();
+                    Ok(FilePreview { loaded, data, masked_out, key })
+                });
+                match &answer {
+                    Answer::Ready(preview) => {
+                        self.problem = None;
+                        self.preview.files = Some(preview.clone());
+                    }
+                    Answer::Failed(message) => {
+                        self.problem = Some(message.to_string());
+                        self.preview.files = None;
+                    }
+                    Answer::Pending { .. } => self.preview.waiting = true,
+                }
+            }
+        }
+    }
+
+    /// Draws the step.
+    pub(super) fn data_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
+        egui::Panel::left("lens data").resizable(true).default_size(330.0).size_range(260.0..=520.0).show(ui, |ui| {
+            ui.horizontal(|ui| {
+                for (value, text, help) in [
+                    (Origin::Simulate, "Simulate", "Build a lens with the sliders; the demo"),
+                    (Origin::Files, "My files", "Fit an image of your own"),
+                ] {
+                    if ui.selectable_label(self.saved.origin == value, text).on_hover_text(help).clicked() {
+                        self.saved.origin = value;
+                    }
+                }
+            });
+            let ready = match self.saved.origin {
+                Origin::Simulate => self.preview.simulated.is_some(),
+                Origin::Files => self.preview.files.is_some() && self.problem.is_none(),
+            };
+            ui.horizontal(|ui| {
+                let start = ui.add_enabled(
+                    ready && !self.run.is_running(),
+                    egui::Button::new(RichText::new("Fit this lens").strong()),
+                );
+                if start.on_hover_text("Start the fit and watch it in step 2").clicked() {
+                    self.start(cx);
+                }
+                if self.saved.origin == Origin::Simulate && ui.button("Reset").on_hover_text("Back to the demo lens").clicked() {
+                    self.saved.simulate = SimulateRequest::default();
+                }
+            });
+            ui.separator();
+            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| match self.saved.origin {
+                Origin::Simulate => self.sliders_ui(ui),
+                Origin::Files => self.files_ui(ui, cx),
+            });
+        });
+        if let Some(problem) = &self.problem {
+            let color = ui.visuals().error_fg_color;
+            ui.add(egui::Label::new(RichText::new(problem).color(color)).wrap());
+        }
+        match self.saved.origin {
+            Origin::Simulate => self.simulated_maps_ui(ui),
+            Origin::Files => self.file_maps_ui(ui),
+        }
+    }
+
+    fn sliders_ui(&mut self, ui: &mut Ui) {
+        let entry = TaskEntry::of::<SimulateRequest>();
+        let list = fields(&(entry.schema)(), &Value::Null);
+        if let Ok(mut request) = serde_json::to_value(&self.saved.simulate)
+            && crate::panels::request_ui(ui, "lens simulate", &mut request, &list, |_| true)
+            && let Ok(changed) = serde_json::from_value(request)
+        {
+            self.saved.simulate = changed;
+        }
+    }
+
+    fn files_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
+        let known: Vec<PathBuf> = cx
+            .services
+            .store
+            .list()
+            .into_iter()
+            .filter_map(|e| if let EntryKind::File { path } = e.kind { Some(path) } else { None })
+            .collect();
+        let fit = &mut self.saved.fit;
+        for (label, help, place) in [
+            ("Image", "FITS image of the lens", &mut fit.image),
+            ("Noise map", "One standard deviation of each pixel", &mut fit.noise),
+            ("PSF", "Point spread function at the image's pixel scale", &mut fit.psf),
+            ("Mask", "Nonzero pixels are left out (or kept: see the inspector)", &mut fit.mask),
+        ] {
+            path_ui(ui, label, help, place, &known);
+        }
+        ui.add_space(4.0);
+        let entry = TaskEntry::of::<FitRequest>();
+        let list = fields(&(entry.schema)(), &Value::Null);
+        let names: &[&str] = &[
+            "pixel_scale_arcsec",
+            "noise_sigma",
+            "psf_fwhm_arcsec",
+            "mask_inner_radius_arcsec",
+            "mask_outer_radius_arcsec",
+        ];
+        if let Ok(mut request) = serde_json::to_value(&self.saved.fit)
+            && crate::panels::request_ui(ui, "lens files", &mut request, &list, |f| names.contains(&f.name.as_str()))
+            && let Ok(changed) = serde_json::from_value(request)
+        {
+            self.saved.fit = changed;
+        }
+        if let Some(preview) = &self.preview.files {
+            ui.add_space(8.0);
+            ui.label(RichText::new("Checks").strong());
+            for check in &preview.loaded.checks {
+                let (mark, color) = match check.verdict {
+                    Verdict::Good => ("✔", Role::Truth.color(theme_of(ui.visuals()))),
+                    Verdict::Note => ("•", ui.visuals().weak_text_color()),
+                    Verdict::Warning => ("⚠", ui.visuals().warn_fg_color),
+                };
+                ui.horizontal_wrapped(|ui| {
+                    ui.colored_label(color, mark);
+                    ui.label(RichText::new(check.name).strong());
+                    ui.label(&check.text);
+                });
+            }
+        }
+    }
+
+    fn simulated_maps_ui(&mut self, ui: &mut Ui) {
+        let Some(outcome) = self.preview.simulated.clone() else {
+            if self.preview.waiting {
+                ui.spinner();
+            }
+            return;
+        };
+        let theme = theme_of(ui.visuals());
+        let curves = |frame| super::maps::curves(&outcome.curves, frame, theme);
+        let maps = [
+            MapSpec {
+                id: "simulated image",
+                title: "Image with noise",
+                image: &outcome.image,
+                unit: "",
+                pixel_scale_arcsec: Some(outcome.pixel_scale_arcsec),
+                frame: Frame::Image,
+                look: Look::Light,
+                overlays: curves(Frame::Image),
+            },
+            MapSpec {
+                id: "simulated source",
+                title: "Source",
+                image: &outcome.source,
+                unit: "",
+                pixel_scale_arcsec: Some(outcome.source_scale_arcsec),
+                frame: Frame::Source,
+                look: Look::Light,
+                overlays: super::maps::source_curves(&outcome.curves, outcome.source_centre_arcsec, outcome.source_scale_arcsec, outcome.source.dim(), theme),
+            },
+            MapSpec {
+                id: "simulated convergence",
+                title: "Convergence",
+                image: &outcome.convergence,
+                unit: "",
+                pixel_scale_arcsec: Some(outcome.pixel_scale_arcsec),
+                frame: Frame::Image,
+                look: Look::Convergence,
+                overlays: curves(Frame::Image),
+            },
+            MapSpec {
+                id: "simulated noiseless",
+                title: "Image without noise",
+                image: &outcome.noiseless,
+                unit: "",
+                pixel_scale_arcsec: Some(outcome.pixel_scale_arcsec),
+                frame: Frame::Image,
+                look: Look::Light,
+                overlays: Vec::new(),
+            },
+        ];
+        self.views.grid_ui(ui, 2, &maps);
+    }
+
+    fn file_maps_ui(&mut self, ui: &mut Ui) {
+        let Some(preview) = self.preview.files.clone() else {
+            if self.preview.waiting {
+                ui.spinner();
+            } else if self.problem.is_none() {
+                ui.add_space(30.0);
+                ui.vertical_centered(|ui| {
+                    ui.weak("Give an image on the left, or drop FITS files on the window and choose them there");
+                });
+            }
+            return;
+        };
+        let observation = &preview.loaded.observation;
+        let noise = self.views.cached("noise", preview.key, || observation.noise.mapv(|v| v as f32));
+        let psf = self.views.cached("psf", preview.key, || observation.psf.mapv(|v| v as f32));
+        let mask = Overlay::Mask(preview.masked_out.clone());
+        let spec = |id, title, image, frame, look, overlays| MapSpec {
+            id,
+            title,
+            image,
+            unit: if frame == Frame::Image { preview.loaded.unit.as_str() } else { "" },
+            pixel_scale_arcsec: Some(observation.pixel_scale_arcsec),
+            frame,
+            look,
+            overlays,
+        };
+        let maps = [
+            spec("file data", "Data (shaded: left out)", &preview.data, Frame::Image, Look::Light, vec![mask]),
+            spec("file noise", "Noise", &noise, Frame::Image, Look::Plain, Vec::new()),
+            spec("file psf", "PSF", &psf, Frame::Own, Look::Light, Vec::new()),
+        ];
+        self.views.grid_ui(ui, 2, &maps);
+    }
+}
+
+/// A path field with a list of the files that are open already.
+fn path_ui(ui: &mut Ui, label: &str, help: &str, place: &mut Option<PathBuf>, known: &[PathBuf]) {
+    let mut text = place.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
+    let name = ui.label(label).on_hover_text(help);
+    ui.horizontal(|ui| {
+        let width = (ui.available_width() - 70.0).max(80.0);
+        let field = ui.add(TextEdit::singleline(&mut text).desired_width(width).hint_text("path")).labelled_by(name.id);
+        if field.changed() {
+            *place = (!text.trim().is_empty()).then(|| PathBuf::from(text.trim()));
+        }
+        ui.menu_button("Open ▾", |ui| {
+            if known.is_empty() {
+                ui.weak("No FITS file is open yet: drop some on the window");
+            }
+            for path in known {
+                let short = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+                if ui.button(short).on_hover_text(path.display().to_string()).clicked() {
+                    *place = Some(path.clone());
+                    ui.close();
+                }
+            }
+        });
+    });
+}

@@ -1,0 +1,78 @@
+//! Step 2: the fit at work. Residual map and chi2 fall while one watches.
+
+use egui::{RichText, Ui};
+
+use super::maps::{Frame, Look, MapSpec};
+use super::{LensReconstruction, Origin};
+use crate::panels::PanelContext;
+use crate::plots::line_plot;
+use crate::studies::lens_reconstruction::FitUpdate;
+
+impl LensReconstruction {
+    /// Draws the step.
+    pub(super) fn run_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            let what = match self.saved.origin {
+                Origin::Simulate => "the simulated lens",
+                Origin::Files => "your files",
+            };
+            if self.run.is_running() {
+                self.run.controls_ui(ui);
+            } else if ui.button(RichText::new("Start the fit").strong()).on_hover_text(format!("Fit {what}")).clicked() {
+                self.start(cx);
+            } else {
+                ui.weak(format!("of {what}; settings are in the inspector"));
+            }
+        });
+        if let Some(error) = &self.run.error {
+            let color = ui.visuals().error_fg_color;
+            ui.add(egui::Label::new(RichText::new(error).color(color)).wrap());
+        }
+        let Some(board) = self.run.board().cloned() else {
+            ui.add_space(30.0);
+            ui.vertical_centered(|ui| ui.weak("The residual map, the model and chi2 appear here while the fit runs"));
+            return;
+        };
+        let update = board.latest::<FitUpdate>();
+        if let Some(update) = &update {
+            let sie = update.lens.sie;
+            ui.horizontal_wrapped(|ui| {
+                ui.label(format!("start {}", update.start + 1));
+                ui.label(format!("step {}", update.step));
+                ui.label(format!("reduced χ² {:.3}", update.reduced_chi2));
+                ui.label(format!("Einstein radius {:.3} arcsec", sie.einstein_radius_arcsec));
+                ui.label(format!("axis ratio {:.3}", sie.axis_ratio));
+                ui.label(format!("shear {:.3}", update.lens.shear.strength()));
+            });
+        }
+        let series = board.series();
+        let plot_height = (ui.available_height() * 0.36).clamp(110.0, 300.0);
+        if let Some(update) = update {
+            let height = ui.available_height() - plot_height - 8.0;
+            let maps = [
+                MapSpec {
+                    id: "live residual",
+                    title: "Residual / noise",
+                    image: &update.residual,
+                    unit: "sigma",
+                    pixel_scale_arcsec: Some(update.pixel_scale_arcsec),
+                    frame: Frame::Live,
+                    look: Look::Residual,
+                    overlays: Vec::new(),
+                },
+                MapSpec {
+                    id: "live model",
+                    title: "Model",
+                    image: &update.model,
+                    unit: "",
+                    pixel_scale_arcsec: Some(update.pixel_scale_arcsec),
+                    frame: Frame::Live,
+                    look: Look::Light,
+                    overlays: Vec::new(),
+                },
+            ];
+            ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| self.views.grid_ui(ui, 2, &maps));
+        }
+        line_plot::series_plot(ui, "lens chi2", &series, "step", true);
+    }
+}

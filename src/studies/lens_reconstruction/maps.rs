@@ -1,0 +1,189 @@
+//! Maps, curves and numbers that simulation and fit share: grids, critical curves, convergence, source, FITS keywords.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+use super::Scene;
+use crate::data::{ColumnData, Keyword, Table, TableColumn, arcsec_grid, read_ecsv, read_planes, write_ecsv};
+use crate::studies::lens_models::{LensModel, Sersic, critical_curves};
+use crate::tasks::{Metrics, Provenance, TaskError};
+
+/// Points on each critical curve and caustic.
+const CURVE_POINTS: usize = 360;
+
+/// Critical curve and caustics, each closed; points `[x, y]` in arcsec from the image centre.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Curves {
+    /// Tangential critical curve, image plane.
+    pub tangential: Vec<[f64; 2]>,
+    /// Tangential caustic, source plane.
+    pub caustic: Vec<[f64; 2]>,
+    /// Cut (what a singular lens has for a radial caustic), source plane.
+    pub cut: Vec<[f64; 2]>,
+}
+
+/// Curves of a lens.
+pub fn curves_of(lens: &LensModel) -> Curves {
+    let found = critical_curves(lens, CURVE_POINTS);
+    Curves { tangential: found.tangential, caustic: found.caustic, cut: found.cut }
+}
+
+impl Curves {
+    fn named(&self) -> [(&'static str, &Vec<[f64; 2]>); 3] {
+        [("tangential_critical", &self.tangential), ("tangential_caustic", &self.caustic), ("cut", &self.cut)]
+    }
+
+    /// Writes `curve, x, y` rows.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), TaskError> {
+        let mut names = Vec::new();
+        let (mut x, mut y) = (Vec::new(), Vec::new());
+        for (name, points) in self.named() {
+            for [px, py] in points {
+                names.push(name.to_owned());
+                x.push(*px);
+                y.push(*py);
+            }
+        }
+        let table = Table::new(vec![
+            TableColumn::new("curve", "", ColumnData::from(names))
+                .described("tangential_critical lies in the image plane, tangential_caustic and cut in the source plane"),
+            TableColumn::new("x", "arcsec", ColumnData::from(x)).described("right of the image centre"),
+            TableColumn::new("y", "arcsec", ColumnData::from(y)).described("above the image centre"),
+        ]);
+        Ok(write_ecsv(path, &table)?)
+    }
+
+    /// Reads what [`Curves::write`] wrote.
+    ///
+    /// # Errors
+    /// The file cannot be read or lacks a column.
+    pub fn read(path: &Path) -> Result<Self, TaskError> {
+        let table = read_ecsv(path)?;
+        let missing = || TaskError::file(path, "expected the columns curve, x and y");
+        let names = table.words("curve").ok_or_else(missing)?;
+        let (x, y) = (table.numbers("x").ok_or_else(missing)?, table.numbers("y").ok_or_else(missing)?);
+        let of = |name: &str| {
+            names.iter().zip(x.iter().zip(&y)).filter(|(n, _)| n.as_str() == name).map(|(_, (x, y))| [*x, *y]).collect()
+        };
+        Ok(Self { tangential: of("tangential_critical"), caustic: of("tangential_caustic"), cut: of("cut") })
+    }
+}
+
+/// Centre (arcsec) and pixel (arcsec) of a square source map of `n` pixels that holds the caustics and the sources.
+pub fn source_grid(scene: &Scene, curves: &Curves, n: usize) -> ([f64; 2], f64) {
+    let mut low = [f64::INFINITY; 2];
+    let mut high = [f64::NEG_INFINITY; 2];
+    let mut hold = |x: f64, y: f64, r: f64| {
+        low = [low[0].min(x - r), low[1].min(y - r)];
+        high = [high[0].max(x + r), high[1].max(y + r)];
+    };
+    for [x, y] in &curves.caustic {
+        hold(*x, *y, 0.0);
+    }
+    for s in &scene.sources {
+        // Three effective radii hold most of the light; a very large one must not shrink the rest to a dot.
+        hold(s.x_arcsec, s.y_arcsec, (3.0 * s.effective_radius_arcsec).clamp(0.02, 1.5));
+    }
+    if !low[0].is_finite() {
+        return ([0.0, 0.0], 0.02);
+    }
+    let side = 1.1 * (high[0] - low[0]).max(high[1] - low[1]).max(1e-3);
+    ([0.5 * (low[0] + high[0]), 0.5 * (low[1] + high[1])], side / n as f64)
+}
+
+/// Light of the sources, not lensed and not blurred, on a grid; `[y, x]`.
+pub fn source_map(sources: &[Sersic], centre: [f64; 2], scale: f64, (rows, columns): (usize, usize)) -> Array2<f32> {
+    let prepared: Vec<_> = sources.iter().map(Sersic::prepare).collect();
+    Array2::from_shape_fn((rows, columns), |(j, i)| {
+        let [x, y] = place(centre, scale, (rows, columns), (j, i));
+        prepared.iter().map(|s| s.value(x, y)).sum::<f64>() as f32
+    })
+}
+
+/// Convergence on the grid of the image, `[y, x]`, each pixel the mean of 4 x 4 points (the centre is singular).
+pub fn convergence_map(lens: &LensModel, shape: (usize, usize), scale: f64) -> Array2<f32> {
+    const FINE: usize = 4;
+    let lens = lens.prepare();
+    Array2::from_shape_fn(shape, |at| {
+        let [x, y] = place([0.0, 0.0], scale, shape, at);
+        let mut sum = 0.0;
+        for a in 0..FINE {
+            for b in 0..FINE {
+                let offset = |k: usize| ((k as f64 + 0.5) / FINE as f64 - 0.5) * scale;
+                sum += lens.convergence(x + offset(b), y + offset(a));
+            }
+        }
+        (sum / (FINE * FINE) as f64) as f32
+    })
+}
+
+fn place(centre: [f64; 2], scale: f64, (rows, columns): (usize, usize), (j, i): (usize, usize)) -> [f64; 2] {
+    let offset = |k: usize, n: usize| (k as f64 - 0.5 * (n as f64 - 1.0)) * scale;
+    [centre[0] + offset(i, columns), centre[1] + offset(j, rows)]
+}
+
+/// Numbers that describe a lens, under the names that fit and simulation share.
+pub fn lens_metrics(lens: &LensModel) -> Metrics {
+    let effective = critical_curves(lens, 8).effective_einstein_radius_arcsec;
+    [
+        ("einstein_radius_arcsec", effective),
+        ("axis_ratio", lens.sie.axis_ratio),
+        ("position_angle_deg", lens.sie.position_angle_deg.rem_euclid(180.0)),
+        ("shear", lens.shear.strength()),
+        ("shear_angle_deg", lens.shear.angle_deg().rem_euclid(180.0)),
+        ("lens_x_arcsec", lens.sie.x_arcsec),
+        ("lens_y_arcsec", lens.sie.y_arcsec),
+    ]
+    .into_iter()
+    .map(|(k, v)| (k.to_owned(), v))
+    .collect()
+}
+
+/// Keywords of a grid in arcsec whose centre is at `centre`.
+pub fn grid_planes(centre: [f64; 2], scale: f64, (rows, columns): (usize, usize)) -> Vec<Keyword> {
+    let mut keywords = arcsec_grid(rows, columns, scale);
+    for keyword in &mut keywords {
+        match keyword.name.as_str() {
+            "CRVAL1" => keyword.value = centre[0].into(),
+            "CRVAL2" => keyword.value = centre[1].into(),
+            _ => {}
+        }
+    }
+    keywords
+}
+
+/// HISTORY lines of a product.
+pub fn history(provenance: &Provenance, remark: &str) -> Vec<String> {
+    vec![
+        format!("{} {}", provenance.version, provenance.task),
+        remark.to_owned(),
+        format!("request {}", provenance.request),
+    ]
+}
+
+/// The first image of a product.
+///
+/// # Errors
+/// The file is missing, damaged, or not two-dimensional.
+pub fn read_map(folder: &Path, name: &str) -> Result<Arc<Array2<f32>>, TaskError> {
+    read_maps(folder, name)?.into_iter().next().ok_or_else(|| TaskError::file(&folder.join(name), "no image in this file"))
+}
+
+/// Every image of a product.
+///
+/// # Errors
+/// As [`read_map`].
+pub fn read_maps(folder: &Path, name: &str) -> Result<Vec<Arc<Array2<f32>>>, TaskError> {
+    let path = folder.join(name);
+    read_planes(&path)?
+        .into_iter()
+        .map(|plane| {
+            plane.pixels.into_dimensionality().map(Arc::new).map_err(|_| TaskError::file(&path, "expected two-dimensional images"))
+        })
+        .collect()
+}

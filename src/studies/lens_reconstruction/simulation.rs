@@ -1,0 +1,356 @@
+//! `lens_reconstruction.simulate`: an image of a lens with noise, and the truth behind it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ndarray::Array2;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Scene;
+use super::maps::{Curves, convergence_map, curves_of, grid_planes, source_map};
+use super::simulate::{SimulationSpec, simulate};
+use crate::data::{Plane, write_planes};
+use crate::studies::lens_models::{LensModel, Sersic, Shear, Sie};
+use crate::tasks::{Cost, Lane, Metrics, Outcome, Progress, Provenance, Task, TaskError};
+
+/// Mass of the simulated lens: isothermal ellipsoid with external shear.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SimulatedLens {
+    /// Einstein radius of the ellipsoid (intermediate axis).
+    #[schemars(range(min = 0.1, max = 3.0), extend("x-unit" = "arcsec"))]
+    pub einstein_radius_arcsec: f64,
+    /// Axis ratio of the mass.
+    #[schemars(range(min = 0.2, max = 1.0))]
+    pub axis_ratio: f64,
+    /// Angle of its major axis, counter-clockwise from +x.
+    #[schemars(range(min = 0.0, max = 180.0), extend("x-unit" = "deg"))]
+    pub position_angle_deg: f64,
+    /// Centre right of the image centre.
+    #[schemars(range(min = -1.0, max = 1.0), extend("x-unit" = "arcsec"))]
+    pub x_arcsec: f64,
+    /// Centre above the image centre.
+    #[schemars(range(min = -1.0, max = 1.0), extend("x-unit" = "arcsec"))]
+    pub y_arcsec: f64,
+    /// Strength of the external shear.
+    #[schemars(range(min = 0.0, max = 0.3))]
+    pub shear: f64,
+    /// Direction in which the shear stretches images, counter-clockwise from +x.
+    #[schemars(range(min = 0.0, max = 180.0), extend("x-unit" = "deg"))]
+    pub shear_angle_deg: f64,
+}
+
+/// A galaxy of the simulation: an elliptical Sersic profile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SimulatedGalaxy {
+    /// Surface brightness at the effective radius, per pixel; 0 switches the galaxy off.
+    #[schemars(range(min = 0.0, max = 5.0))]
+    pub brightness: f64,
+    /// Effective radius.
+    #[schemars(range(min = 0.02, max = 3.0), extend("x-unit" = "arcsec"), extend("x-log" = true))]
+    pub radius_arcsec: f64,
+    /// Sersic index.
+    #[schemars(range(min = 0.5, max = 6.0))]
+    pub index: f64,
+    /// Axis ratio.
+    #[schemars(range(min = 0.2, max = 1.0))]
+    pub axis_ratio: f64,
+    /// Angle of the major axis, counter-clockwise from +x.
+    #[schemars(range(min = 0.0, max = 180.0), extend("x-unit" = "deg"))]
+    pub position_angle_deg: f64,
+    /// Centre right of the image centre.
+    #[schemars(range(min = -1.0, max = 1.0), extend("x-unit" = "arcsec"))]
+    pub x_arcsec: f64,
+    /// Centre above the image centre.
+    #[schemars(range(min = -1.0, max = 1.0), extend("x-unit" = "arcsec"))]
+    pub y_arcsec: f64,
+}
+
+/// Simulate an image of a gravitational lens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SimulateRequest {
+    /// Mass of the lens.
+    pub lens: SimulatedLens,
+    /// The galaxy behind, lensed.
+    pub source: SimulatedGalaxy,
+    /// Light of the lens galaxy itself, not lensed.
+    pub lens_light: SimulatedGalaxy,
+    /// Width and height of the image.
+    #[schemars(range(min = 16, max = 1024), extend("x-unit" = "pixels"))]
+    pub pixels: usize,
+    /// Size of a pixel.
+    #[schemars(range(min = 0.01, max = 0.5), extend("x-unit" = "arcsec"))]
+    pub pixel_scale_arcsec: f64,
+    /// Full width at half maximum of the circular Gaussian PSF.
+    #[schemars(range(min = 0.02, max = 0.6), extend("x-unit" = "arcsec"))]
+    pub psf_fwhm_arcsec: f64,
+    /// Standard deviation of the white noise of every pixel.
+    #[schemars(range(min = 0.0001, max = 1.0), extend("x-log" = true))]
+    pub noise_sigma: f64,
+    /// Each pixel is the mean of at least this many by this many rays.
+    #[schemars(range(min = 1, max = 10))]
+    pub supersampling: usize,
+    /// Seed of the noise.
+    pub seed: u64,
+}
+
+impl Default for SimulatedLens {
+    fn default() -> Self {
+        Self {
+            einstein_radius_arcsec: 1.2,
+            axis_ratio: 0.72,
+            position_angle_deg: 35.0,
+            x_arcsec: 0.02,
+            y_arcsec: -0.03,
+            shear: 0.05,
+            shear_angle_deg: 120.0,
+        }
+    }
+}
+
+impl Default for SimulatedGalaxy {
+    fn default() -> Self {
+        Self {
+            brightness: 0.4,
+            radius_arcsec: 0.16,
+            index: 1.2,
+            axis_ratio: 0.6,
+            position_angle_deg: 70.0,
+            x_arcsec: 0.10,
+            y_arcsec: 0.06,
+        }
+    }
+}
+
+impl Default for SimulateRequest {
+    fn default() -> Self {
+        Self {
+            lens: SimulatedLens::default(),
+            source: SimulatedGalaxy::default(),
+            lens_light: SimulatedGalaxy {
+                brightness: 0.25,
+                radius_arcsec: 0.7,
+                index: 4.0,
+                axis_ratio: 0.8,
+                position_angle_deg: 40.0,
+                x_arcsec: 0.02,
+                y_arcsec: -0.03,
+            },
+            pixels: 100,
+            pixel_scale_arcsec: 0.05,
+            psf_fwhm_arcsec: 0.1,
+            noise_sigma: 0.02,
+            supersampling: 2,
+            seed: 7,
+        }
+    }
+}
+
+impl SimulatedGalaxy {
+    fn sersic(&self) -> Option<Sersic> {
+        (self.brightness > 0.0).then_some(Sersic {
+            amplitude: self.brightness,
+            effective_radius_arcsec: self.radius_arcsec,
+            index: self.index,
+            axis_ratio: self.axis_ratio,
+            position_angle_deg: self.position_angle_deg,
+            x_arcsec: self.x_arcsec,
+            y_arcsec: self.y_arcsec,
+        })
+    }
+}
+
+impl SimulateRequest {
+    /// The mass model.
+    pub fn lens_model(&self) -> LensModel {
+        let l = &self.lens;
+        let (sin, cos) = (2.0 * l.shear_angle_deg.to_radians()).sin_cos();
+        LensModel {
+            sie: Sie {
+                einstein_radius_arcsec: l.einstein_radius_arcsec,
+                axis_ratio: l.axis_ratio,
+                position_angle_deg: l.position_angle_deg,
+                x_arcsec: l.x_arcsec,
+                y_arcsec: l.y_arcsec,
+            },
+            shear: Shear { gamma1: l.shear * cos, gamma2: l.shear * sin },
+        }
+    }
+
+    /// Mass and light together.
+    pub fn scene(&self) -> Scene {
+        Scene {
+            lens: self.lens_model(),
+            sources: self.source.sersic().into_iter().collect(),
+            lens_light: self.lens_light.sersic().into_iter().collect(),
+            sky: 0.0,
+        }
+    }
+}
+
+/// A simulated lens with its truth. Maps are `[y, x]`, row 0 at the bottom.
+#[derive(Clone, Debug)]
+pub struct SimulateOutcome {
+    /// Image with noise.
+    pub image: Arc<Array2<f32>>,
+    /// Image without noise.
+    pub noiseless: Arc<Array2<f32>>,
+    /// Standard deviation of every pixel.
+    pub noise: Arc<Array2<f32>>,
+    /// Point spread function, sum 1.
+    pub psf: Arc<Array2<f32>>,
+    /// Light of the lens galaxy alone, through the PSF.
+    pub lens_light: Arc<Array2<f32>>,
+    /// True source on a grid of its own.
+    pub source: Arc<Array2<f32>>,
+    /// True convergence on the grid of the image.
+    pub convergence: Arc<Array2<f32>>,
+    /// True critical curve and caustics, arcsec from the image centre.
+    pub curves: Curves,
+    /// Pixel of the image.
+    pub pixel_scale_arcsec: f64,
+    /// Pixel of the source map.
+    pub source_scale_arcsec: f64,
+    /// Centre of the source map.
+    pub source_centre_arcsec: [f64; 2],
+    /// The request, from which the truth can be drawn on any grid.
+    pub request: SimulateRequest,
+}
+
+/// Pixels along the side of a source map.
+const SOURCE_PIXELS: usize = 100;
+
+impl SimulateOutcome {
+    /// The true source on another grid: its centre, its pixel in arcsec, its `(rows, columns)`.
+    pub fn source_on(&self, centre: [f64; 2], scale: f64, shape: (usize, usize)) -> Array2<f32> {
+        source_map(&self.request.scene().sources, centre, scale, shape)
+    }
+}
+
+impl Task for SimulateRequest {
+    const NAME: &'static str = "lens_reconstruction.simulate";
+    const SUMMARY: &'static str = "Simulate an image of a gravitational lens, with noise, PSF and the truth behind it.";
+    const OUTPUTS: &'static [(&'static str, &'static str)] = &[
+        ("image.fits", "image with noise"),
+        ("noise.fits", "standard deviation of every pixel"),
+        ("psf.fits", "point spread function, sum 1"),
+        ("noiseless.fits", "image without noise"),
+        ("source.fits", "true source on a grid of its own"),
+        ("convergence.fits", "true convergence"),
+        ("lens_light.fits", "light of the lens galaxy alone"),
+        ("curves.ecsv", "true critical curve and caustics"),
+    ];
+    const LANE: Lane = Lane::Short;
+    type Update = ();
+    type Outcome = SimulateOutcome;
+
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn cost(&self) -> Result<Cost, TaskError> {
+        #[allow(clippy::cast_precision_loss)] // an estimate
+        let rays = (self.pixels * self.pixels * self.supersampling * self.supersampling) as f64;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate
+        Ok(Cost { bytes: (rays * 80.0) as u64 + (16 << 20), seconds: rays * 1e-6 + 0.01 })
+    }
+
+    fn run(&self, progress: &Progress<()>) -> Result<SimulateOutcome, TaskError> {
+        progress.phase("simulating");
+        let scene = self.scene();
+        let spec = SimulationSpec {
+            scene: scene.clone(),
+            rows: self.pixels,
+            columns: self.pixels,
+            pixel_scale_arcsec: self.pixel_scale_arcsec,
+            psf_fwhm_arcsec: self.psf_fwhm_arcsec,
+            noise_sigma: self.noise_sigma,
+            supersampling: self.supersampling,
+            seed: self.seed,
+            ..SimulationSpec::default()
+        };
+        let made = simulate(&spec).map_err(|e| TaskError::Failed(e.to_string()))?;
+        progress.check()?;
+        let f32s = |a: &Array2<f64>| Arc::new(a.mapv(|v| v as f32));
+        let curves = curves_of(&scene.lens);
+        let (centre, scale) = super::maps::source_grid(&scene, &curves, SOURCE_PIXELS);
+        let outcome = SimulateOutcome {
+            image: f32s(&made.image),
+            noiseless: f32s(&made.noiseless),
+            noise: f32s(&made.noise),
+            psf: f32s(&made.psf),
+            lens_light: f32s(&made.lens_light),
+            source: Arc::new(source_map(&scene.sources, centre, scale, (SOURCE_PIXELS, SOURCE_PIXELS))),
+            convergence: Arc::new(convergence_map(&scene.lens, (self.pixels, self.pixels), self.pixel_scale_arcsec)),
+            curves,
+            pixel_scale_arcsec: self.pixel_scale_arcsec,
+            source_scale_arcsec: scale,
+            source_centre_arcsec: centre,
+            request: self.clone(),
+        };
+        progress.fraction(1.0);
+        Ok(outcome)
+    }
+}
+
+impl Outcome for SimulateOutcome {
+    fn metrics(&self) -> Metrics {
+        let lens = self.request.lens_model();
+        let mut metrics = super::maps::lens_metrics(&lens);
+        metrics.insert("peak_signal_to_noise".into(), {
+            let peak = self.noiseless.iter().copied().fold(0.0_f32, f32::max);
+            f64::from(peak) / self.request.noise_sigma
+        });
+        metrics
+    }
+
+    fn save(&self, folder: &Path, provenance: &Provenance) -> Result<Vec<String>, TaskError> {
+        let history = super::maps::history(provenance, "simulated data, not an observation");
+        let image_grid = grid_planes([0.0, 0.0], self.pixel_scale_arcsec, self.image.dim());
+        let source_grid = grid_planes(self.source_centre_arcsec, self.source_scale_arcsec, self.source.dim());
+        let psf_grid = grid_planes([0.0, 0.0], self.pixel_scale_arcsec, self.psf.dim());
+        let mut files = Vec::new();
+        for (file, name, pixels, grid) in [
+            ("image.fits", "IMAGE", &self.image, &image_grid),
+            ("noise.fits", "NOISE", &self.noise, &image_grid),
+            ("psf.fits", "PSF", &self.psf, &psf_grid),
+            ("noiseless.fits", "NOISELESS", &self.noiseless, &image_grid),
+            ("source.fits", "SOURCE", &self.source, &source_grid),
+            ("convergence.fits", "CONVERGENCE", &self.convergence, &image_grid),
+            ("lens_light.fits", "LENS_LIGHT", &self.lens_light, &image_grid),
+        ] {
+            let plane = Plane { name, pixels: pixels.view().into_dyn(), unit: "", keywords: grid.clone() };
+            write_planes(&folder.join(file), &[plane], &history)?;
+            files.push(file.to_owned());
+        }
+        self.curves.write(&folder.join("curves.ecsv"))?;
+        files.push("curves.ecsv".into());
+        Ok(files)
+    }
+
+    fn load(folder: &Path, request: &serde_json::Value, _metrics: &Metrics) -> Result<Self, TaskError> {
+        let request: SimulateRequest = serde_json::from_value(request.clone())
+            .map_err(|e| TaskError::file(folder, format!("its record has no request of this task ({e})")))?;
+        let read = |name: &str| super::maps::read_map(folder, name);
+        let scene = request.scene();
+        let curves = curves_of(&scene.lens);
+        let (source_centre_arcsec, source_scale_arcsec) = super::maps::source_grid(&scene, &curves, SOURCE_PIXELS);
+        Ok(Self {
+            image: read("image.fits")?,
+            noiseless: read("noiseless.fits")?,
+            noise: read("noise.fits")?,
+            psf: read("psf.fits")?,
+            lens_light: read("lens_light.fits")?,
+            source: read("source.fits")?,
+            convergence: read("convergence.fits")?,
+            curves,
+            pixel_scale_arcsec: request.pixel_scale_arcsec,
+            source_scale_arcsec,
+            source_centre_arcsec,
+            request,
+        })
+    }
+}
