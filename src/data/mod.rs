@@ -1,1 +1,53 @@
-//! (being written)
+//! Files in and out: FITS images and cubes, ECSV tables, what stands beside them, and the store that holds them open.
+//!
+//! Headers are read by our own code, and every size is checked in 64-bit arithmetic against the file's length before
+//! anything is allocated, so that a damaged or hostile file costs an error message and nothing more.
+//! Pixels are read at positions (no memory map, whose pages kill the process when another program cuts the file short).
+//!
+//! Arrays are `[y, x]` for images and `[z, y, x]` for cubes: the reverse of NAXIS1, NAXIS2, NAXIS3. Pixel positions are
+//! 0-based in here; only [`info`] speaks of 1-based FITS pixels.
+//!
+//! ```text
+//! source (bytes at positions) -> header (cards) -> layout (walk of the HDUs) -> file -> image (pixels)
+//!                                                   wcs, pixel_scale (from headers)       -> info (description)
+//! location (file.fits[SCI]) -> store (open files and results by DataId)
+//! write (planes to a FITS file)    ecsv (tables)    sidecar (info.json beside an image)
+//! ```
+//!
+//! Read next: [`FitsFile`], [`Store`], [`write_planes`].
+
+mod atomic;
+mod card;
+mod cards_out;
+pub mod ecsv;
+mod error;
+mod file;
+mod header;
+mod image;
+pub mod info;
+mod layout;
+mod location;
+mod pixels;
+mod sidecar;
+mod source;
+pub mod statistics;
+mod store;
+mod wcs;
+mod write;
+mod yaml;
+
+pub use card::{Card, Value};
+pub use cards_out::Keyword;
+pub use ecsv::{ColumnData, Table, TableColumn, read_ecsv, write_ecsv};
+pub use error::{DataError, Problem, Result};
+pub use file::{FitsFile, Stamp};
+pub use header::Header;
+pub use image::READ_LIMIT;
+pub use layout::{Column, Hdu, HduKind, TableLayout};
+pub use location::{HduSelector, Location, SelectorError};
+pub use pixels::{Bitpix, ImageLayout, Sample};
+pub use sidecar::Sidecar;
+pub use source::{FileSource, Source};
+pub use store::{DataId, Entry, EntryKind, HduEntry, Store};
+pub use wcs::{LinearAxis, arcsec_grid, pixel_scale_arcsec};
+pub use write::{OwnedPlane, Plane, read_planes, write_planes};

@@ -1,0 +1,512 @@
+//! The store: opened files and results under numbers, so that panels hold ids and never arrays.
+//!
+//! It has no thread of its own and never holds its lock while it reads a file: two askers of the same image at the
+//! same moment may both read it, and nobody waits for another's disk.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ndarray::{Array1, Array2, ArrayD, Axis, Ix2};
+
+use super::{DataError, FitsFile, Problem, Result, Stamp, pixel_scale_arcsec};
+
+/// Number of a file or result in a [`Store`]; never used twice by one store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct DataId(pub u64);
+
+impl fmt::Display for DataId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "data {}", self.0)
+    }
+}
+
+/// One line of the data tree.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its number.
+    pub id: DataId,
+    /// File name, or the name that a result was given.
+    pub name: String,
+    /// Grows when the file changed and was read again: part of the key of everything computed from it.
+    pub revision: u64,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Its HDUs; a result has one.
+    pub hdus: Vec<HduEntry>,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EntryKind {
+    /// A file on disk.
+    File {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// An array of ours.
+    Result,
+}
+
+/// One HDU in the data tree.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HduEntry {
+    /// Number.
+    pub index: usize,
+    /// EXTNAME.
+    pub name: String,
+    /// What it is in a few words.
+    pub description: String,
+    /// Slowest axis first.
+    pub shape: Vec<usize>,
+    /// BUNIT; empty when unknown.
+    pub unit: String,
+    /// Side of a pixel in arcsec, if known.
+    pub pixel_scale_arcsec: Option<f64>,
+    /// True when its pixels can be read.
+    pub is_image: bool,
+}
+
+/// Opened files and results. Share it as `Arc<Store>`.
+pub struct Store {
+    inner: Mutex<Inner>,
+    /// Bytes that cached pixels may take together.
+    budget: u64,
+}
+
+#[derive(Default)]
+struct Inner {
+    next: u64,
+    items: BTreeMap<DataId, Item>,
+    cache: HashMap<Key, Cached>,
+    cached_bytes: u64,
+    /// Counts uses; the smallest in the cache is the one unused for longest.
+    clock: u64,
+}
+
+struct Item {
+    revision: u64,
+    content: Content,
+}
+
+#[derive(Clone)]
+enum Content {
+    File(Arc<FitsFile>),
+    Result(Arc<ResultData>),
+}
+
+struct ResultData {
+    name: String,
+    pixels: Arc<ArrayD<f32>>,
+    unit: String,
+    pixel_scale_arcsec: Option<f64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    id: DataId,
+    revision: u64,
+    hdu: usize,
+    part: Part,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Part {
+    Plane(usize),
+    Whole,
+}
+
+#[derive(Clone)]
+enum Pixels {
+    Plane(Arc<Array2<f32>>),
+    Whole(Arc<ArrayD<f32>>),
+}
+
+struct Cached {
+    pixels: Pixels,
+    bytes: u64,
+    used: u64,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = self.lock();
+        f.debug_struct("Store")
+            .field("items", &inner.items.len())
+            .field("cached_bytes", &inner.cached_bytes)
+            .field("budget", &self.budget)
+            .finish()
+    }
+}
+
+impl Store {
+    /// A store whose cache of pixels read from files takes at most `budget_bytes`. Results come on top: they exist
+    /// nowhere else.
+    pub fn new(budget_bytes: u64) -> Self {
+        Self { inner: Mutex::default(), budget: budget_bytes }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every statement leaves the maps valid, so a holder that panicked has spoilt nothing.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a file and gives its number. A file that is open already keeps its number and is read again if it changed.
+    ///
+    /// # Errors
+    /// As [`FitsFile::open`].
+    pub fn open(&self, path: &Path) -> Result<DataId> {
+        if let Some(id) = self.id_of(path) {
+            self.refresh(id)?;
+            return Ok(id);
+        }
+        let file = Arc::new(FitsFile::open(path)?);
+        // Another thread may have opened it meanwhile; one file, one number.
+        let mut inner = self.lock();
+        Ok(inner.id_of(path).unwrap_or_else(|| inner.add(Content::File(file))))
+    }
+
+    /// Number of a file that is open.
+    pub fn id_of(&self, path: &Path) -> Option<DataId> {
+        self.lock().id_of(path)
+    }
+
+    /// Puts a result in: an array of at least one axis, with unit (empty for none) and pixel scale.
+    pub fn insert(&self, name: &str, pixels: ArrayD<f32>, unit: &str, pixel_scale_arcsec: Option<f64>) -> DataId {
+        let result =
+            ResultData { name: name.to_owned(), pixels: Arc::new(pixels), unit: unit.to_owned(), pixel_scale_arcsec };
+        self.lock().add(Content::Result(Arc::new(result)))
+    }
+
+    /// Takes something out; who holds an array of it keeps that array. False if it was not there.
+    pub fn remove(&self, id: DataId) -> bool {
+        let mut inner = self.lock();
+        inner.forget_pixels(id);
+        inner.items.remove(&id).is_some()
+    }
+
+    /// The open file.
+    ///
+    /// # Errors
+    /// No longer in the store, or a result of ours and no file.
+    pub fn file(&self, id: DataId) -> Result<Arc<FitsFile>> {
+        match self.content(id)?.1 {
+            Content::File(file) => Ok(file),
+            Content::Result(result) => Err(DataError::new(
+                Path::new(&result.name),
+                Problem::Format {
+                    what: "it is a result in memory, not a file".into(),
+                    cure: "save it as FITS first".into(),
+                },
+            )),
+        }
+    }
+
+    /// Revision of an entry; changes when its file did. `None` when it is not in the store.
+    pub fn revision(&self, id: DataId) -> Option<u64> {
+        self.lock().items.get(&id).map(|item| item.revision)
+    }
+
+    /// Looks whether a file changed (length or time of last change) and reads its headers again if so. True if it did.
+    ///
+    /// # Errors
+    /// A file that is gone or no longer readable; what was read before stays.
+    pub fn refresh(&self, id: DataId) -> Result<bool> {
+        let (revision, Content::File(old)) = self.content(id)? else { return Ok(false) };
+        if Some(Stamp::of(old.path())?) == old.stamp() {
+            return Ok(false);
+        }
+        let new = Arc::new(FitsFile::open(old.path())?);
+        let mut inner = self.lock();
+        if let Some(item) = inner.items.get_mut(&id).filter(|item| item.revision == revision) {
+            *item = Item { revision: revision + 1, content: Content::File(new) };
+            inner.forget_pixels(id);
+        }
+        Ok(true)
+    }
+
+    /// A two-dimensional image `[y, x]`; see [`FitsFile::read_image`].
+    ///
+    /// # Errors
+    /// As [`FitsFile::read_image`].
+    pub fn image(&self, id: DataId, hdu: usize) -> Result<Arc<Array2<f32>>> {
+        self.flat(id, hdu, None)
+    }
+
+    /// One plane of a cube, 0-based; see [`FitsFile::read_plane`].
+    ///
+    /// # Errors
+    /// As [`FitsFile::read_plane`].
+    pub fn plane(&self, id: DataId, hdu: usize, plane: usize) -> Result<Arc<Array2<f32>>> {
+        self.flat(id, hdu, Some(plane))
+    }
+
+    fn flat(&self, id: DataId, hdu: usize, plane: Option<usize>) -> Result<Arc<Array2<f32>>> {
+        let read = |content: &Content| {
+            Ok(Pixels::Plane(Arc::new(match (content, plane) {
+                (Content::File(file), None) => file.read_image(hdu)?,
+                (Content::File(file), Some(plane)) => file.read_plane(hdu, plane)?,
+                (Content::Result(result), plane) => result.plane(hdu, plane)?,
+            })))
+        };
+        // An image is plane 0 where there is only one; asking for the image of a cube must fail, so the check comes first.
+        if plane.is_none() {
+            self.require_one_plane(id, hdu)?;
+        }
+        match self.cached(id, hdu, Part::Plane(plane.unwrap_or(0)), read)? {
+            Pixels::Plane(pixels) => Ok(pixels),
+            Pixels::Whole(_) => Err(gone(id)),
+        }
+    }
+
+    fn require_one_plane(&self, id: DataId, hdu: usize) -> Result<()> {
+        let (name, shape) = match self.content(id)?.1 {
+            Content::File(file) => (file.path().to_owned(), file.image_hdu(hdu)?.1.shape()),
+            Content::Result(result) => (result.name.clone().into(), result.pixels.shape().to_vec()),
+        };
+        let planes: usize = shape.iter().rev().skip(2).product();
+        if planes == 1 {
+            return Ok(());
+        }
+        let what = format!("its shape {shape:?} has {planes} planes");
+        Err(DataError::new(&name, Problem::Shape { hdu, what, cure: "ask for one plane of it".into() }))
+    }
+
+    /// The whole array; see [`FitsFile::read_array`].
+    ///
+    /// # Errors
+    /// As [`FitsFile::read_array`].
+    pub fn array(&self, id: DataId, hdu: usize) -> Result<Arc<ArrayD<f32>>> {
+        let read = |content: &Content| {
+            Ok(Pixels::Whole(match content {
+                Content::File(file) => Arc::new(file.read_array(hdu)?),
+                Content::Result(result) => result.array(hdu)?,
+            }))
+        };
+        match self.cached(id, hdu, Part::Whole, read)? {
+            Pixels::Whole(pixels) => Ok(pixels),
+            Pixels::Plane(_) => Err(gone(id)),
+        }
+    }
+
+    /// The spectrum at one position (0-based) of a cube; see [`FitsFile::read_spectrum`]. Not cached: it is small.
+    ///
+    /// # Errors
+    /// As [`FitsFile::read_spectrum`].
+    pub fn spectrum(&self, id: DataId, hdu: usize, y: usize, x: usize) -> Result<Array1<f32>> {
+        match self.fresh(id)?.1 {
+            Content::File(file) => file.read_spectrum(hdu, y, x),
+            Content::Result(result) => result.spectrum(hdu, y, x),
+        }
+    }
+
+    /// Everything in the store, in the order of opening: the data tree.
+    pub fn list(&self) -> Vec<Entry> {
+        let items: Vec<(DataId, u64, Content)> =
+            self.lock().items.iter().map(|(&id, item)| (id, item.revision, item.content.clone())).collect();
+        items.into_iter().map(|(id, revision, content)| content.entry(id, revision)).collect()
+    }
+
+    /// One entry of [`Store::list`].
+    pub fn entry(&self, id: DataId) -> Option<Entry> {
+        let (revision, content) = self.content(id).ok()?;
+        Some(content.entry(id, revision))
+    }
+
+    /// Bytes of pixels held in the cache.
+    pub fn cached_bytes(&self) -> u64 {
+        self.lock().cached_bytes
+    }
+
+    fn content(&self, id: DataId) -> Result<(u64, Content)> {
+        let inner = self.lock();
+        let item = inner.items.get(&id).ok_or_else(|| gone(id))?;
+        Ok((item.revision, item.content.clone()))
+    }
+
+    /// The content, read again first if its file changed. A file that is gone still serves from its open handle.
+    fn fresh(&self, id: DataId) -> Result<(u64, Content)> {
+        let before = self.content(id)?;
+        match &before.1 {
+            Content::File(file) if Stamp::of(file.path()).is_ok_and(|now| Some(now) != file.stamp()) => {
+                self.refresh(id)?;
+                self.content(id)
+            }
+            Content::File(_) | Content::Result(_) => Ok(before),
+        }
+    }
+
+    fn cached(&self, id: DataId, hdu: usize, part: Part, read: impl Fn(&Content) -> Result<Pixels>) -> Result<Pixels> {
+        let (revision, content) = self.fresh(id)?;
+        let key = Key { id, revision, hdu, part };
+        if let Some(pixels) = self.lock().look_up(key) {
+            return Ok(pixels);
+        }
+        let pixels = read(&content)?;
+        // A whole result is held by the store anyway; counting it as cache would push out what is.
+        let held = matches!((&content, part), (Content::Result(_), Part::Whole));
+        if !held {
+            self.lock().remember(key, pixels.clone(), self.budget);
+        }
+        Ok(pixels)
+    }
+}
+
+fn gone(id: DataId) -> DataError {
+    DataError::new(Path::new(&id.to_string()), Problem::Gone)
+}
+
+impl Inner {
+    fn add(&mut self, content: Content) -> DataId {
+        let id = DataId(self.next);
+        self.next += 1;
+        self.items.insert(id, Item { revision: 0, content });
+        id
+    }
+
+    fn id_of(&self, path: &Path) -> Option<DataId> {
+        let is_it = |item: &Item| matches!(&item.content, Content::File(file) if file.path() == path);
+        self.items.iter().find(|(_, item)| is_it(item)).map(|(&id, _)| id)
+    }
+
+    fn look_up(&mut self, key: Key) -> Option<Pixels> {
+        self.clock += 1;
+        let cached = self.cache.get_mut(&key)?;
+        cached.used = self.clock;
+        Some(cached.pixels.clone())
+    }
+
+    /// Keeps pixels, dropping those unused for longest until all fit the budget.
+    fn remember(&mut self, key: Key, pixels: Pixels, budget: u64) {
+        let count = match &pixels {
+            Pixels::Plane(pixels) => pixels.len(),
+            Pixels::Whole(pixels) => pixels.len(),
+        };
+        let bytes = (count * size_of::<f32>()) as u64;
+        let current = self.items.get(&key.id).is_some_and(|item| item.revision == key.revision);
+        if bytes > budget || !current {
+            return;
+        }
+        self.drop_pixels(key);
+        while self.cached_bytes + bytes > budget {
+            let Some(oldest) = self.cache.iter().min_by_key(|(_, cached)| cached.used).map(|(&key, _)| key) else {
+                break;
+            };
+            self.drop_pixels(oldest);
+        }
+        self.clock += 1;
+        self.cached_bytes += bytes;
+        self.cache.insert(key, Cached { pixels, bytes, used: self.clock });
+    }
+
+    fn drop_pixels(&mut self, key: Key) {
+        if let Some(cached) = self.cache.remove(&key) {
+            self.cached_bytes -= cached.bytes;
+        }
+    }
+
+    fn forget_pixels(&mut self, id: DataId) {
+        let keys: Vec<Key> = self.cache.keys().filter(|key| key.id == id).copied().collect();
+        for key in keys {
+            self.drop_pixels(key);
+        }
+    }
+}
+
+impl Content {
+    fn entry(&self, id: DataId, revision: u64) -> Entry {
+        let (name, kind, hdus) = match self {
+            Self::File(file) => {
+                let name = file.path().file_name().unwrap_or(file.path().as_os_str()).to_string_lossy().into_owned();
+                let hdus = file
+                    .hdus()
+                    .iter()
+                    .map(|hdu| HduEntry {
+                        index: hdu.index,
+                        name: hdu.name.clone(),
+                        description: hdu.describe(),
+                        shape: hdu.shape(),
+                        unit: hdu.unit().unwrap_or("").to_owned(),
+                        pixel_scale_arcsec: pixel_scale_arcsec(&hdu.header),
+                        is_image: hdu.image().is_some(),
+                    })
+                    .collect();
+                (name, EntryKind::File { path: file.path().to_owned() }, hdus)
+            }
+            Self::Result(result) => {
+                let hdu = HduEntry {
+                    index: 0,
+                    name: result.name.clone(),
+                    description: "image".into(),
+                    shape: result.pixels.shape().to_vec(),
+                    unit: result.unit.clone(),
+                    pixel_scale_arcsec: result.pixel_scale_arcsec,
+                    is_image: true,
+                };
+                (result.name.clone(), EntryKind::Result, vec![hdu])
+            }
+        };
+        Entry { id, name, revision, kind, hdus }
+    }
+}
+
+impl ResultData {
+    fn wrong(&self, hdu: usize, what: String) -> DataError {
+        let cure = format!("its shape is {:?} and it is HDU 0", self.pixels.shape());
+        DataError::new(Path::new(&self.name), Problem::Shape { hdu, what, cure })
+    }
+
+    fn array(&self, hdu: usize) -> Result<Arc<ArrayD<f32>>> {
+        if hdu == 0 { Ok(self.pixels.clone()) } else { Err(self.wrong(hdu, "a result has one HDU".into())) }
+    }
+
+    fn plane(&self, hdu: usize, plane: Option<usize>) -> Result<Array2<f32>> {
+        let pixels = self.array(hdu)?;
+        let mut view = pixels.view();
+        let mut rest = plane.unwrap_or(0);
+        while view.ndim() > 2 {
+            // The axis just above y runs fastest among the planes.
+            let axis = Axis(view.ndim() - 3);
+            let length = view.len_of(axis);
+            if length == 0 {
+                return Err(self.wrong(hdu, "it is empty".into()));
+            }
+            view = view.index_axis_move(axis, rest % length);
+            rest /= length;
+        }
+        if rest > 0 {
+            return Err(
+                self.wrong(hdu, format!("there is no plane {} (1-based)", plane.unwrap_or(0).saturating_add(1)))
+            );
+        }
+        if view.ndim() < 2 {
+            view = view.insert_axis(Axis(0));
+        }
+        view.into_dimensionality::<Ix2>()
+            .map(|plane| plane.to_owned())
+            .map_err(|error| self.wrong(hdu, error.to_string()))
+    }
+
+    fn spectrum(&self, hdu: usize, y: usize, x: usize) -> Result<Array1<f32>> {
+        let pixels = self.array(hdu)?;
+        let shape = pixels.shape();
+        let axis = super::image::spectral_axis(shape);
+        let mut view = pixels.view();
+        for i in (0..shape.len()).rev().filter(|&i| Some(i) != axis && shape.len() > 1) {
+            let at = match shape.len() - 1 - i {
+                0 => x,
+                1 => y,
+                _ => 0,
+            };
+            if at >= view.len_of(Axis(i)) {
+                return Err(self.wrong(hdu, format!("there is no position y = {y}, x = {x} (0-based)")));
+            }
+            view.index_axis_inplace(Axis(i), at);
+        }
+        Ok(view.iter().copied().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;
