@@ -23,7 +23,8 @@ pub fn level_lines(values: ArrayView2<f64>, level: f64, origin: [f64; 2], step: 
     let mut links = Links { ends: vec![[NONE; 2]; 2 * rows * columns] };
     for j in 0..rows - 1 {
         for i in 0..columns - 1 {
-            let corner = [values[[j, i]], values[[j, i + 1]], values[[j + 1, i + 1]], values[[j + 1, i]]].map(|v| v - level);
+            let corner =
+                [values[[j, i]], values[[j, i + 1]], values[[j + 1, i + 1]], values[[j + 1, i]]].map(|v| v - level);
             if corner.iter().any(|v| !v.is_finite()) {
                 continue;
             }
@@ -62,7 +63,11 @@ pub fn level_lines(values: ArrayView2<f64>, level: f64, origin: [f64; 2], step: 
         let y = j as f64 + t * (j2 - j) as f64;
         [origin[0] + x * step, origin[1] + y * step]
     };
-    links.chains().into_iter().map(|(edges, closed)| Polyline { points: edges.into_iter().map(place).collect(), closed }).collect()
+    links
+        .chains()
+        .into_iter()
+        .map(|(edges, closed)| Polyline { points: edges.into_iter().map(place).collect(), closed })
+        .collect()
 }
 
 const NONE: usize = usize::MAX;
@@ -179,7 +184,13 @@ mod tests {
             assert!(line.closed || on_border);
         }
         values[[30, 30]] = f64::NAN;
-        assert!(level_lines(values.view(), 0.2, origin, step).iter().all(|l| l.points.iter().flatten().all(|v| v.is_finite())));
+        assert!(
+            level_lines(values.view(), 0.2, origin, step).iter().all(|l| l
+                .points
+                .iter()
+                .flatten()
+                .all(|v| v.is_finite()))
+        );
     }
 
     #[test]

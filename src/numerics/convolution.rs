@@ -72,11 +72,8 @@ impl Convolver {
     /// Prepares one particular way. A kernel that is not of rank one is never treated as separable: it falls back to direct.
     pub fn with_method(kernel: ArrayView2<f64>, shape: [usize; 2], method: Method) -> Self {
         let [height, width] = shape;
-        let direct = || Plan::Direct {
-            kernel: kernel.iter().copied().collect(),
-            rows: kernel.nrows(),
-            columns: kernel.ncols(),
-        };
+        let direct =
+            || Plan::Direct { kernel: kernel.iter().copied().collect(), rows: kernel.nrows(), columns: kernel.ncols() };
         let plan = match method {
             Method::Separable => separate(kernel).map_or_else(direct, |(column, row)| Plan::Separable {
                 column: Taps { centre: column.len() / 2, weights: column },
@@ -230,16 +227,17 @@ fn separate(kernel: ArrayView2<f64>) -> Option<(Vec<f64>, Vec<f64>)> {
 /// Least 2^a 3^b 5^c that keeps wrapped-around pixels out of the image.
 fn padded_size(size: usize, kernel: usize) -> usize {
     let least = size + kernel / 2;
-    (least..).find(|&n| {
-        let mut n = n;
-        for p in [2, 3, 5] {
-            while n % p == 0 {
-                n /= p;
+    (least..)
+        .find(|&n| {
+            let mut n = n;
+            for p in [2, 3, 5] {
+                while n % p == 0 {
+                    n /= p;
+                }
             }
-        }
-        n == 1
-    })
-    .unwrap_or(least)
+            n == 1
+        })
+        .unwrap_or(least)
 }
 
 impl FourierPlan {
@@ -401,7 +399,13 @@ mod tests {
         let gaussian = Array2::from_shape_fn((9, 9), |(j, i)| {
             (-((j as f64 - 4.0).powi(2) + (i as f64 - 4.0).powi(2)) / 4.0).exp()
         });
-        vec![lopsided, even, gaussian, Array2::from_elem((1, 1), 2.5), Array2::from_shape_vec((31, 3), noise(93, 3)).unwrap()]
+        vec![
+            lopsided,
+            even,
+            gaussian,
+            Array2::from_elem((1, 1), 2.5),
+            Array2::from_shape_vec((31, 3), noise(93, 3)).unwrap(),
+        ]
     }
 
     #[test]
@@ -417,7 +421,11 @@ mod tests {
                     convolver.apply_pair([&image, &other], [first, second], &mut Scratch::default());
                     for (found, input) in out.iter().zip([&image, &other]) {
                         let expected = by_definition(input, shape, &kernel);
-                        assert!(largest_difference(found, &expected) < 1e-12, "{shape:?} {:?} {method:?}", kernel.dim());
+                        assert!(
+                            largest_difference(found, &expected) < 1e-12,
+                            "{shape:?} {:?} {method:?}",
+                            kernel.dim()
+                        );
                     }
                 }
             }

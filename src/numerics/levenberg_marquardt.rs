@@ -235,7 +235,9 @@ pub fn fit<P: LeastSquares>(
         let report = Step { index: steps, parameters: &x, sum_of_squares: best, damping, accepted };
         if callback(&report, problem).is_break() {
             stop = Stop::Cancelled;
-        } else if quiet >= 2 || (!accepted && promised.abs() < 0.1 * options.relative_tolerance * best && step_was_sane(promised)) {
+        } else if quiet >= 2
+            || (!accepted && promised.abs() < 0.1 * options.relative_tolerance * best && step_was_sane(promised))
+        {
             stop = Stop::Converged;
         } else if damping > GREATEST_DAMPING {
             stop = Stop::Stalled;
@@ -328,7 +330,8 @@ mod tests {
         fn new(a: f64, b: f64, c: f64, noise: f64) -> Self {
             let t: Vec<f64> = (0..40).map(|i| f64::from(i) * 0.1).collect();
             let mut rng = crate::numerics::random::stream(1, "decay", 0);
-            let y = t.iter().map(|t| a * (-b * t).exp() + c + noise * crate::numerics::random::normal(&mut rng)).collect();
+            let y =
+                t.iter().map(|t| a * (-b * t).exp() + c + noise * crate::numerics::random::normal(&mut rng)).collect();
             Self { t, y, calls: 0 }
         }
     }
@@ -345,7 +348,8 @@ mod tests {
             // In uneven blocks, as a caller may.
             for range in [0..7, 7..40] {
                 let e: Vec<f64> = self.t[range.clone()].iter().map(|t| (-x[1] * t).exp()).collect();
-                let residuals: Vec<f64> = e.iter().zip(&self.y[range.clone()]).map(|(e, y)| x[0] * e + x[2] - y).collect();
+                let residuals: Vec<f64> =
+                    e.iter().zip(&self.y[range.clone()]).map(|(e, y)| x[0] * e + x[2] - y).collect();
                 let mut jacobian = e.clone();
                 jacobian.extend(e.iter().zip(&self.t[range.clone()]).map(|(e, t)| -x[0] * t * e));
                 jacobian.extend(e.iter().map(|_| 1.0));

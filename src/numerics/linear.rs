@@ -162,9 +162,8 @@ mod tests {
             let (rows, n) = (12, 5);
             let d: Vec<f64> = (0..rows * n).map(|_| crate::numerics::random::normal(&mut rng)).collect();
             let y: Vec<f64> = (0..rows).map(|_| crate::numerics::random::normal(&mut rng)).collect();
-            let gram: Vec<f64> = (0..n * n)
-                .map(|k| (0..rows).map(|r| d[r * n + k / n] * d[r * n + k % n]).sum())
-                .collect();
+            let gram: Vec<f64> =
+                (0..n * n).map(|k| (0..rows).map(|r| d[r * n + k / n] * d[r * n + k % n]).sum()).collect();
             let c: Vec<f64> = (0..n).map(|i| (0..rows).map(|r| d[r * n + i] * y[r]).sum()).collect();
             let signed = [false, false, false, false, true];
             let x = non_negative_least_squares(&gram, &c, &signed);

@@ -1,0 +1,1 @@
+//! Lens reconstruction: source and mass of a galaxy-scale lens from one image.
