@@ -191,13 +191,19 @@ impl PreparedSersic {
         }
     }
 
-    /// Steepness `|d ln I / dR|` (per arcsec) along the minor axis at the point (x, y), not closer to the centre than `least` (arcsec).
-    /// It says how finely the profile must be sampled.
-    pub fn steepness(&self, x: f64, y: f64, least: f64) -> f64 {
-        let radius2 = self.radius2(x - self.x, y - self.y).max(least * least);
+    /// Elliptical radius (arcsec) of the point (x, y), along the intermediate axis.
+    pub fn elliptical_radius(&self, x: f64, y: f64) -> f64 {
+        self.radius2(x - self.x, y - self.y).sqrt()
+    }
+
+    /// Surface brightness at an elliptical radius (arcsec) and its steepness `|d ln I / dR|` (per arcsec) along the minor axis there.
+    /// They say how finely the profile must be sampled.
+    pub fn brightness_and_steepness(&self, radius: f64) -> (f64, f64) {
+        let radius2 = (radius * radius).max(SOFTENING);
         let t = exp(ln(radius2 * self.inverse_radius2) * self.half_power);
         let stretch = (1.0 + self.e1.hypot(self.e2)) * self.widen.sqrt();
-        2.0 * self.b * self.half_power * t * stretch / radius2.sqrt()
+        let value = self.amplitude * exp(self.b * (1.0 - t));
+        (value, 2.0 * self.b * self.half_power * t * stretch / radius2.sqrt())
     }
 }
 
