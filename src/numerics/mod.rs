@@ -1,1 +1,19 @@
-//! (being written)
+//! Numerical methods that know nothing of astronomy: no tasks, no studies, no files.
+//!
+//! - [`levenberg_marquardt`]: least squares with bounds, from accumulated normal equations.
+//! - [`convolution`]: an image with a small kernel, and its adjoint.
+//! - [`contour`]: level lines of a sampled function; area of a polygon.
+//! - [`fast_math`]: ln, exp and atan without branches, for loops that the compiler turns into vector code.
+//! - [`linear`]: Cholesky solves and non-negative least squares for a few dozen unknowns.
+//! - [`special`]: gamma functions and what stands on them.
+//! - [`random`]: seeded streams, the same numbers on any number of threads.
+//!
+//! Long loops take a step callback that returns [`std::ops::ControlFlow`].
+
+pub mod contour;
+pub mod convolution;
+pub mod fast_math;
+pub mod levenberg_marquardt;
+pub mod linear;
+pub mod random;
+pub mod special;

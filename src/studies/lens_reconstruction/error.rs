@@ -1,0 +1,57 @@
+//! What can be wrong with an observation or its fit.
+
+/// Errors of lens modelling. Each prints as one line that names the cause and the cure.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum LensError {
+    /// Arrays that belong together differ in shape.
+    #[error("{what} has {found_rows} x {found_columns} pixels but the image has {rows} x {columns}")]
+    Shape {
+        /// Which array.
+        what: &'static str,
+        /// Its rows.
+        found_rows: usize,
+        /// Its columns.
+        found_columns: usize,
+        /// Rows of the image.
+        rows: usize,
+        /// Columns of the image.
+        columns: usize,
+    },
+    /// The point-spread function cannot be used.
+    #[error("the PSF {0}")]
+    Psf(&'static str),
+    /// Used pixels without a usable value or error.
+    #[error("{count} used pixels have {problem}; leave them out with the mask")]
+    Pixels {
+        /// How many.
+        count: usize,
+        /// What is wrong with them.
+        problem: &'static str,
+    },
+    /// Too few pixels.
+    #[error(
+        "only {used} pixels are used but the model has {parameters} parameters; widen the mask or simplify the model"
+    )]
+    TooFewPixels {
+        /// Pixels in the mask.
+        used: usize,
+        /// Free parameters.
+        parameters: usize,
+    },
+    /// A number out of its range.
+    #[error("{name} = {value}: {problem}")]
+    Value {
+        /// Which.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// What was expected.
+        problem: &'static str,
+    },
+    /// The fit was stopped by its callback.
+    #[error("the fit was cancelled")]
+    Cancelled,
+    /// No start gave a lens that explains anything.
+    #[error("no lensed source was found in the used pixels: every model is as good without one")]
+    NothingFound,
+}

@@ -1,0 +1,549 @@
+//! The forward model of a lens image, its components and its analytic Jacobian, on the pixels that matter.
+//!
+//! Light is sampled (several times a pixel where needed), averaged in each pixel, and convolved with the PSF on the pixels of the image.
+//! Computed are the used pixels grown by the half-width of the PSF, also beyond the edges of the image: light from there scatters in.
+//! Batches of pixels and planes are shared out among the threads of the current rayon pool; each is computed by one thread alone
+//! and nothing is summed across threads, so the result has the same bits on any number of them.
+
+use ndarray::{Array2, s};
+use rayon::prelude::*;
+
+use super::sampling::{Pixel, Samples, level_for};
+use super::scene::{AMPLITUDE, Layout, lens_parameters, sersic_parameters};
+use super::{Frame, LensError, Observation};
+use crate::numerics::convolution::{Convolver, Scratch};
+use crate::studies::lens_models::{LENS_PARAMETERS, PreparedLens, PreparedSersic, SERSIC_PARAMETERS};
+
+/// How finely light is sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampling {
+    /// Least number of samples along the side of a pixel (1 to 4 is sensible, up to 10).
+    pub per_pixel_side: usize,
+    /// Sample more finely where profiles are steep.
+    pub adaptive: bool,
+}
+
+/// Forward model of one observation for scenes of one layout. Memory is kept between calls.
+pub struct ForwardModel {
+    layout: Layout,
+    frame: Frame,
+    shape: (usize, usize),
+    sampling: Sampling,
+    /// Rows and columns of the computed box.
+    extent: [usize; 2],
+    /// Pixels to compute.
+    active: Vec<Pixel>,
+    /// Used pixels: place in the box and in the image.
+    used: Vec<(u32, usize)>,
+    /// Data over noise and 1 / noise, for each used pixel; zero weight leaves a pixel out.
+    target: Vec<f64>,
+    weight: Vec<f64>,
+    typical_noise: f64,
+    source: Samples,
+    light: Samples,
+    convolver: Convolver,
+    workers: Vec<Worker>,
+}
+
+/// Memory for two planes on their way through the convolution.
+struct Worker {
+    planes: [Vec<f64>; 2],
+    blurred: [Vec<f64>; 2],
+    scratch: Scratch,
+}
+
+/// What a plane holds before the convolution.
+#[derive(Clone, Copy, Debug)]
+enum Plane {
+    /// A column of the source samples.
+    Source(usize),
+    /// A column of the light samples.
+    Light(usize),
+    /// All components.
+    Everything,
+}
+
+impl ForwardModel {
+    /// Prepares the model of `observation`, sampled as `sampling` says (adaptively only after [`ForwardModel::adapt`]).
+    ///
+    /// # Errors
+    /// No pixel is used.
+    pub fn new(observation: &Observation, layout: Layout, sampling: Sampling) -> Result<Self, LensError> {
+        let half = [observation.psf.nrows(), observation.psf.ncols()].map(|n| n / 2);
+        let (rows, columns) = observation.mask.dim();
+        let used: Vec<(usize, usize)> =
+            observation.mask.indexed_iter().filter(|(_, m)| **m).map(|(place, _)| place).collect();
+        let (Some(top), Some(bottom)) = (used.iter().map(|p| p.0).max(), used.iter().map(|p| p.0).min()) else {
+            return Err(LensError::TooFewPixels { used: 0, parameters: layout.len() });
+        };
+        let left = used.iter().map(|p| p.1).min().unwrap_or(0);
+        let right = used.iter().map(|p| p.1).max().unwrap_or(0);
+        // The box is the used pixels' bounding box grown by the PSF's half-width on each side; it may reach beyond the image.
+        let extent = [top - bottom + 1 + 2 * half[0], right - left + 1 + 2 * half[1]];
+        let frame = observation.frame();
+        let mut grown = Array2::from_elem((extent[0], extent[1]), false);
+        for &(row, column) in &used {
+            let (j, i) = (row - bottom, column - left);
+            grown.slice_mut(s![j..=j + 2 * half[0], i..=i + 2 * half[1]]).fill(true);
+        }
+        let active: Vec<Pixel> = grown
+            .indexed_iter()
+            .filter(|(_, a)| **a)
+            .map(|((j, i), _)| Pixel {
+                index: (j * extent[1] + i) as u32,
+                x: frame.x((i + left) as f64 - half[1] as f64),
+                y: frame.y((j + bottom) as f64 - half[0] as f64),
+            })
+            .collect();
+        let weight: Vec<f64> = used.iter().map(|&p| 1.0 / observation.noise[p]).collect();
+        let target = used.iter().zip(&weight).map(|(&p, w)| observation.data[p] * w).collect();
+        let mut sorted: Vec<f64> = weight.iter().map(|w| 1.0 / w).collect();
+        sorted.sort_by(f64::total_cmp);
+        let typical_noise = sorted[sorted.len() / 2];
+        let places = used
+            .iter()
+            .map(|&(row, column)| {
+                let boxed = (row - bottom + half[0]) * extent[1] + column - left + half[1];
+                (boxed as u32, row * columns + column)
+            })
+            .collect();
+        let step = frame.pixel_scale_arcsec;
+        let plain = Samples::new(&active, step, |_| sampling.per_pixel_side);
+        Ok(Self {
+            layout,
+            frame,
+            shape: (rows, columns),
+            sampling,
+            extent,
+            source: plain.clone(),
+            light: plain,
+            active,
+            used: places,
+            target,
+            weight,
+            typical_noise,
+            convolver: Convolver::new(observation.psf.view(), extent),
+            workers: Vec::new(),
+        })
+    }
+
+    /// How parameters lie in a vector.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Number of used pixels.
+    pub fn pixels(&self) -> usize {
+        self.used.len()
+    }
+
+    /// Data over noise of every used pixel.
+    pub fn target(&self) -> &[f64] {
+        &self.target
+    }
+
+    /// 1 / noise of every used pixel, times the weights set.
+    pub fn weight(&self) -> &[f64] {
+        &self.weight
+    }
+
+    /// Replaces data over noise and weight of every used pixel: for residuals of a first fit, or to leave pixels out.
+    pub fn set_target_and_weight(&mut self, target: &[f64], weight: &[f64]) {
+        self.target.copy_from_slice(target);
+        self.weight.copy_from_slice(weight);
+    }
+
+    /// Number of samples of lensed and of unlensed light.
+    pub fn samples(&self) -> [usize; 2] {
+        [self.source.len(), self.light.len()]
+    }
+
+    /// Chooses the sampling anew for these parameters. It then stays, so that the model is a smooth function of its parameters.
+    pub fn adapt(&mut self, parameters: &[f64]) {
+        if !self.sampling.adaptive {
+            return;
+        }
+        let (lens, sources, lights) = self.prepare(parameters);
+        let step = self.frame.pixel_scale_arcsec;
+        let (noise, least) = (self.typical_noise, self.sampling.per_pixel_side);
+        let level = |components: &[PreparedSersic], x: f64, y: f64, footprint: f64| {
+            components
+                .iter()
+                .map(|c| {
+                    // The pixel's nearest point counts, but within a pixel of the centre no less than a third of its size.
+                    let radius = (c.elliptical_radius(x, y) - 0.5 * footprint).max(0.3 * footprint);
+                    let (brightness, steepness) = c.brightness_and_steepness(radius);
+                    level_for(brightness, steepness, footprint, noise, least)
+                })
+                .max()
+                .unwrap_or(least)
+        };
+        self.source = Samples::new(&self.active, step, |pixel| {
+            let [xx, xy, yy] = lens.hessian(pixel.x, pixel.y);
+            let (mean, half) = (1.0 - 0.5 * (xx + yy), (0.5 * (xx - yy)).hypot(xy));
+            // A pixel's size in the source plane: at most a few pixels, except at the singular centre of the lens.
+            let stretch = (mean.abs() + half).min(4.0);
+            let [x, y] = lens.source_from_image(pixel.x, pixel.y);
+            level(&sources, x, y, step * stretch)
+        });
+        self.light = Samples::new(&self.active, step, |pixel| level(&lights, pixel.x, pixel.y, step));
+    }
+
+    fn prepare(&self, p: &[f64]) -> (PreparedLens, Vec<PreparedSersic>, Vec<PreparedSersic>) {
+        let component = |k: usize| PreparedSersic::new(sersic_parameters(self.layout, p, k));
+        (
+            PreparedLens::new(lens_parameters(p)),
+            (0..self.layout.sources).map(component).collect(),
+            (self.layout.sources..self.layout.components()).map(component).collect(),
+        )
+    }
+
+    /// The image in the used pixels, divided by the noise, for given amplitudes: `out` has one value a used pixel.
+    pub fn model(&mut self, parameters: &[f64], out: &mut [f64]) {
+        let (lens, sources, lights) = self.prepare(parameters);
+        self.source.batches.par_iter_mut().for_each(|b| b.source_values(&lens, &sources));
+        self.light.batches.par_iter_mut().for_each(|b| b.light_values(&lights));
+        self.blur(&[Plane::Everything], out);
+        let sky = parameters[self.layout.sky()];
+        for (value, weight) in out.iter_mut().zip(&self.weight) {
+            *value += sky * weight;
+        }
+    }
+
+    /// Every component with amplitude 1, then a sky of 1, divided by the noise: `out` is `[component, used pixel]`.
+    pub fn components(&mut self, parameters: &[f64], out: &mut [f64]) {
+        let (lens, sources, lights) = self.prepare(parameters);
+        let unit = |c: &PreparedSersic| c.with_amplitude(1.0);
+        let sources: Vec<_> = sources.iter().map(unit).collect();
+        let lights: Vec<_> = lights.iter().map(unit).collect();
+        self.source.batches.par_iter_mut().for_each(|b| b.source_values(&lens, &sources));
+        self.light.batches.par_iter_mut().for_each(|b| b.light_values(&lights));
+        let planes: Vec<Plane> =
+            (0..self.layout.sources).map(Plane::Source).chain((0..self.layout.lights).map(Plane::Light)).collect();
+        let split = planes.len() * self.used.len();
+        self.blur(&planes, &mut out[..split]);
+        out[split..split + self.used.len()].copy_from_slice(&self.weight);
+    }
+
+    /// Derivatives of the image, divided by the noise, with respect to the parameters listed: `out` is `[listed, used pixel]`.
+    /// The derivative with respect to an amplitude is the component of amplitude 1.
+    pub fn jacobian(&mut self, parameters: &[f64], listed: &[usize], out: &mut [f64]) {
+        let (lens, sources, lights) = self.prepare(parameters);
+        let first_light = self.layout.light(0);
+        let sky = self.layout.sky();
+        if listed.iter().any(|&i| i < first_light) && self.layout.sources > 0 {
+            self.source.batches.par_iter_mut().for_each(|b| b.source_gradients(&lens, &sources));
+        }
+        if listed.iter().any(|&i| (first_light..sky).contains(&i)) {
+            self.light.batches.par_iter_mut().for_each(|b| b.light_gradients(&lights));
+        }
+        let pixels = self.used.len();
+        let planes: Vec<Plane> = listed
+            .iter()
+            .filter(|&&i| i != sky)
+            .map(|&i| if i < first_light { Plane::Source(i) } else { Plane::Light(i - first_light) })
+            .collect();
+        // Columns of the sky need no convolution; blurred columns are written together and moved apart after.
+        self.blur(&planes, &mut out[..planes.len() * pixels]);
+        let mut from = planes.len();
+        for (to, &i) in listed.iter().enumerate().rev() {
+            if i == sky {
+                out[to * pixels..(to + 1) * pixels].copy_from_slice(&self.weight);
+            } else {
+                from -= 1;
+                out.copy_within(from * pixels..(from + 1) * pixels, to * pixels);
+            }
+        }
+    }
+
+    /// Convolves planes, two at a time, and keeps the used pixels, divided by the noise.
+    fn blur(&mut self, planes: &[Plane], out: &mut [f64]) {
+        let cells = self.extent[0] * self.extent[1];
+        let pixels = self.used.len();
+        while self.workers.len() < planes.len().div_ceil(2) {
+            let zeros = || vec![0.0; cells];
+            self.workers.push(Worker {
+                planes: [zeros(), zeros()],
+                blurred: [zeros(), zeros()],
+                scratch: Scratch::default(),
+            });
+        }
+        let Self { source, light, convolver, used, weight, workers, layout, .. } = self;
+        let fill = |plane: Plane, image: &mut [f64]| {
+            image.fill(0.0);
+            let mut add = |samples: &Samples, column: usize| {
+                for batch in &samples.batches {
+                    batch.scatter(column, 1.0, image);
+                }
+            };
+            match plane {
+                Plane::Source(column) => add(source, column),
+                Plane::Light(column) => add(light, column),
+                Plane::Everything => {
+                    (0..layout.sources).for_each(|k| add(source, k));
+                    (0..layout.lights).for_each(|k| add(light, k));
+                }
+            }
+        };
+        let gather = |image: &[f64], out: &mut [f64]| {
+            for ((o, (place, _)), w) in out.iter_mut().zip(used.iter()).zip(weight.iter()) {
+                *o = image[*place as usize] * w;
+            }
+        };
+        out.par_chunks_mut(2 * pixels).zip(planes.par_chunks(2)).zip(workers.par_iter_mut()).for_each(
+            |((out, pair), worker)| {
+                let Worker { planes: [first, second], blurred: [blurred_first, blurred_second], scratch } = worker;
+                fill(pair[0], first);
+                if let Some(&other) = pair.get(1) {
+                    fill(other, second);
+                    convolver.apply_pair([first, second], [blurred_first, blurred_second], scratch);
+                    gather(blurred_second, &mut out[pixels..]);
+                } else {
+                    convolver.apply(first, blurred_first, scratch);
+                }
+                gather(blurred_first, &mut out[..pixels]);
+            },
+        );
+    }
+
+    /// An image with one value a used pixel and NaN elsewhere.
+    pub fn image_from_used(&self, values: impl IntoIterator<Item = f64>) -> Array2<f64> {
+        let mut flat = vec![f64::NAN; self.shape.0 * self.shape.1];
+        for ((_, place), value) in self.used.iter().zip(values) {
+            flat[*place] = value;
+        }
+        // The length is the product of the shape by construction.
+        Array2::from_shape_vec(self.shape, flat).unwrap_or_default()
+    }
+}
+
+/// Whole images of a scene through the PSF of `observation`: `[all light, source alone, lens light alone]`, without noise.
+///
+/// # Errors
+/// Never for an image with pixels.
+pub fn render(
+    observation: &Observation,
+    parameters: &[f64],
+    layout: Layout,
+    sampling: Sampling,
+) -> Result<[Array2<f64>; 3], LensError> {
+    let everywhere = Observation {
+        data: Array2::zeros(observation.data.dim()),
+        // With a noise of 1 the model comes out in the unit of the data.
+        noise: Array2::ones(observation.data.dim()),
+        mask: Array2::from_elem(observation.data.dim(), true),
+        psf: observation.psf.clone(),
+        ..*observation
+    };
+    let mut model = ForwardModel::new(&everywhere, layout, sampling)?;
+    let used = observation.noise.iter().zip(&observation.mask).filter(|(_, m)| **m).map(|(n, _)| *n);
+    let mut noise: Vec<f64> = used.collect();
+    noise.sort_by(f64::total_cmp);
+    model.typical_noise = noise.get(noise.len() / 2).copied().unwrap_or(1.0);
+    model.adapt(parameters);
+    let mut image = |keep: &dyn Fn(usize) -> bool| {
+        let mut p = parameters.to_vec();
+        for k in (0..layout.components()).filter(|&k| !keep(k)) {
+            p[layout.component(k) + AMPLITUDE] = 0.0;
+        }
+        let all = (0..layout.components()).all(keep);
+        if !all {
+            p[layout.sky()] = 0.0;
+        }
+        let mut out = vec![0.0; model.pixels()];
+        model.model(&p, &mut out);
+        model.image_from_used(out)
+    };
+    Ok([image(&|_| true), image(&|k| k < layout.sources), image(&|k| k >= layout.sources)])
+}
+
+const _: () = assert!(LENS_PARAMETERS == SERSIC_PARAMETERS, "column numbers of lens and components follow the layout");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::numerics::random;
+    use crate::studies::lens_models::{LensModel, Sersic, Shear, Sie};
+    use crate::studies::lens_reconstruction::Scene;
+
+    fn scene() -> Scene {
+        Scene {
+            lens: LensModel {
+                sie: Sie {
+                    einstein_radius_arcsec: 0.8,
+                    axis_ratio: 0.7,
+                    position_angle_deg: 30.0,
+                    x_arcsec: 0.03,
+                    y_arcsec: -0.02,
+                },
+                shear: Shear { gamma1: 0.03, gamma2: -0.05 },
+            },
+            sources: vec![
+                Sersic {
+                    amplitude: 2.0,
+                    effective_radius_arcsec: 0.2,
+                    index: 1.3,
+                    axis_ratio: 0.6,
+                    position_angle_deg: 70.0,
+                    x_arcsec: 0.1,
+                    y_arcsec: 0.05,
+                },
+                Sersic {
+                    amplitude: 1.0,
+                    effective_radius_arcsec: 0.1,
+                    x_arcsec: -0.15,
+                    y_arcsec: 0.1,
+                    ..Sersic::default()
+                },
+            ],
+            lens_light: vec![Sersic {
+                amplitude: 3.0,
+                effective_radius_arcsec: 0.5,
+                index: 3.0,
+                axis_ratio: 0.8,
+                position_angle_deg: 20.0,
+                x_arcsec: 0.01,
+                y_arcsec: 0.0,
+            }],
+            sky: 0.2,
+        }
+    }
+
+    fn observation(size: usize, kernel: Array2<f64>) -> Observation {
+        let noise = Array2::from_shape_fn((size, size), |(j, i)| 0.1 + 0.001 * (j + 2 * i) as f64);
+        let mask = Array2::from_elem((size, size), true);
+        Observation::new(Array2::zeros((size, size)), noise, kernel, mask, 0.1).unwrap().with_annulus(
+            [0.0, 0.0],
+            0.2,
+            1.4,
+        )
+    }
+
+    fn lopsided(n: usize) -> Array2<f64> {
+        let mut rng = random::stream(1, "psf", 0);
+        Array2::from_shape_fn((n, n), |_| random::uniform(&mut rng))
+    }
+
+    #[test]
+    fn jacobian_agrees_with_finite_differences() {
+        let (scene, sampling) = (scene(), Sampling { per_pixel_side: 2, adaptive: true });
+        let (layout, p) = (scene.layout(), scene.parameters());
+        for kernel in [lopsided(5), lopsided(13)] {
+            let mut model = ForwardModel::new(&observation(32, kernel), layout, sampling).unwrap();
+            model.adapt(&p);
+            let n = model.pixels();
+            let listed: Vec<usize> = (0..layout.len()).collect();
+            let mut jacobian = vec![0.0; listed.len() * n];
+            model.jacobian(&p, &listed, &mut jacobian);
+            for k in 0..layout.len() {
+                let h = 1e-4;
+                let mut shifted = |by: f64| {
+                    let mut p = p.clone();
+                    p[k] += by;
+                    let mut out = vec![0.0; n];
+                    model.model(&p, &mut out);
+                    out
+                };
+                let (a, b, c, d) = (shifted(2.0 * h), shifted(h), shifted(-h), shifted(-2.0 * h));
+                let column = &jacobian[k * n..(k + 1) * n];
+                let scale = column.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+                for i in 0..n {
+                    let difference = (8.0 * (b[i] - c[i]) - (a[i] - d[i])) / (12.0 * h);
+                    assert!(
+                        (difference - column[i]).abs() < 1e-6 * scale,
+                        "{} pixel {i}: {difference} {}",
+                        layout.names()[k],
+                        column[i]
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn listed_columns_are_the_same_whatever_else_is_listed() {
+        let scene = scene();
+        let (layout, p) = (scene.layout(), scene.parameters());
+        let mut model =
+            ForwardModel::new(&observation(24, lopsided(7)), layout, Sampling { per_pixel_side: 1, adaptive: false })
+                .unwrap();
+        let n = model.pixels();
+        let mut all = vec![0.0; layout.len() * n];
+        model.jacobian(&p, &(0..layout.len()).collect::<Vec<_>>(), &mut all);
+        let listed = [layout.sky(), 3, layout.light(0) + 6, 8];
+        let mut some = vec![0.0; listed.len() * n];
+        model.jacobian(&p, &listed, &mut some);
+        for (k, &i) in listed.iter().enumerate() {
+            for (a, b) in some[k * n..(k + 1) * n].iter().zip(&all[i * n..(i + 1) * n]) {
+                assert!((a - b).abs() < 1e-12 * (1.0 + b.abs()));
+            }
+        }
+    }
+
+    #[test]
+    fn components_add_up_to_the_model_and_to_the_rendered_image() {
+        let (scene, sampling) = (scene(), Sampling { per_pixel_side: 1, adaptive: true });
+        let (layout, p) = (scene.layout(), scene.parameters());
+        let observation = observation(32, lopsided(7));
+        let mut model = ForwardModel::new(&observation, layout, sampling).unwrap();
+        model.adapt(&p);
+        let n = model.pixels();
+        let (mut whole, mut parts) = (vec![0.0; n], vec![0.0; (layout.components() + 1) * n]);
+        model.model(&p, &mut whole);
+        model.components(&p, &mut parts);
+        for i in 0..n {
+            let sum: f64 = layout.linear().enumerate().map(|(k, place)| parts[k * n + i] * p[place]).sum();
+            assert!((sum - whole[i]).abs() < 1e-11 * whole[i].abs(), "{sum} {}", whole[i]);
+        }
+        let [all, source, light] = render(&observation, &p, layout, sampling).unwrap();
+        let weight = model.weight().to_vec();
+        let image = model.image_from_used(whole.iter().zip(&weight).map(|(v, w)| v / w));
+        for (place, value) in image.indexed_iter().filter(|(_, v)| v.is_finite()) {
+            // The sampling of both may differ a little.
+            assert!((value - all[place]).abs() < 0.02 * observation.noise[place], "{place:?}");
+            assert!((source[place] + light[place] + scene.sky - all[place]).abs() < 1e-11);
+        }
+    }
+
+    #[test]
+    fn adaptive_sampling_reaches_the_accuracy_it_aims_at() {
+        let scene = scene();
+        let (layout, p) = (scene.layout(), scene.parameters());
+        let mut observation = observation(40, lopsided(3));
+        observation.noise.fill(0.02);
+        let image = |per_pixel_side: usize, adaptive: bool| {
+            let mut model = ForwardModel::new(&observation, layout, Sampling { per_pixel_side, adaptive }).unwrap();
+            model.adapt(&p);
+            let mut out = vec![0.0; model.pixels()];
+            model.model(&p, &mut out);
+            (out, model.samples())
+        };
+        let (exact, _) = image(10, false);
+        let (adapted, samples) = image(1, true);
+        let (plain, plain_samples) = image(1, false);
+        let worst = |a: &[f64]| a.iter().zip(&exact).map(|(p, q)| (p - q).abs()).fold(0.0, f64::max);
+        assert!(worst(&adapted) < 0.1, "{} sigma", worst(&adapted));
+        assert!(worst(&plain) > 5.0 * worst(&adapted), "{} {}", worst(&plain), worst(&adapted));
+        assert!(
+            samples[0] + samples[1] < 50 * plain_samples[0],
+            "{samples:?} {plain_samples:?}: a quarter of the 10 x 10 grid"
+        );
+    }
+
+    #[test]
+    fn the_same_bits_on_one_and_on_two_threads() {
+        let (scene, sampling) = (scene(), Sampling { per_pixel_side: 1, adaptive: true });
+        let (layout, p) = (scene.layout(), scene.parameters());
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let mut model = ForwardModel::new(&observation(32, lopsided(13)), layout, sampling).unwrap();
+                model.adapt(&p);
+                let mut out = vec![0.0; layout.len() * model.pixels()];
+                model.jacobian(&p, &(0..layout.len()).collect::<Vec<_>>(), &mut out);
+                out.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(run(1), run(2));
+    }
+}

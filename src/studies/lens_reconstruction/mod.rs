@@ -1,0 +1,14 @@
+//! Lens reconstruction: source and mass of a galaxy-scale lens from one image.
+//!
+//! - [`Observation`]: image, noise, PSF and mask. [`Scene`]: mass, source, lens light and sky.
+//! - [`imaging`]: the forward model and its analytic Jacobian.
+
+mod error;
+pub mod imaging;
+mod observation;
+mod sampling;
+mod scene;
+
+pub use error::LensError;
+pub use observation::{Frame, Observation};
+pub use scene::{Layout, Scene};
