@@ -1,7 +1,5 @@
 //! Errors of the command line: one plain line and an exit status.
 
-use std::process::ExitCode;
-
 use clap::error::ErrorKind;
 
 use super::output::Output;
@@ -20,10 +18,10 @@ pub enum CliError {
 
 impl CliError {
     /// The exit status.
-    pub fn exit_code(&self) -> ExitCode {
+    pub fn status(&self) -> u8 {
         match self {
-            Self::Usage(_) => ExitCode::from(2),
-            Self::Failed(_) => ExitCode::from(1),
+            Self::Usage(_) => 2,
+            Self::Failed(_) => 1,
         }
     }
 }
@@ -41,14 +39,14 @@ impl From<RequestError> for CliError {
 }
 
 /// Help and version go to stdout with status 0; a wrong argument becomes one line on stderr with status 2.
-pub(super) fn of_clap(error: &clap::Error, output: &mut Output) -> ExitCode {
+pub(super) fn of_clap(error: &clap::Error, output: &mut Output) -> u8 {
     let text = error.render().to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         output.text(&text);
-        return ExitCode::SUCCESS;
+        return 0;
     }
     output.error(&format!("sextans: {}", one_line(&text)));
-    ExitCode::from(2)
+    2
 }
 
 /// Clap's message and tips without the usage that follows, in one line.

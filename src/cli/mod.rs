@@ -52,9 +52,13 @@ pub struct Faces {
     pub hooks: Hooks,
 }
 
-/// Carries out a command line (the first argument is the program's name) and gives the exit status:
-/// 0 done, 1 the run failed, 2 wrong usage or unreadable input.
+/// Carries out a command line (the first argument is the program's name); see [`status`].
 pub fn run(arguments: impl IntoIterator<Item = OsString>, faces: &Faces) -> ExitCode {
+    ExitCode::from(status(arguments, faces))
+}
+
+/// Carries out a command line and gives the exit status: 0 done, 1 the run failed, 2 wrong usage or unreadable input.
+pub fn status(arguments: impl IntoIterator<Item = OsString>, faces: &Faces) -> u8 {
     workers::quiet_panics();
     let mut output = Output::new();
     let parsed = match Arguments::try_parse_from(arguments) {
@@ -62,10 +66,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, faces: &Faces) -> Exit
         Err(error) => return errors::of_clap(&error, &mut output),
     };
     match carry_out(parsed, faces, &mut output) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             output.error(&format!("sextans: {error}"));
-            error.exit_code()
+            error.status()
         }
     }
 }

@@ -112,8 +112,8 @@ impl Part {
     /// Writes the record as the last file, brings everything to disk and gives the folder its final name, which is returned.
     ///
     /// # Errors
-    /// [`TaskError::Failed`] if a product named in the record is missing or the disk refuses; [`TaskError::File`] if the goal has been taken meanwhile.
-    /// The part folder is removed then.
+    /// [`TaskError::Failed`] if a product named in the record is missing or the disk refuses: the part folder is removed then.
+    /// The same if somebody else took the goal meanwhile: the finished run is kept under a name beside it, which the error tells.
     pub fn commit(mut self, record: &Record) -> Result<PathBuf, TaskError> {
         for name in &record.files {
             let file = self.path.join(name);
@@ -123,7 +123,7 @@ impl Part {
         }
         self.write(RECORD_NAME, record.to_json()?.as_bytes())?;
         sync_folder(&self.path);
-        let place = check(&self.goal, self.overwrite)?;
+        let Ok(place) = check(&self.goal, self.overwrite) else { return Err(self.evade()) };
         let moved = match place {
             Place::Absent => fs::rename(&self.path, &self.goal),
             Place::Empty => fs::remove_dir(&self.goal).and_then(|()| fs::rename(&self.path, &self.goal)),
@@ -135,6 +135,26 @@ impl Part {
             sync_folder(parent);
         }
         Ok(self.goal.clone())
+    }
+}
+
+impl Part {
+    /// The goal was taken while the run went on: hours of work are not thrown away for that.
+    fn evade(&mut self) -> TaskError {
+        let goal = self.goal.display();
+        for number in 2..1000 {
+            let mut beside = self.goal.as_os_str().to_owned();
+            beside.push(format!("-{number}"));
+            let beside = PathBuf::from(beside);
+            if !beside.exists() && fs::rename(&self.path, &beside).is_ok() {
+                self.finished = true;
+                return TaskError::Failed(format!(
+                    "{goal}: was taken meanwhile; this run stands in {}",
+                    beside.display()
+                ));
+            }
+        }
+        TaskError::Failed(format!("{goal}: was taken meanwhile, and the run could not be put beside it"))
     }
 }
 

@@ -79,10 +79,9 @@ pub fn named_like<'a>(record: &'a Record, role: &str) -> Option<&'a String> {
 /// See [`resolve`].
 pub fn resolve_all(entry: &TaskEntry, request: &mut Value) -> Result<(), TaskError> {
     for role in input_fields(&(entry.schema)()) {
-        if let Some(place) = lookup_mut(request, &role) {
-            if let Some(text) = place.as_str().filter(|t| !t.is_empty()) {
-                *place = Value::String(resolve(&role, text)?);
-            }
+        let Some(place) = lookup_mut(request, &role) else { continue };
+        if let Some(text) = place.as_str().filter(|t| !t.is_empty()) {
+            *place = Value::String(resolve(&role, text)?);
         }
     }
     Ok(())

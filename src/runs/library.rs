@@ -80,8 +80,8 @@ impl Library {
     /// # Errors
     /// It is not a run folder directly inside the library, or cannot be deleted.
     pub fn delete(&self, run: &Path) -> Result<(), TaskError> {
-        let inside = fs::canonicalize(run).ok().zip(fs::canonicalize(&self.folder).ok());
-        if !inside.is_some_and(|(run, library)| run.parent() == Some(library.as_path())) {
+        let both = fs::canonicalize(run).ok().zip(fs::canonicalize(&self.folder).ok());
+        if both.is_none_or(|(run, library)| run.parent() != Some(library.as_path())) {
             return Err(TaskError::file(run, "is not in the library of runs and is not deleted"));
         }
         Record::read(run)?;

@@ -287,12 +287,10 @@ impl Jobs {
     fn set_paused(&self, id: JobId, paused: bool) {
         let after = {
             let mut state = lock(&self.shared.state);
-            if let Some(entry) = state.entry(id) {
-                if !matches!(entry.phase, Phase::Finished(_)) {
-                    entry.paused = paused;
-                    if matches!(entry.phase, Phase::Running) {
-                        entry.board.cancel().set_paused(paused);
-                    }
+            if let Some(entry) = state.entry(id).filter(|e| !matches!(e.phase, Phase::Finished(_))) {
+                entry.paused = paused;
+                if matches!(entry.phase, Phase::Running) {
+                    entry.board.cancel().set_paused(paused);
                 }
             }
             pump(&self.shared, &mut state)
@@ -364,7 +362,11 @@ fn pump(shared: &Arc<Shared>, state: &mut State) -> Vec<Deliver> {
         return after;
     }
     for lane in [Lane::Short, Lane::Long] {
-        while !state.entries.iter().any(|e| e.is(lane, true)) && !(lane == Lane::Long && state.short_active()) {
+        loop {
+            let taken = state.entries.iter().any(|e| e.is(lane, true));
+            if taken || (lane == Lane::Long && state.short_active()) {
+                break;
+            }
             let Some(entry) = state.entries.iter_mut().find(|e| e.is(lane, false) && !e.paused) else { break };
             match start(shared, entry) {
                 Ok(thread) => state.threads.push(thread),

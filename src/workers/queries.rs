@@ -233,11 +233,12 @@ impl State {
             if self.counts.bytes <= self.budget {
                 break;
             }
-            if old != key && !on_screen.contains(&old) {
-                if let Some(old) = self.kept.remove(&old) {
-                    self.counts.bytes -= old.bytes;
-                    self.counts.evicted += 1;
-                }
+            if old != key
+                && !on_screen.contains(&old)
+                && let Some(old) = self.kept.remove(&old)
+            {
+                self.counts.bytes -= old.bytes;
+                self.counts.evicted += 1;
             }
         }
     }
@@ -374,10 +375,10 @@ impl Queries {
         let mut state = lock(&self.shared.state);
         let Some(gone) = state.slots.remove(&slot) else { return };
         let outdated = state.release(slot, &gone.current);
-        if state.kept.get(&gone.current).is_some_and(|k| k.content.is_err()) {
-            if let Some(failure) = state.kept.remove(&gone.current) {
-                state.counts.bytes -= failure.bytes;
-            }
+        if state.kept.get(&gone.current).is_some_and(|k| k.content.is_err())
+            && let Some(failure) = state.kept.remove(&gone.current)
+        {
+            state.counts.bytes -= failure.bytes;
         }
         drop(state);
         drop(outdated);
