@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Session, ThemeChoice, Workbench};
 use crate::panels::Command;
 use crate::plots::headless::Headless;
+use crate::runs::Library;
 use crate::plots::picture::Picture;
 use crate::workers::no_wake;
 
@@ -60,7 +61,9 @@ pub fn render(options: &RenderOptions) -> Result<(), String> {
 /// # Errors
 /// See [`render`].
 pub fn render_image(options: &RenderOptions) -> Result<Picture, String> {
-    let mut workbench = Workbench::new(no_wake());
+    // Runs of examples go to a folder that goes away with the picture.
+    let scratch = tempfile::tempdir().map_err(|e| format!("no temporary folder: {e}"))?;
+    let mut workbench = Workbench::new(no_wake(), Library::at(scratch.path()))?;
     if let Some(path) = &options.session {
         workbench.restore(&Session::load(path).map_err(|e| e.to_string())?);
     }
@@ -80,7 +83,8 @@ pub fn render_image(options: &RenderOptions) -> Result<Picture, String> {
         };
         workbench.send(Command::Example(entry.kind));
     }
-    let mut screen = Headless::new(options.size, options.scale);
+    let size = options.size.map(|n| n as f32);
+    let mut screen = Headless::new(size, options.scale, egui::Theme::Dark);
     settle(&mut workbench, &mut screen)?;
     let failed: Vec<_> = workbench.failures();
     if let Some(message) = failed.first() {

@@ -25,9 +25,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::data::Store;
-use crate::panels::{Command, Panel, Services, Wake};
+use crate::panels::{Command, Panel, Services};
 use crate::runs::Library;
-use crate::workers::{Jobs, Queries};
+use crate::workers::{Jobs, Queries, Wake};
 
 /// Number of a view in the layout.
 pub type ViewId = u64;

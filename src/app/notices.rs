@@ -62,7 +62,7 @@ impl Notices {
             .min()
             .unwrap_or_default();
         ctx.request_repaint_after(soonest + Duration::from_millis(20));
-        let dismissed: Vec<usize> = egui::Area::new(egui::Id::new("notices"))
+        let dismissed: Vec<usize> = egui::Area::new(egui::Id::unique("notices"))
             .anchor(egui::Align2::RIGHT_BOTTOM, egui::vec2(-14.0, -36.0))
             .order(egui::Order::Foreground)
             .show(ctx, |ui| {

@@ -3,6 +3,7 @@
 use egui::{Align, Align2, Key, Layout, Panel as Side, RichText, Ui};
 
 use super::{Dialog, Workbench};
+use crate::workers::JobState;
 use crate::panels::{Command, PANELS, PanelContext};
 
 impl Workbench {
@@ -77,7 +78,9 @@ impl Workbench {
 
     fn status_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            let (running, queued) = self.services.jobs.counts();
+            let rows = self.services.jobs.list();
+            let running = rows.iter().filter(|r| !r.state.is_finished() && r.state != JobState::Queued).count();
+            let queued = rows.iter().filter(|r| r.state == JobState::Queued).count();
             let text = match (running, queued) {
                 (0, 0) => "No jobs running".to_owned(),
                 (r, 0) => format!("{r} running"),
@@ -158,9 +161,7 @@ impl Workbench {
     fn drop_ui(&self, ctx: &egui::Context, commands: &mut Vec<Command>) {
         let (hovered, dropped) = ctx.input(|i| (i.raw.hovered_files.clone(), i.raw.dropped_files.clone()));
         for file in dropped {
-            if let Some(path) = file.path {
-                commands.push(Command::OpenPath(path));
-            }
+            commands.push(Command::OpenPath(file.path().to_owned()));
         }
         if hovered.is_empty() {
             return;
@@ -169,7 +170,7 @@ impl Workbench {
             .iter()
             .map(|f| f.path.as_ref().and_then(|p| p.file_name()).map_or_else(|| "a file".into(), |n| n.to_string_lossy().into_owned()))
             .collect();
-        egui::Area::new(egui::Id::new("drop")).anchor(Align2::CENTER_CENTER, egui::Vec2::ZERO).order(egui::Order::Foreground).show(
+        egui::Area::new(egui::Id::unique("drop")).anchor(Align2::CENTER_CENTER, egui::Vec2::ZERO).order(egui::Order::Foreground).show(
             ctx,
             |ui| {
                 egui::Frame::window(ui.style()).inner_margin(24).show(ui, |ui| {

@@ -1,11 +1,11 @@
 //! The real window: eframe around the workbench.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use egui::{ViewportBuilder, ViewportCommand};
 
-use super::{ThemeChoice, Workbench};
+use super::Workbench;
 use crate::panels::{Command, Severity};
 use crate::plots::picture::Picture;
 use crate::runs::Library;
@@ -15,12 +15,8 @@ use crate::runs::Library;
 pub struct WindowOptions {
     /// Files, run folders, sessions or pictures to open.
     pub paths: Vec<PathBuf>,
-    /// Panel to open, by kind.
-    pub panel: Option<String>,
-    /// Start the panel's demo.
-    pub demo: bool,
-    /// Theme, if not the default.
-    pub theme: Option<ThemeChoice>,
+    /// Study whose demo is started, by kind.
+    pub demo: Option<String>,
 }
 
 /// Opens the window and returns when it is closed.
@@ -51,6 +47,8 @@ pub fn open_window(options: WindowOptions) -> Result<(), String> {
 /// The workbench under eframe.
 struct Shell {
     workbench: Workbench,
+    /// What became of a picture, from the thread that made it.
+    picture_done: Arc<Mutex<Option<Command>>>,
 }
 
 impl Shell {
@@ -58,42 +56,45 @@ impl Shell {
         let wake_ctx = ctx.clone();
         let library = Library::of_user().map_err(|e| e.to_string())?;
         let mut workbench = Workbench::new(Arc::new(move || wake_ctx.request_repaint()), library)?;
-        if let Some(theme) = options.theme {
-            workbench.set_theme(theme);
-        }
         for path in options.paths {
             workbench.send(Command::OpenPath(path));
         }
-        if let Some(panel) = options.panel.as_deref().and_then(crate::panels::entry) {
-            workbench.send(if options.demo { Command::Demo(panel.kind) } else { Command::OpenPanel(panel.kind) });
+        if let Some(panel) = options.demo.as_deref().and_then(crate::panels::entry) {
+            workbench.send(Command::Demo(panel.kind));
         }
-        Ok(Self { workbench })
+        Ok(Self { workbench, picture_done: Arc::default() })
     }
 
-    /// Writes the screenshot that came back, or says why not.
-    fn take_picture(&mut self, ctx: &egui::Context) {
-        let picture = ctx.input(|i| {
-            i.events.iter().find_map(|e| if let egui::Event::Screenshot { image, .. } = e { Some(image.clone()) } else { None })
-        });
-        if let (Some(image), Some(path)) = (picture, self.workbench.picture_wanted.clone()) {
-            self.workbench.picture_wanted = None;
-            let rgba: Vec<u8> = image.pixels.iter().flat_map(egui::Color32::to_array).collect();
-            let size = |n: usize| u32::try_from(n).unwrap_or_default();
-            let notice = Picture::new(size(image.width()), size(image.height()), rgba)
-                .and_then(|picture| picture.to_png(None, &[]))
-                .map_err(|e| e.to_string())
-                .and_then(|bytes| std::fs::write(&path, bytes).map_err(|e| format!("{}: {e}", path.display())))
-                .map_or_else(
-                    |e| Command::Notice(Severity::Error, e),
-                    |()| Command::Notice(Severity::Info, format!("Picture saved to {}", path.display())),
-                );
-            self.workbench.send(notice);
-        }
+    /// Asks for a screenshot; it is written when it comes, and the user is told.
+    fn take_picture(&mut self, ctx: &egui::Context, path: PathBuf) {
+        let done = self.picture_done.clone();
+        let wake = ctx.clone();
+        ctx.send_viewport_cmd(ViewportCommand::Screenshot(egui::ScreenshotCallback::new(move |image| {
+            let outcome = write_picture(&image, &path);
+            *done.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            wake.request_repaint();
+        })));
     }
+}
+
+fn write_picture(image: &egui::ColorImage, path: &Path) -> Command {
+    let rgba: Vec<u8> = image.pixels.iter().flat_map(egui::Color32::to_array).collect();
+    let side = |n: usize| u32::try_from(n).unwrap_or_default();
+    Picture::new(side(image.width()), side(image.height()), rgba)
+        .and_then(|picture| picture.to_png(None, &[]))
+        .map_err(|e| e.to_string())
+        .and_then(|bytes| std::fs::write(path, bytes).map_err(|e| format!("{}: {e}", path.display())))
+        .map_or_else(
+            |problem| Command::Notice(Severity::Error, problem),
+            |()| Command::Notice(Severity::Info, format!("Picture saved to {}", path.display())),
+        )
 }
 
 impl eframe::App for Shell {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        if let Some(notice) = self.picture_done.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.workbench.send(notice);
+        }
         self.workbench.logic(ctx);
         if self.workbench.quit {
             ctx.send_viewport_cmd(ViewportCommand::Close);
@@ -101,10 +102,9 @@ impl eframe::App for Shell {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
-        self.take_picture(ui.ctx());
         self.workbench.ui(ui);
-        if self.workbench.picture_wanted.is_some() {
-            ui.ctx().send_viewport_cmd(ViewportCommand::Screenshot(egui::UserData::default()));
+        if let Some(path) = self.workbench.picture_wanted.take() {
+            self.take_picture(ui.ctx(), path);
         }
     }
 }

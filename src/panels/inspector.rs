@@ -65,7 +65,7 @@ fn row_ui(ui: &mut Ui, request: &mut Value, field: &Field) -> bool {
         if field.optional {
             let mut given = !place.is_null();
             let tick = ui.checkbox(&mut given, "").on_hover_text("Give a value, or leave it to the program");
-            tick.widget_info(|| egui::WidgetInfo::selected(egui::WidgetType::Checkbox, true, given, format!("{label} given")));
+            tick.widget_info(|| egui::WidgetInfo::selected(egui::Role::CheckBox, true, given, format!("{label} given")));
             if tick.changed() {
                 *place = if given { start_value(field) } else { Value::Null };
                 changed = true;

@@ -4,13 +4,17 @@
 //! It holds ids and handles, never the window; what reaches beyond it goes out as a [`Command`].
 
 mod command;
+mod display;
 mod image;
 mod inspector;
 mod lens_reconstruction;
+mod series;
 mod study;
 
+pub use display::display_ui;
 pub use command::{Command, Listed, Severity};
 pub use inspector::request_ui;
+pub use series::series_ui;
 pub use study::{HOOKS, Step, panel_picture};
 
 use std::sync::Arc;
@@ -19,8 +23,8 @@ use serde_json::Value;
 
 use crate::data::Store;
 use crate::plots::picture::Picture;
-use crate::runs::Library;
-use crate::tasks::{AnyOutcome, TaskEntry};
+use crate::runs::{Library, Record};
+use crate::tasks::AnyOutcome;
 use crate::workers::{Jobs, Queries, Wake};
 
 /// What every panel may use: the services of the house.
@@ -105,7 +109,7 @@ pub struct PanelEntry {
     /// A panel from its saved state, or from `Null`.
     pub make: fn(&Value) -> Box<dyn Panel>,
     /// The finished panel of a run of its study, for `panel.png`.
-    pub picture: Option<fn(&TaskEntry, &Value, &AnyOutcome) -> Option<Picture>>,
+    pub picture: Option<fn(&Record, &AnyOutcome) -> Option<Picture>>,
 }
 
 /// Every kind of panel.

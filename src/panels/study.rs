@@ -1,6 +1,5 @@
 //! What every study panel has: the four steps, the line on trust, a running task, and the Keep step.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use egui::{RichText, Ui};
@@ -8,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Command, PanelContext, Services, Severity};
-use crate::runs::{Hooks, RunResult};
+use crate::runs::{Hooks, Record, RunResult};
 use crate::tasks::{AnyOutcome, Board, TaskEntry, TaskError};
 use crate::workers::Job;
 
@@ -235,17 +234,12 @@ fn shell_quoted(text: &str) -> String {
 }
 
 /// The finished panel of a run as a PNG with the record inside, for the run folder; `None` for a task without a panel.
-pub fn panel_picture(entry: &TaskEntry, request: &Value, outcome: &AnyOutcome, record: &str) -> Option<Vec<u8>> {
+pub fn panel_picture(entry: &TaskEntry, _request: &Value, outcome: &AnyOutcome, record: &str) -> Option<Vec<u8>> {
     let study = entry.name.split('.').next()?;
     let draw = super::PANELS.iter().find(|p| p.study && p.kind == study)?.picture?;
-    let picture = draw(entry, request, outcome)?;
+    let picture = draw(&Record::from_json(record).ok()?, outcome)?;
     picture.to_png(Some(record), &[("Software", "Sextans")]).ok()
 }
 
 /// What the house gives to every run: the picture of the panel; no network weights yet.
 pub const HOOKS: Hooks = Hooks { picture: panel_picture, weights: |_, _| Vec::new() };
-
-/// A path for a run of `task` in the library.
-pub fn new_folder(library: &crate::runs::Library, task: &str) -> PathBuf {
-    library.new_run(task)
-}

@@ -1,4 +1,23 @@
-//! The ten systems, one folder each, and physics that two of them share; no egui, no threads.
+//! The published systems, one folder each, and physics that two of them share; no egui, no threads.
+//!
+//! [`registry`] is the list of everything that can be run.
 
 pub mod lens_models;
 pub mod lens_reconstruction;
+
+use crate::tasks::TaskEntry;
+
+static REGISTRY: [TaskEntry; 2] = [
+    TaskEntry::of::<lens_reconstruction::SimulateRequest>(),
+    TaskEntry::of::<lens_reconstruction::FitRequest>(),
+];
+
+/// Every task, in the order of `sextans list`.
+pub fn registry() -> &'static [TaskEntry] {
+    &REGISTRY
+}
+
+/// A task by name.
+pub fn task(name: &str) -> Option<&'static TaskEntry> {
+    REGISTRY.iter().find(|t| t.name == name)
+}

@@ -10,7 +10,7 @@ use super::maps::{Frame, Look, MapSpec, Views, image_curves, source_curves};
 use super::{LensReconstruction, nothing_yet};
 use crate::plots::colors::{Role, theme_of};
 use crate::plots::headless::Headless;
-use crate::plots::histogram;
+use crate::plots::histogram::Histogram;
 use crate::plots::picture::Picture;
 use crate::runs::Record;
 use crate::studies::lens_reconstruction::{FitOutcome, SimulateOutcome, SimulateRequest};
@@ -28,7 +28,7 @@ pub(super) struct Finished {
     pub folder: PathBuf,
     truth: Option<Arc<Truth>>,
     left_out: Arc<Array2<bool>>,
-    residuals: Arc<Vec<f64>>,
+    histogram: Arc<Histogram>,
 }
 
 /// What was simulated, when the data were.
@@ -49,9 +49,9 @@ impl Finished {
     pub(super) fn new(outcome: Arc<FitOutcome>, record: Record, folder: PathBuf) -> Self {
         let truth = truth_of(&record, &outcome).map(Arc::new);
         let left_out = Arc::new(outcome.mask.mapv(|m| !m));
-        let residuals = outcome.residual.iter().zip(&outcome.mask).filter(|(r, m)| **m && r.is_finite()).map(|(r, _)| f64::from(*r));
-        let residuals = Arc::new(residuals.collect());
-        Self { outcome, record, folder, truth, left_out, residuals }
+        let fitted = outcome.residual.iter().zip(outcome.mask.iter()).filter(|(_, m)| **m).map(|(r, _)| r);
+        let histogram = Arc::new(Histogram::of_residuals(fitted));
+        Self { outcome, record, folder, truth, left_out, histogram }
     }
 
     /// Reads a run folder.
@@ -135,7 +135,7 @@ fn comparison_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
         ui.allocate_ui(egui::vec2(ui.available_width(), below), |ui| {
             ui.vertical(|ui| {
                 ui.label(RichText::new("Residuals in the mask against a normal distribution").small());
-                histogram::residual_histogram(ui, "lens residuals", &finished.residuals);
+                finished.histogram.show(ui, "lens residuals", "Residual", "sigma", true, false);
             });
         });
     });

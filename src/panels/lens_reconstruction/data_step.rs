@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use egui::{RichText, ScrollArea, TextEdit, Ui};
+use ndarray::Array2;
 use serde_json::Value;
 
-use super::maps::{Frame, Look, MapSpec, Overlay};
+use super::maps::{Frame, Look, MapSpec, image_curves, source_curves};
 use super::{LensReconstruction, Origin};
 use crate::data::EntryKind;
 use crate::panels::PanelContext;
@@ -18,9 +19,11 @@ use crate::workers::{Answer, Key, Slot, Weigh};
 /// The user's files as the fit will see them, ready to be drawn.
 pub(super) struct FilePreview {
     loaded: Loaded,
-    data: Arc<ndarray::Array2<f32>>,
-    masked_out: Arc<ndarray::Array2<bool>>,
-    key: u64,
+    data: Arc<Array2<f32>>,
+    noise: Arc<Array2<f32>>,
+    signal: Arc<Array2<f32>>,
+    psf: Arc<Array2<f32>>,
+    left_out: Arc<Array2<bool>>,
 }
 
 impl Weigh for FilePreview {
@@ -85,10 +88,12 @@ impl LensReconstruction {
                 let slot = Slot::of(&"lens files preview");
                 let answer = cx.services.queries.ask(slot, key, &cx.services.wake, move |_| {
                     let loaded = load(&request)?;
-                    let data = Arc::new(loaded.observation.data.mapv(|v| v as f32));
-                    let masked_out = Arc::new(loaded.observation.mask.mapv(|m| !m));
-                    let key = super::maps::fresh_revision();
-                    Ok(FilePreview { loaded, data, masked_out, key })
+                    let o = &loaded.observation;
+                    let thin = |a: &Array2<f64>| Arc::new(a.mapv(|v| v as f32));
+                    let (data, noise, psf) = (thin(&o.data), thin(&o.noise), thin(&o.psf));
+                    let signal = thin(&(&o.data / &o.noise));
+                    let left_out = Arc::new(o.mask.mapv(|m| !m));
+                    Ok(FilePreview { data, noise, signal, psf, left_out, loaded })
                 });
                 match &answer {
                     Answer::Ready(preview) => {
@@ -220,48 +225,16 @@ impl LensReconstruction {
             return;
         };
         let theme = theme_of(ui.visuals());
-        let curves = |frame| super::maps::curves(&outcome.curves, frame, theme);
+        let scale = outcome.pixel_scale_arcsec;
+        let curves = || image_curves(&outcome.curves, outcome.image.dim(), scale, theme);
+        let caustics =
+            source_curves(&outcome.curves, outcome.source_centre_arcsec, outcome.source.dim(), outcome.source_scale_arcsec, theme);
+        let image = |id, title, image, look| MapSpec::new(id, title, image, scale, Frame::Preview, look);
         let maps = [
-            MapSpec {
-                id: "simulated image",
-                title: "Image with noise",
-                image: &outcome.image,
-                unit: "",
-                pixel_scale_arcsec: Some(outcome.pixel_scale_arcsec),
-                frame: Frame::Image,
-                look: Look::Light,
-                overlays: curves(Frame::Image),
-            },
-            MapSpec {
-                id: "simulated source",
-                title: "Source",
-                image: &outcome.source,
-                unit: "",
-                pixel_scale_arcsec: Some(outcome.source_scale_arcsec),
-                frame: Frame::Source,
-                look: Look::Light,
-                overlays: super::maps::source_curves(&outcome.curves, outcome.source_centre_arcsec, outcome.source_scale_arcsec, outcome.source.dim(), theme),
-            },
-            MapSpec {
-                id: "simulated convergence",
-                title: "Convergence",
-                image: &outcome.convergence,
-                unit: "",
-                pixel_scale_arcsec: Some(outcome.pixel_scale_arcsec),
-                frame: Frame::Image,
-                look: Look::Convergence,
-                overlays: curves(Frame::Image),
-            },
-            MapSpec {
-                id: "simulated noiseless",
-                title: "Image without noise",
-                image: &outcome.noiseless,
-                unit: "",
-                pixel_scale_arcsec: Some(outcome.pixel_scale_arcsec),
-                frame: Frame::Image,
-                look: Look::Light,
-                overlays: Vec::new(),
-            },
+            image("simulated image", "Image", &outcome.image, Look::Light).curves(curves()),
+            MapSpec::new("simulated source", "Source", &outcome.source, outcome.source_scale_arcsec, Frame::Own, Look::Light).curves(caustics),
+            image("simulated convergence", "Convergence", &outcome.convergence, Look::Convergence).curves(curves()),
+            image("simulated noiseless", "Image without noise", &outcome.noiseless, Look::Light),
         ];
         self.views.grid_ui(ui, 2, &maps);
     }
@@ -278,24 +251,15 @@ impl LensReconstruction {
             }
             return;
         };
-        let observation = &preview.loaded.observation;
-        let noise = self.views.cached("noise", preview.key, || observation.noise.mapv(|v| v as f32));
-        let psf = self.views.cached("psf", preview.key, || observation.psf.mapv(|v| v as f32));
-        let mask = Overlay::Mask(preview.masked_out.clone());
-        let spec = |id, title, image, frame, look, overlays| MapSpec {
-            id,
-            title,
-            image,
-            unit: if frame == Frame::Image { preview.loaded.unit.as_str() } else { "" },
-            pixel_scale_arcsec: Some(observation.pixel_scale_arcsec),
-            frame,
-            look,
-            overlays,
-        };
+        let scale = preview.loaded.observation.pixel_scale_arcsec;
+        let unit = preview.loaded.unit.as_str();
         let maps = [
-            spec("file data", "Data (shaded: left out)", &preview.data, Frame::Image, Look::Light, vec![mask]),
-            spec("file noise", "Noise", &noise, Frame::Image, Look::Plain, Vec::new()),
-            spec("file psf", "PSF", &psf, Frame::Own, Look::Light, Vec::new()),
+            MapSpec::new("file data", "Data (shaded: left out)", &preview.data, scale, Frame::Preview, Look::Light)
+                .unit(unit)
+                .mask(&preview.left_out),
+            MapSpec::new("file noise", "Noise", &preview.noise, scale, Frame::Preview, Look::Plain).unit(unit),
+            MapSpec::new("file signal", "Signal to noise", &preview.signal, scale, Frame::Preview, Look::Plain).mask(&preview.left_out),
+            MapSpec::new("file psf", "PSF", &preview.psf, scale, Frame::Own, Look::Light),
         ];
         self.views.grid_ui(ui, 2, &maps);
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use egui::{Color32, RichText, Theme, Ui, vec2};
 use ndarray::Array2;
 
+use crate::plots::axes;
 use crate::plots::color_bar::ColorBar;
 use crate::plots::color_table::Display;
 use crate::plots::colors::{self, Role};
@@ -24,6 +25,8 @@ pub(super) enum Frame {
     Source,
     /// The image plane while the fit runs.
     Live,
+    /// The image plane of what is set in step 1.
+    Preview,
     /// A frame of its own.
     Own,
 }
@@ -242,7 +245,7 @@ impl Views {
         // The value under the pointer, also under the cross on the other maps.
         let place = response.hovered.or_else(|| cross.first().copied());
         if let Some(pixel) = place {
-            let text = crate::plots::image_view::read_out_at(&source, pixel);
+            let text = read_out(&source, pixel);
             let rect = title_rect.response.rect;
             ui.painter().text(
                 egui::pos2(view_rect.right(), rect.center().y),
@@ -268,6 +271,15 @@ impl Views {
                 });
             }
         }
+    }
+}
+
+/// `x 12  y 40  0.0123 sigma`, pixels counted from 1.
+fn read_out(source: &ImageSource, pixel: [f64; 2]) -> String {
+    let [x, y] = pixel.map(|p| axes::fits_from_pixel(p).round());
+    match source.value_at(pixel) {
+        Some(value) => format!("x {x:.0}  y {y:.0}  {}", axes::format_with_unit(value.into(), 4, &source.unit)),
+        None => String::new(),
     }
 }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::compare::Finished;
+use self::data_step::Preview;
 use self::maps::Views;
 use super::study::{HOOKS, Step, StudyHead, StudyRun, head_ui, keep_ui};
 use super::{Panel, PanelContext, PanelEntry};
@@ -70,7 +71,10 @@ pub struct LensReconstruction {
     /// A run folder to be read, and what became of it.
     opening: Option<PathBuf>,
     views: Views,
-    /// Checks of the user's files, and a preview of them.
+    preview: Preview,
+    /// The image maps are to show the fitted part when they are next drawn.
+    refocus: bool,
+    /// What is wrong with what is set in step 1.
     problem: Option<String>,
     /// The panel shows its finished example: go to Compare when the run is done.
     to_compare: bool,
@@ -87,6 +91,8 @@ impl LensReconstruction {
             finished: None,
             opening,
             views: Views::default(),
+            preview: Preview::default(),
+            refocus: false,
             problem: None,
             to_compare: false,
         }
@@ -97,7 +103,6 @@ impl LensReconstruction {
         let entry = TaskEntry::of::<FitRequest>();
         let fit = self.saved.fit.clone();
         self.saved.step = Step::Run;
-        self.views.forget_live();
         match self.saved.origin {
             Origin::Files => self.run.start(cx.services, &entry, move |board, library| run_fit(&fit, board, library)),
             Origin::Simulate => {
@@ -113,7 +118,7 @@ impl LensReconstruction {
         {
             self.saved.run = Some(result.folder.clone());
             self.finished = Some(Finished::new(outcome, result.record, result.folder));
-            self.views.forget_maps();
+            self.refocus = true;
             // The user is watching the run: bring the answer up, unless another step was chosen meanwhile.
             if self.saved.step == Step::Run || self.to_compare {
                 self.saved.step = Step::Compare;
@@ -141,7 +146,7 @@ impl LensReconstruction {
                     self.saved.origin = Origin::Files;
                 }
                 self.finished = Some((*finished).clone());
-                self.views.forget_maps();
+                self.refocus = true;
                 self.opening = None;
             }
             Answer::Failed(message) => {
@@ -175,7 +180,7 @@ impl Panel for LensReconstruction {
         match self.saved.step {
             Step::Data => self.data_ui(ui, cx),
             Step::Run => self.run_ui(ui, cx),
-            Step::Compare => self.compare_ui(ui, cx),
+            Step::Compare => self.compare_ui(ui),
             Step::Keep => match &self.finished {
                 Some(finished) => keep_ui(ui, &finished.folder, &finished.record, &compare::python(&finished.folder), cx),
                 None => nothing_yet(ui),
@@ -223,13 +228,13 @@ impl Panel for LensReconstruction {
     }
 
     fn busy(&self) -> bool {
-        self.run.is_running() || self.opening.is_some() || self.views.waiting()
+        self.run.is_running() || self.opening.is_some() || (self.saved.step == Step::Data && self.preview.waiting())
     }
 
     fn start_demo(&mut self, cx: &mut PanelContext<'_>) {
         self.saved.origin = Origin::Simulate;
         self.saved.simulate = SimulateRequest::default();
-        self.saved.fit = FitRequest::demo();
+        self.saved.fit = FitRequest::default();
         self.start(cx);
     }
 
@@ -268,16 +273,7 @@ fn run_simulated(
 }
 
 /// `panel.png` of a run: the Compare step of a finished fit.
-fn picture(entry: &TaskEntry, request: &Value, outcome: &AnyOutcome) -> Option<Picture> {
-    let _ = request;
-    if entry.name != FitRequest::NAME {
-        return None;
-    }
+fn picture(record: &Record, outcome: &AnyOutcome) -> Option<Picture> {
     let outcome = outcome.get::<FitOutcome>()?;
-    compare::picture(outcome)
-}
-
-/// Reads the record of a run folder.
-fn read_record(folder: &Path) -> Result<Record, TaskError> {
-    Record::read(folder)
+    compare::picture(outcome, record.clone())
 }

@@ -5,7 +5,6 @@ use egui::{RichText, Ui};
 use super::maps::{Frame, Look, MapSpec};
 use super::{LensReconstruction, Origin};
 use crate::panels::PanelContext;
-use crate::plots::line_plot;
 use crate::studies::lens_reconstruction::FitUpdate;
 
 impl LensReconstruction {
@@ -49,30 +48,13 @@ impl LensReconstruction {
         let plot_height = (ui.available_height() * 0.36).clamp(110.0, 300.0);
         if let Some(update) = update {
             let height = ui.available_height() - plot_height - 8.0;
+            let scale = update.pixel_scale_arcsec;
             let maps = [
-                MapSpec {
-                    id: "live residual",
-                    title: "Residual / noise",
-                    image: &update.residual,
-                    unit: "sigma",
-                    pixel_scale_arcsec: Some(update.pixel_scale_arcsec),
-                    frame: Frame::Live,
-                    look: Look::Residual,
-                    overlays: Vec::new(),
-                },
-                MapSpec {
-                    id: "live model",
-                    title: "Model",
-                    image: &update.model,
-                    unit: "",
-                    pixel_scale_arcsec: Some(update.pixel_scale_arcsec),
-                    frame: Frame::Live,
-                    look: Look::Light,
-                    overlays: Vec::new(),
-                },
+                MapSpec::new("live residual", "Residual", &update.residual, scale, Frame::Live, Look::Residual).unit("sigma"),
+                MapSpec::new("live model", "Model", &update.model, scale, Frame::Live, Look::Light),
             ];
             ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| self.views.grid_ui(ui, 2, &maps));
         }
-        line_plot::series_plot(ui, "lens chi2", &series, "step", true);
+        crate::panels::series_ui(ui, "lens chi2", &series, "step");
     }
 }

@@ -1,7 +1,7 @@
 //! `lens_reconstruction.fit`: one lens image in, model, source, convergence and errors out.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::Array2;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::classical::{FitSettings, FitStep, fit_parametric};
 use super::load::{Loaded, load};
 use super::outcome::FitOutcome;
+use crate::data::FitsFile;
 use crate::studies::lens_models::LensModel;
 use crate::tasks::{Cost, Lane, Progress, Task, TaskError};
 
@@ -125,6 +126,21 @@ impl Default for FitRequest {
 }
 
 impl FitRequest {
+    /// The same fit of the image in the run folder of a simulation.
+    #[must_use]
+    pub fn on_simulation(self, folder: &Path) -> Self {
+        Self {
+            image: Some(folder.join("image.fits")),
+            noise: Some(folder.join("noise.fits")),
+            psf: Some(folder.join("psf.fits")),
+            noise_sigma: None,
+            psf_fwhm_arcsec: None,
+            pixel_scale_arcsec: None,
+            mask: None,
+            ..self
+        }
+    }
+
     fn settings(&self) -> FitSettings {
         FitSettings {
             starts: self.starts,
@@ -156,6 +172,8 @@ pub struct FitUpdate {
     pub residual: Arc<Array2<f32>>,
     /// Mass model now.
     pub lens: LensModel,
+    /// Pixel of the maps.
+    pub pixel_scale_arcsec: f64,
 }
 
 impl Task for FitRequest {
@@ -174,7 +192,9 @@ impl Task for FitRequest {
         let Some(image) = &self.image else {
             return Err(TaskError::field("image", "(none)", "an image is needed", "give one with --input image=FILE"));
         };
-        let shape = crate::data::image_shape(&crate::data::Location::parse(image))?;
+        let location = super::load::location(image);
+        let file = FitsFile::open(&location.path)?;
+        let shape = file.hdu(file.find(location.hdu.as_ref())?)?.shape();
         let pixels: f64 = shape.iter().map(|n| *n as f64).product();
         Ok(super::classical::cost(pixels, &self.settings()))
     }
@@ -197,13 +217,14 @@ impl Task for FitRequest {
                 model: Arc::new(step.model.mapv(|v| v as f32)),
                 residual: Arc::new(step.residual.mapv(|v| v as f32)),
                 lens: step.lens,
+                pixel_scale_arcsec: observation.pixel_scale_arcsec,
             });
             if progress.check().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         progress.check()?;
         let fit = fit.map_err(|e| TaskError::Failed(e.to_string()))?;
         progress.phase("maps");
-        let outcome = FitOutcome::new(&observation, fit, &header, unit, redshifts);
+        let outcome = FitOutcome::new(&observation, &fit, &header, unit, redshifts);
         progress.fraction(1.0);
         Ok(outcome)
     }

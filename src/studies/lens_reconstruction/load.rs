@@ -1,11 +1,12 @@
 //! From files to an [`Observation`]: image, noise, PSF, mask and pixel scale, each checked, with the checks in words.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ndarray::Array2;
 
 use super::fit::{FitRequest, MaskMeaning};
-use super::imaging::{Observation, gaussian_psf};
+use super::Observation;
+use super::simulate::gaussian_psf;
 use crate::data::{FitsFile, Header, Location, Sidecar, pixel_scale_arcsec};
 use crate::tasks::TaskError;
 
@@ -99,8 +100,9 @@ pub fn load(request: &FitRequest) -> Result<Loaded, TaskError> {
         text: format!("{used} of {} pixels are fitted", rows * columns),
     });
     let data = image.pixels.mapv(|v| if v.is_finite() { v } else { 0.0 });
+    let observation = Observation::new(data, noise, psf, mask, scale).map_err(|e| TaskError::file(image_path, e.to_string()))?;
     Ok(Loaded {
-        observation: Observation { data, noise, psf, mask, pixel_scale_arcsec: scale },
+        observation,
         unit: image.unit,
         header: image.header,
         redshifts: (sidecar.redshift_lens, sidecar.redshift_source),
@@ -283,12 +285,4 @@ fn median(mut values: Vec<f64>) -> f64 {
     }
     let middle = values.len() / 2;
     *values.select_nth_unstable_by(middle, f64::total_cmp).1
-}
-
-/// Paths of a request that are set, by role.
-pub fn input_paths(request: &FitRequest) -> Vec<(&'static str, PathBuf)> {
-    [("image", &request.image), ("noise", &request.noise), ("psf", &request.psf), ("mask", &request.mask)]
-        .into_iter()
-        .filter_map(|(role, path)| path.clone().map(|p| (role, p)))
-        .collect()
 }

@@ -145,7 +145,7 @@ pub fn lens_metrics(lens: &LensModel) -> Metrics {
 }
 
 /// Keywords of a grid in arcsec whose centre is at `centre`.
-pub fn grid_planes(centre: [f64; 2], scale: f64, (rows, columns): (usize, usize)) -> Vec<Keyword> {
+pub fn grid_keywords(centre: [f64; 2], scale: f64, (rows, columns): (usize, usize)) -> Vec<Keyword> {
     let mut keywords = arcsec_grid(rows, columns, scale);
     for keyword in &mut keywords {
         match keyword.name.as_str() {

@@ -1,14 +1,31 @@
-//! Lens reconstruction: source and mass of a galaxy-scale lens from one image.
+//! Lens reconstruction: source and mass of a galaxy-scale lens from one image (study of arXiv:2207.01073).
 //!
 //! - [`Observation`]: image, noise, PSF and mask. [`Scene`]: mass, source, lens light and sky.
-//! - [`imaging`]: the forward model and its analytic Jacobian.
+//! - [`imaging`]: the forward model and its analytic Jacobian. [`classical`]: the blind parametric fit.
+//! - Tasks: [`SimulateRequest`] (`lens_reconstruction.simulate`) and [`FitRequest`] (`lens_reconstruction.fit`).
+//!
+//! Valid for one galaxy lens with one dominant source, measured noise and PSF. A singular isothermal ellipsoid with shear
+//! cannot follow structure in the mass, nor a Sersic profile structure in the source: look at the residuals.
 
+pub mod classical;
+mod cosmology;
 mod error;
+mod fit;
 pub mod imaging;
+mod load;
+mod maps;
 mod observation;
+mod outcome;
 mod sampling;
 mod scene;
+pub mod simulate;
+mod simulation;
 
 pub use error::LensError;
+pub use fit::{FitRequest, FitUpdate, MaskMeaning, Method};
+pub use load::{Check, Loaded, Verdict, load};
+pub use maps::Curves;
 pub use observation::{Frame, Observation};
+pub use outcome::FitOutcome;
 pub use scene::{Layout, Scene};
+pub use simulation::{SimulateOutcome, SimulateRequest, SimulatedGalaxy, SimulatedLens};

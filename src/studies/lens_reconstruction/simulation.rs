@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Scene;
-use super::maps::{Curves, convergence_map, curves_of, grid_planes, source_map};
+use super::maps::{Curves, convergence_map, curves_of, grid_keywords, source_map};
 use super::simulate::{SimulationSpec, simulate};
 use crate::data::{Plane, write_planes};
 use crate::studies::lens_models::{LensModel, Sersic, Shear, Sie};
@@ -263,8 +263,7 @@ impl Task for SimulateRequest {
         let scene = self.scene();
         let spec = SimulationSpec {
             scene: scene.clone(),
-            rows: self.pixels,
-            columns: self.pixels,
+            size_px: self.pixels,
             pixel_scale_arcsec: self.pixel_scale_arcsec,
             psf_fwhm_arcsec: self.psf_fwhm_arcsec,
             noise_sigma: self.noise_sigma,
@@ -278,10 +277,10 @@ impl Task for SimulateRequest {
         let curves = curves_of(&scene.lens);
         let (centre, scale) = super::maps::source_grid(&scene, &curves, SOURCE_PIXELS);
         let outcome = SimulateOutcome {
-            image: f32s(&made.image),
+            image: f32s(&made.observation.data),
             noiseless: f32s(&made.noiseless),
-            noise: f32s(&made.noise),
-            psf: f32s(&made.psf),
+            noise: f32s(&made.observation.noise),
+            psf: f32s(&made.observation.psf),
             lens_light: f32s(&made.lens_light),
             source: Arc::new(source_map(&scene.sources, centre, scale, (SOURCE_PIXELS, SOURCE_PIXELS))),
             convergence: Arc::new(convergence_map(&scene.lens, (self.pixels, self.pixels), self.pixel_scale_arcsec)),
@@ -309,9 +308,9 @@ impl Outcome for SimulateOutcome {
 
     fn save(&self, folder: &Path, provenance: &Provenance) -> Result<Vec<String>, TaskError> {
         let history = super::maps::history(provenance, "simulated data, not an observation");
-        let image_grid = grid_planes([0.0, 0.0], self.pixel_scale_arcsec, self.image.dim());
-        let source_grid = grid_planes(self.source_centre_arcsec, self.source_scale_arcsec, self.source.dim());
-        let psf_grid = grid_planes([0.0, 0.0], self.pixel_scale_arcsec, self.psf.dim());
+        let image_grid = grid_keywords([0.0, 0.0], self.pixel_scale_arcsec, self.image.dim());
+        let source_grid = grid_keywords(self.source_centre_arcsec, self.source_scale_arcsec, self.source.dim());
+        let psf_grid = grid_keywords([0.0, 0.0], self.pixel_scale_arcsec, self.psf.dim());
         let mut files = Vec::new();
         for (file, name, pixels, grid) in [
             ("image.fits", "IMAGE", &self.image, &image_grid),

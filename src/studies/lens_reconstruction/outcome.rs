@@ -1,0 +1,241 @@
+//! What a fit leaves behind: maps, curves, numbers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+use super::classical::ParametricFit;
+use super::cosmology::einstein_mass_msun;
+use super::maps::{
+    Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid, source_map,
+};
+use super::Observation;
+use crate::data::{FitsFile, Header, Keyword, Plane, write_planes};
+use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
+
+/// Files of a run, in order of importance.
+pub(super) const OUTPUTS: &[(&str, &str)] = &[
+    ("model.fits", "model of the image: lensed source, lens light and sky through the PSF"),
+    ("residual.fits", "(data - model) / noise, in sigma, over the whole image"),
+    ("source.fits", "source galaxy, not lensed, not blurred, on a grid of its own"),
+    ("convergence.fits", "surface mass density over the critical one"),
+    ("lens_light.fits", "light of the lens galaxy through the PSF"),
+    ("data.fits", "what was fitted: DATA, NOISE, MASK (1 = fitted)"),
+    ("curves.ecsv", "critical curve and caustics in arcsec from the image centre"),
+];
+
+/// Pixels along the side of the source map.
+const SOURCE_PIXELS: usize = 128;
+
+/// A finished fit. Maps are `[y, x]`, row 0 at the bottom, in the user's pixels unless said otherwise.
+#[derive(Clone, Debug)]
+pub struct FitOutcome {
+    /// The data as fitted.
+    pub data: Arc<Array2<f32>>,
+    /// Standard deviation of every pixel.
+    pub noise: Arc<Array2<f32>>,
+    /// True where a pixel was fitted.
+    pub mask: Arc<Array2<bool>>,
+    /// Model, unit of the data.
+    pub model: Arc<Array2<f32>>,
+    /// (data - model) / noise.
+    pub residual: Arc<Array2<f32>>,
+    /// Light of the lens galaxy, unit of the data.
+    pub lens_light: Arc<Array2<f32>>,
+    /// Convergence.
+    pub convergence: Arc<Array2<f32>>,
+    /// Source on a grid of its own, unit of the data per image pixel.
+    pub source: Arc<Array2<f32>>,
+    /// Critical curve and caustics.
+    pub curves: Curves,
+    /// Pixel of the image.
+    pub pixel_scale_arcsec: f64,
+    /// Pixel of the source map.
+    pub source_scale_arcsec: f64,
+    /// Centre of the source map, arcsec from the image centre.
+    pub source_centre_arcsec: [f64; 2],
+    /// Unit of the data, or empty.
+    pub unit: String,
+    /// World coordinates of the image, copied into the products: the cards of its header that describe them.
+    wcs: Vec<Keyword>,
+    metrics: Metrics,
+}
+
+impl FitOutcome {
+    /// Maps and numbers of a fit. `redshifts`: lens, source, where known.
+    pub(super) fn new(
+        observation: &Observation,
+        fit: &ParametricFit,
+        header: &Header,
+        unit: String,
+        redshifts: (Option<f64>, Option<f64>),
+    ) -> Self {
+        let thin = |a: &Array2<f64>| Arc::new(a.mapv(|v| v as f32));
+        let scale = observation.pixel_scale_arcsec;
+        let curves = curves_of(&fit.scene.lens);
+        let (source_centre_arcsec, source_scale_arcsec) = source_grid(&fit.scene, &curves, SOURCE_PIXELS);
+        let shape = observation.data.dim();
+        let source =
+            source_map(&fit.scene.sources, source_centre_arcsec, source_scale_arcsec, (SOURCE_PIXELS, SOURCE_PIXELS));
+        Self {
+            data: thin(&observation.data),
+            noise: thin(&observation.noise),
+            mask: Arc::new(observation.mask.clone()),
+            model: thin(&fit.model),
+            residual: thin(&fit.residual),
+            lens_light: thin(&fit.lens_light),
+            convergence: Arc::new(convergence_map(&fit.scene.lens, shape, scale)),
+            source: Arc::new(source),
+            curves,
+            pixel_scale_arcsec: scale,
+            source_scale_arcsec,
+            source_centre_arcsec,
+            unit,
+            wcs: world_keywords(header),
+            metrics: metrics_of(fit, redshifts),
+        }
+    }
+
+    /// Keywords of products on the grid of the image: its own world coordinates, or arcsec from the centre.
+    fn image_keywords(&self) -> Vec<Keyword> {
+        if self.wcs.is_empty() {
+            grid_keywords([0.0, 0.0], self.pixel_scale_arcsec, self.model.dim())
+        } else {
+            self.wcs.clone()
+        }
+    }
+}
+
+/// The cards of a header that describe world coordinates, when they describe the sky.
+fn world_keywords(header: &Header) -> Vec<Keyword> {
+    let celestial = ["CTYPE1", "CTYPE2"].iter().all(|k| {
+        header.get_str(k).is_some_and(|t| ["RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT"].iter().any(|p| t.starts_with(p)))
+    });
+    if !celestial {
+        return Vec::new();
+    }
+    let starts = ["CTYPE", "CRPIX", "CRVAL", "CDELT", "CUNIT", "CROTA", "CD1_", "CD2_", "PC1_", "PC2_", "PV1_", "PV2_"];
+    let whole = ["WCSAXES", "RADESYS", "EQUINOX", "LONPOLE", "LATPOLE"];
+    header
+        .cards()
+        .iter()
+        .filter(|c| whole.contains(&c.keyword.as_str()) || starts.iter().any(|s| c.keyword.starts_with(s)))
+        .filter_map(|c| Some(Keyword { name: c.keyword.clone(), value: c.value.clone()?, comment: c.comment.clone() }))
+        .collect()
+}
+
+fn metrics_of(fit: &ParametricFit, redshifts: (Option<f64>, Option<f64>)) -> Metrics {
+    let mut metrics = lens_metrics(&fit.scene.lens);
+    let mut put = |name: &str, value: f64| {
+        metrics.insert(name.to_owned(), value);
+    };
+    put("reduced_chi2", fit.reduced_chi2);
+    put("reduced_chi2_null", fit.reduced_chi2_null);
+    put("reduced_chi2_blank_sky", fit.reduced_chi2_blank_sky);
+    put("pixels", fit.pixels as f64);
+    put("parameters", fit.free_parameters as f64);
+    put("likelihood_calls", fit.model_calls as f64);
+    put("jacobian_calls", fit.jacobian_calls as f64);
+    for (name, error) in [
+        ("einstein_radius_arcsec_error", fit.errors.einstein_radius_arcsec),
+        ("axis_ratio_error", fit.errors.axis_ratio),
+        ("position_angle_deg_error", fit.errors.position_angle_deg),
+        ("shear_error", fit.errors.shear),
+    ] {
+        put(name, error);
+    }
+    for (kind, galaxies) in [("source", &fit.scene.sources), ("lens_light", &fit.scene.lens_light)] {
+        for (i, g) in galaxies.iter().enumerate() {
+            let name = |what: &str| if i == 0 { format!("{kind}_{what}") } else { format!("{kind}_{}_{what}", i + 1) };
+            for (what, value) in [
+                ("brightness", g.amplitude),
+                ("radius_arcsec", g.effective_radius_arcsec),
+                ("index", g.index),
+                ("axis_ratio", g.axis_ratio),
+                ("position_angle_deg", g.position_angle_deg.rem_euclid(180.0)),
+                ("x_arcsec", g.x_arcsec),
+                ("y_arcsec", g.y_arcsec),
+            ] {
+                put(&name(what), value);
+            }
+        }
+    }
+    put("sky", fit.scene.sky);
+    if let (Some(lens), Some(source)) = redshifts
+        && source > lens
+    {
+        let radius = metrics["einstein_radius_arcsec"];
+        metrics.insert("einstein_mass_msun".into(), einstein_mass_msun(radius, lens, source));
+    }
+    metrics
+}
+
+impl Outcome for FitOutcome {
+    fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
+    fn save(&self, folder: &Path, provenance: &Provenance) -> Result<Vec<String>, TaskError> {
+        let history = history(provenance, "parametric fit: isothermal ellipsoid, shear, Sersic light");
+        let grid = self.image_keywords();
+        let source_grid = grid_keywords(self.source_centre_arcsec, self.source_scale_arcsec, self.source.dim());
+        let unit = self.unit.as_str();
+        let mask = self.mask.mapv(|m| if m { 1.0_f32 } else { 0.0 });
+        for (file, planes) in [
+            ("model.fits", vec![one("MODEL", &self.model, unit, &grid)]),
+            ("residual.fits", vec![one("RESIDUAL", &self.residual, "sigma", &grid)]),
+            ("source.fits", vec![one("SOURCE", &self.source, unit, &source_grid)]),
+            ("convergence.fits", vec![one("CONVERGENCE", &self.convergence, "", &grid)]),
+            ("lens_light.fits", vec![one("LENS_LIGHT", &self.lens_light, unit, &grid)]),
+            ("data.fits", vec![one("DATA", &self.data, unit, &grid), one("NOISE", &self.noise, unit, &grid), one("MASK", &mask, "", &grid)]),
+        ] {
+            write_planes(&folder.join(file), &planes, &history)?;
+        }
+        self.curves.write(&folder.join("curves.ecsv"))?;
+        Ok(OUTPUTS.iter().map(|(file, _)| (*file).to_owned()).collect())
+    }
+
+    fn load(folder: &Path, _request: &serde_json::Value, metrics: &Metrics) -> Result<Self, TaskError> {
+        let data_path = folder.join("data.fits");
+        let [data, noise, mask]: [Arc<Array2<f32>>; 3] = read_maps(folder, "data.fits")?
+            .try_into()
+            .map_err(|_| TaskError::file(&data_path, "expected the images DATA, NOISE and MASK"))?;
+        let number = |file: &str, keyword: &str| -> Result<f64, TaskError> {
+            let path = folder.join(file);
+            let fits = FitsFile::open(&path)?;
+            fits.hdu(0)?.header.get_f64(keyword).ok_or_else(|| TaskError::file(&path, format!("its header lacks {keyword}")))
+        };
+        let fits = FitsFile::open(&data_path)?;
+        let header = &fits.hdu(0)?.header;
+        let scale = crate::data::pixel_scale_arcsec(header)
+            .ok_or_else(|| TaskError::file(&data_path, "its header has no pixel scale"))?;
+        let model = read_map(folder, "model.fits")?;
+        if [data.dim(), noise.dim(), mask.dim()] != [model.dim(); 3] {
+            return Err(TaskError::file(folder, "model.fits and data.fits differ in size: the run folder is damaged"));
+        }
+        let mut metrics = metrics.clone();
+        metrics.remove("seconds");
+        Ok(Self {
+            data,
+            noise,
+            mask: Arc::new(mask.mapv(|m| m > 0.5)),
+            model,
+            residual: read_map(folder, "residual.fits")?,
+            lens_light: read_map(folder, "lens_light.fits")?,
+            convergence: read_map(folder, "convergence.fits")?,
+            source: read_map(folder, "source.fits")?,
+            curves: Curves::read(&folder.join("curves.ecsv"))?,
+            pixel_scale_arcsec: scale,
+            source_scale_arcsec: number("source.fits", "CDELT1")?,
+            source_centre_arcsec: [number("source.fits", "CRVAL1")?, number("source.fits", "CRVAL2")?],
+            unit: fits.hdu(0)?.unit().unwrap_or_default().to_owned(),
+            wcs: world_keywords(header),
+            metrics,
+        })
+    }
+}
+
+fn one<'a>(name: &'a str, pixels: &'a Array2<f32>, unit: &'a str, keywords: &[Keyword]) -> Plane<'a> {
+    Plane { name, pixels: pixels.view().into_dyn(), unit, keywords: keywords.to_vec() }
+}
