@@ -250,7 +250,7 @@ impl Runs {
         let mut joined = true;
         for (&n, range) in shape.iter().zip(ranges).rev() {
             if joined {
-                length *= range.len();
+                length = length.saturating_mul(range.len());
                 offset += range.start as u64 * stride;
                 joined = range.len() == n;
             } else {
