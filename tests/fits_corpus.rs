@@ -8,8 +8,8 @@ use super::fits_support::data_folder;
 
 fn files_in(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(folder).expect("the folder can be listed") {
+        let path = entry.expect("the entry can be read").path();
         if path.is_dir() {
             files.extend(files_in(&path));
         } else if path.to_string_lossy().contains(".fits") {

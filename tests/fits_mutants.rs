@@ -122,7 +122,7 @@ fn exercise(bytes: Vec<u8>) -> usize {
         }
     }
     let described = info::describe_file(&file, None, Some(&[1, 1])).or_else(|_| info::describe_file(&file, None, None));
-    assert!(serde_json::to_string(&described.unwrap()).is_ok());
+    assert!(serde_json::to_string(&described.expect("what opens can be described")).is_ok());
     arrays
 }
 

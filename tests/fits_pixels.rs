@@ -7,7 +7,7 @@ use sextans::data::{FitsFile, HduKind, HduSelector, Problem};
 use super::fits_support::{cube, extension, floats, hdu, header, mixed, padded, primary, random_groups, shorts};
 
 fn open(bytes: Vec<u8>) -> FitsFile {
-    FitsFile::from_bytes(Path::new("memory.fits"), bytes).unwrap()
+    FitsFile::from_bytes(Path::new("memory.fits"), bytes).expect("it is FITS")
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn parts_of_a_cube_are_the_same_as_the_whole() {
         file.read_plane::<f32>(0, 4).unwrap_err(),
         file.read_spectrum::<f32>(0, 3, 0).unwrap_err(),
         file.read_spectrum::<f32>(0, 0, usize::MAX).unwrap_err(),
-        file.read_box::<f32>(0, &[0..1]).map(drop).unwrap_err(),
+        file.read_box::<f32>(0, std::slice::from_ref(&(0..1))).map(drop).unwrap_err(),
         file.read_image::<f32>(0).unwrap_err(),
     ] {
         assert!(matches!(error.problem, Problem::Shape { .. }), "{error}");
@@ -86,7 +86,7 @@ fn long_reads_on_several_threads_keep_their_order() {
 #[test]
 fn hdus_are_recognised_and_found() {
     let file = open(mixed());
-    let kinds: Vec<_> = file.hdus().iter().map(|hdu| hdu.kind_name()).collect();
+    let kinds: Vec<_> = file.hdus().iter().map(sextans::data::Hdu::kind_name).collect();
     assert_eq!(kinds, ["image", "empty", "binary_table", "compressed_image", "image"]);
     assert!(file.warnings().is_empty() && file.hdus().iter().all(|hdu| hdu.warnings.is_empty()));
     let first = file.read_image::<f32>(0).unwrap();

@@ -5,10 +5,11 @@ use sextans::data::{Keyword, Location, Plane, Value, arcsec_grid, info, read_pla
 
 fn pixels(shape: &[usize]) -> ArrayD<f32> {
     let n: usize = shape.iter().product();
-    let mut pixels = Array::from_iter((0..n).map(|i| (i as f32).sqrt() - 1.5)).into_shape_with_order(shape).unwrap();
+    let mut pixels =
+        Array::from_iter((0..n).map(|i| (i as f32).sqrt() - 1.5)).into_shape_with_order(shape).expect("the count fits");
     if n > 3 {
         for (i, odd) in [f32::NAN, f32::INFINITY, f32::MIN_POSITIVE / 2.0].into_iter().enumerate() {
-            *pixels.iter_mut().nth(i).unwrap() = odd;
+            *pixels.iter_mut().nth(i).expect("there are more than three") = odd;
         }
     }
     pixels

@@ -195,7 +195,7 @@ type Checked<T> = std::result::Result<T, Problem>;
 impl Reader<'_> {
     fn bad(&self, keyword: &str, problem: &str, cure: &str) -> Problem {
         let value = self.header.get(keyword).map_or_else(|| "(missing)".into(), ToString::to_string);
-        Problem::Keyword { hdu: self.index, keyword: keyword.into(), value, problem: problem.into(), cure: cure.into() }
+        Problem::Keyword { hdu: self.index, keyword: keyword.into(), value, problem: format!("{problem}; {cure}") }
     }
 
     fn count(&self, keyword: &str, most: i64) -> Checked<u64> {
