@@ -42,7 +42,7 @@ pub enum Problem {
         have: String,
     },
     /// A keyword whose value cannot be used.
-    #[error("HDU {hdu}: {keyword} = {value}: {problem}; {cure}")]
+    #[error("HDU {hdu}: {keyword} = {value}: {problem}")]
     Keyword {
         /// HDU number, 0 is the primary.
         hdu: usize,
@@ -50,10 +50,8 @@ pub enum Problem {
         keyword: String,
         /// Its value, or "(missing)".
         value: String,
-        /// What is wrong.
+        /// What is wrong, and what to do.
         problem: String,
-        /// What to do.
-        cure: String,
     },
     /// The header asks for more data than the file holds.
     #[error(
@@ -162,8 +160,7 @@ mod tests {
                 hdu: 1,
                 keyword: "BITPIX".into(),
                 value: "12".into(),
-                problem: "not a FITS pixel type".into(),
-                cure: "use 8, 16, 32, 64, -32 or -64".into(),
+                problem: "not a FITS pixel type; use 8, 16, 32, 64, -32 or -64".into(),
             },
         );
         let text = error.to_string();

@@ -4,8 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::layout::{self, Hdu};
-use super::{DataError, FileSource, HduSelector, Problem, Result, Source};
+use super::{DataError, FileSource, Hdu, HduSelector, Problem, Result, Source, layout};
 
 /// Length and time of last change, by which a changed file is noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

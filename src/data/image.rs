@@ -84,7 +84,7 @@ impl FitsFile {
         let (_, layout) = self.image_hdu(hdu)?;
         let shape = layout.shape();
         let ranges: Vec<Range<usize>> = match spectral_axis(&shape) {
-            None if shape.len() == 1 && (y, x) == (0, 0) => vec![0..shape[0]],
+            None if shape.len() == 1 && (y, x) == (0, 0) => shape.iter().map(|&n| 0..n).collect(),
             None if shape.len() == 1 => {
                 return Err(self.shape_error(hdu, format!("y = {y}, x = {x} in a 1-D array"), "use 0, 0"));
             }
@@ -250,7 +250,7 @@ impl Runs {
         let mut joined = true;
         for (&n, range) in shape.iter().zip(ranges).rev() {
             if joined {
-                length *= range.len();
+                length = length.saturating_mul(range.len());
                 offset += range.start as u64 * stride;
                 joined = range.len() == n;
             } else {

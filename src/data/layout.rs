@@ -6,171 +6,12 @@
 use std::path::Path;
 
 use super::header::{BLOCK, CARD, Header, is_end};
-use super::{Bitpix, DataError, ImageLayout, Problem, Result, Source};
+use super::{Bitpix, Column, DataError, Hdu, HduKind, ImageLayout, Problem, Result, Source, TableLayout};
 
 /// No header in use comes near this; a file without an END card must not be read whole in search of it.
 const HEADER_LIMIT: u64 = 32 << 20;
 /// Largest number of axes and of table columns (FITS 4.0 sections 4.4.1 and 7.2.1).
 const MOST: i64 = 999;
-
-/// One header-data unit.
-#[derive(Debug, Clone)]
-pub struct Hdu {
-    /// Number in the file; 0 is the primary.
-    pub index: usize,
-    /// EXTNAME, "PRIMARY" for a nameless primary HDU, else empty.
-    pub name: String,
-    /// EXTVER, 1 when missing.
-    pub version: i64,
-    /// The cards.
-    pub header: Header,
-    /// What the data are.
-    pub kind: HduKind,
-    /// Byte at which the data start.
-    pub data_start: u64,
-    /// Bytes of data that the header asks for, padding not counted.
-    pub data_needed: u64,
-    /// Bytes of them that the file holds.
-    pub data_present: u64,
-    /// What is odd about it, in words; the header's own warnings included.
-    pub warnings: Vec<String>,
-}
-
-/// What the data of an HDU are.
-#[derive(Debug, Clone, PartialEq)]
-pub enum HduKind {
-    /// A header without data.
-    Empty,
-    /// An image or cube.
-    Image(ImageLayout),
-    /// Random groups (radio visibilities, FITS 4.0 section 6).
-    RandomGroups {
-        /// GCOUNT.
-        groups: u64,
-        /// PCOUNT: parameters before each array.
-        parameters: u64,
-        /// Type, and axes of one group's array (NAXIS2 on).
-        array: ImageLayout,
-    },
-    /// A binary table.
-    BinaryTable(TableLayout),
-    /// An ASCII table.
-    AsciiTable(TableLayout),
-    /// An image, tile-compressed into a binary table (FITS 4.0 section 10).
-    CompressedImage {
-        /// ZCMPTYPE: RICE_1, GZIP_1, GZIP_2, PLIO_1, HCOMPRESS_1, NOCOMPRESS.
-        codec: String,
-        /// The image inside (ZBITPIX, ZNAXISn); `None` if its keywords are wrong.
-        image: Option<ImageLayout>,
-        /// The table that carries it.
-        table: TableLayout,
-    },
-    /// An extension of a type that we do not know.
-    Foreign {
-        /// XTENSION.
-        extension: String,
-    },
-    /// A header from which the data cannot be found; the walk ends here.
-    Damaged {
-        /// Why.
-        reason: Problem,
-    },
-}
-
-/// Size and columns of a table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TableLayout {
-    /// NAXIS1.
-    pub row_bytes: u64,
-    /// NAXIS2.
-    pub rows: u64,
-    /// TTYPEn, TFORMn, TUNITn.
-    pub columns: Vec<Column>,
-}
-
-/// A column as the header names it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Column {
-    /// TTYPEn, empty when missing.
-    pub name: String,
-    /// TFORMn, empty when missing.
-    pub form: String,
-    /// TUNITn, empty when missing.
-    pub unit: String,
-}
-
-impl Hdu {
-    /// Shape of the pixels, slowest axis first; of a table `[rows, columns]`; empty where there are no data.
-    pub fn shape(&self) -> Vec<usize> {
-        match &self.kind {
-            HduKind::Image(image) | HduKind::CompressedImage { image: Some(image), .. } => image.shape(),
-            HduKind::BinaryTable(table) | HduKind::AsciiTable(table) => {
-                vec![usize::try_from(table.rows).unwrap_or(usize::MAX), table.columns.len()]
-            }
-            HduKind::RandomGroups { groups, array, .. } => {
-                let mut shape = array.shape();
-                shape.insert(0, usize::try_from(*groups).unwrap_or(usize::MAX));
-                shape
-            }
-            HduKind::Empty
-            | HduKind::CompressedImage { image: None, .. }
-            | HduKind::Foreign { .. }
-            | HduKind::Damaged { .. } => Vec::new(),
-        }
-    }
-
-    /// The image layout, if it is an image whose pixels we read.
-    pub fn image(&self) -> Option<&ImageLayout> {
-        match &self.kind {
-            HduKind::Image(image) => Some(image),
-            HduKind::Empty
-            | HduKind::RandomGroups { .. }
-            | HduKind::BinaryTable(_)
-            | HduKind::AsciiTable(_)
-            | HduKind::CompressedImage { .. }
-            | HduKind::Foreign { .. }
-            | HduKind::Damaged { .. } => None,
-        }
-    }
-
-    /// BUNIT as written, `None` when missing or blank.
-    pub fn unit(&self) -> Option<&str> {
-        self.header.get_str("BUNIT").map(str::trim).filter(|unit| !unit.is_empty())
-    }
-
-    /// What it is in a few words.
-    pub fn describe(&self) -> String {
-        match &self.kind {
-            HduKind::Empty => "header only".into(),
-            HduKind::Image(_) => "image".into(),
-            HduKind::RandomGroups { .. } => "random groups".into(),
-            HduKind::BinaryTable(_) => "binary table".into(),
-            HduKind::AsciiTable(_) => "ASCII table".into(),
-            HduKind::CompressedImage { codec, .. } => format!("compressed image ({codec})"),
-            HduKind::Foreign { extension } => format!("extension of type {extension}"),
-            HduKind::Damaged { .. } => "damaged".into(),
-        }
-    }
-
-    /// What it is in one word, for machines.
-    pub fn kind_name(&self) -> &'static str {
-        match &self.kind {
-            HduKind::Empty => "empty",
-            HduKind::Image(_) => "image",
-            HduKind::RandomGroups { .. } => "random_groups",
-            HduKind::BinaryTable(_) => "binary_table",
-            HduKind::AsciiTable(_) => "ascii_table",
-            HduKind::CompressedImage { .. } => "compressed_image",
-            HduKind::Foreign { .. } => "foreign",
-            HduKind::Damaged { .. } => "damaged",
-        }
-    }
-
-    /// True when the file ends before the data do.
-    pub fn is_truncated(&self) -> bool {
-        self.data_present < self.data_needed
-    }
-}
 
 /// Walks a file. Gives its HDUs and what is odd about the file as a whole.
 ///
@@ -354,7 +195,7 @@ type Checked<T> = std::result::Result<T, Problem>;
 impl Reader<'_> {
     fn bad(&self, keyword: &str, problem: &str, cure: &str) -> Problem {
         let value = self.header.get(keyword).map_or_else(|| "(missing)".into(), ToString::to_string);
-        Problem::Keyword { hdu: self.index, keyword: keyword.into(), value, problem: problem.into(), cure: cure.into() }
+        Problem::Keyword { hdu: self.index, keyword: keyword.into(), value, problem: format!("{problem}; {cure}") }
     }
 
     fn count(&self, keyword: &str, most: i64) -> Checked<u64> {
@@ -411,9 +252,11 @@ impl Reader<'_> {
                 })?,
             };
         let axes = self.axes("NAXIS", 1)?;
-        let parameters = self.count_or("PCOUNT", 0)?;
-        let groups = self.count_or("GCOUNT", 1)?;
         let grouped = self.index == 0 && self.header.get_bool("GROUPS") == Some(true) && axes.first() == Some(&0);
+        // A plain primary array has neither (FITS 4.0 equation 1); what stands there under these names is not meant.
+        let counted = grouped || self.index > 0;
+        let (parameters, groups) =
+            if counted { (self.count_or("PCOUNT", 0)?, self.count_or("GCOUNT", 1)?) } else { (0, 1) };
         let array = if grouped { axes.get(1..).unwrap_or(&[]) } else { &axes };
         let size = data_bytes(bitpix, array, parameters, groups)
             .filter(|&size| i64::try_from(size).is_ok())

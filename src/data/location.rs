@@ -70,7 +70,7 @@ impl Location {
     /// Understands what a user typed. A file of exactly this name comes first, brackets and all; only when there is
     /// none is a trailing `[...]` taken for an HDU. Whether the file exists in the end is not asked here.
     pub fn parse(text: &str) -> Self {
-        Self::parse_with(text, |path| path.exists())
+        Self::parse_with(text, Path::exists)
     }
 
     /// [`Location::parse`] with another answer to "is there such a file?".

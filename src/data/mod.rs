@@ -8,8 +8,8 @@
 //! 0-based in here; only [`info`] speaks of 1-based FITS pixels.
 //!
 //! ```text
-//! source (bytes at positions) -> header (cards) -> layout (walk of the HDUs) -> file -> image (pixels)
-//!                                                   wcs, pixel_scale (from headers)       -> info (description)
+//! source (bytes at positions) -> header (cards) -> layout (walk of the HDUs) -> file -> image, statistics
+//!                                        wcs (linear axes, pixel scale)           -> info (description)
 //! location (file.fits[SCI]) -> store (open files and results by DataId)
 //! write (planes to a FITS file)    ecsv (tables)    sidecar (info.json beside an image)
 //! ```
@@ -22,6 +22,7 @@ mod cards_out;
 pub mod ecsv;
 mod error;
 mod file;
+mod hdu;
 mod header;
 mod image;
 pub mod info;
@@ -41,9 +42,9 @@ pub use cards_out::Keyword;
 pub use ecsv::{ColumnData, Table, TableColumn, read_ecsv, write_ecsv};
 pub use error::{DataError, Problem, Result};
 pub use file::{FitsFile, Stamp};
+pub use hdu::{Column, Hdu, HduKind, TableLayout};
 pub use header::Header;
 pub use image::READ_LIMIT;
-pub use layout::{Column, Hdu, HduKind, TableLayout};
 pub use location::{HduSelector, Location, SelectorError};
 pub use pixels::{Bitpix, ImageLayout, Sample};
 pub use sidecar::Sidecar;

@@ -133,7 +133,7 @@ mod sealed {
 }
 
 /// What pixels are read into: `f32` or `f64`.
-pub trait Sample: sealed::Sealed + Copy + Send + Sync + std::fmt::Debug + 'static {
+pub trait Sample: sealed::Sealed + Copy + PartialOrd + Send + Sync + std::fmt::Debug + 'static {
     /// NaN.
     const MISSING: Self;
     /// Rounds to this type.

@@ -9,6 +9,8 @@ use super::{Bitpix, FitsFile, Result, Sample};
 const PIECE: usize = 1 << 18;
 /// Independent accumulators: one sum would wait for the addition before it (measured 2.8 times slower).
 const LANES: usize = 8;
+/// Values that are first taken to be all finite, which is asked once for all of them.
+const BLOCK: usize = 1024;
 
 /// What is known of the values of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -63,19 +65,39 @@ impl Sums {
     }
 
     fn of<T: Sample>(values: &[T]) -> Self {
-        let mut lanes = [Self::NONE; LANES];
-        let (groups, rest) = values.as_chunks::<LANES>();
-        for group in groups {
-            for (lane, &value) in lanes.iter_mut().zip(group) {
-                lane.add(value.to_f64());
+        let mut sums = Self { count: values.len() as u64, ..Self::NONE };
+        for block in values.chunks(BLOCK) {
+            // Only when every value is finite is the plain sum; then nothing needs to be asked of each value.
+            match Self::of_finite(block) {
+                Some(block) => sums = sums.join(block),
+                None => block.iter().for_each(|value| sums.add(value.to_f64())),
             }
         }
-        for (lane, &value) in lanes.iter_mut().zip(rest) {
-            lane.add(value.to_f64());
-        }
-        let mut sums = lanes.into_iter().fold(Self::NONE, Self::join);
-        sums.count = values.len() as u64;
         sums
+    }
+
+    /// Sums of values that are all finite, else `None`.
+    fn of_finite<T: Sample>(values: &[T]) -> Option<Self> {
+        let first = *values.first()?;
+        let (mut min, mut max, mut sum) = ([first; LANES], [first; LANES], [0.0; LANES]);
+        let (groups, rest) = values.as_chunks::<LANES>();
+        for group in groups {
+            for lane in 0..LANES {
+                let value = group[lane];
+                min[lane] = if value < min[lane] { value } else { min[lane] };
+                max[lane] = if value > max[lane] { value } else { max[lane] };
+                sum[lane] += value.to_f64();
+            }
+        }
+        let mut sums = Self::NONE;
+        rest.iter().for_each(|value| sums.add(value.to_f64()));
+        let (rest_sum, all) = (sums.sum, sum.iter().sum::<f64>());
+        if !all.is_finite() || sums.finite != rest.len() as u64 {
+            return None;
+        }
+        let low = min.iter().map(|value| value.to_f64()).fold(sums.min, f64::min);
+        let high = max.iter().map(|value| value.to_f64()).fold(sums.max, f64::max);
+        Some(Self { finite: values.len() as u64, nan: 0, count: 0, min: low, max: high, sum: all + rest_sum })
     }
 
     fn finish(self) -> Statistics {
@@ -148,6 +170,24 @@ mod tests {
         let mean = (499_500.0 - 3.0 - 500.0 - 999.0) / 997.0;
         assert!((s.mean.unwrap() - mean).abs() < 1e-9);
         assert_eq!(Statistics::of::<f32>(&[]).min, None);
+    }
+
+    #[test]
+    fn the_fast_way_and_the_slow_way_agree() {
+        for length in [1, 7, 8, 9, 1023, 1024, 1025, 5000] {
+            for odd in [None, Some(f32::NAN), Some(f32::INFINITY)] {
+                let mut values: Vec<f32> = (0..length).map(|i| ((i * 37) % 101) as f32 - 20.0).collect();
+                if let Some(odd) = odd {
+                    values[length / 2] = odd;
+                }
+                let mut slow = Sums { count: length as u64, ..Sums::NONE };
+                values.iter().for_each(|&v| slow.add(f64::from(v)));
+                // Sums of small integers are exact in any order.
+                assert_eq!(Statistics::of(&values), slow.finish(), "{length} {odd:?}");
+            }
+        }
+        // A sum that overflows is not taken for a value that is not finite.
+        assert_eq!(Statistics::of(&[f64::MAX; 20]).finite, 20);
     }
 
     #[test]

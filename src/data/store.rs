@@ -3,13 +3,16 @@
 //! It has no thread of its own and never holds its lock while it reads a file: two askers of the same image at the
 //! same moment may both read it, and nobody waits for another's disk.
 
+mod result;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ndarray::{Array1, Array2, ArrayD, Axis, Ix2};
+use ndarray::{Array1, Array2, ArrayD};
 
+use self::result::ResultData;
 use super::{DataError, FitsFile, Problem, Result, Stamp, pixel_scale_arcsec};
 
 /// Number of a file or result in a [`Store`]; never used twice by one store.
@@ -94,13 +97,6 @@ struct Item {
 enum Content {
     File(Arc<FitsFile>),
     Result(Arc<ResultData>),
-}
-
-struct ResultData {
-    name: String,
-    pixels: Arc<ArrayD<f32>>,
-    unit: String,
-    pixel_scale_arcsec: Option<f64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -366,7 +362,10 @@ impl Inner {
     }
 
     fn id_of(&self, path: &Path) -> Option<DataId> {
-        let is_it = |item: &Item| matches!(&item.content, Content::File(file) if file.path() == path);
+        // "a.fits" and "./a.fits" are one file; links are not followed, because the user named them apart.
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let wanted = absolute(path);
+        let is_it = |item: &Item| matches!(&item.content, Content::File(file) if absolute(file.path()) == wanted);
         self.items.iter().find(|(_, item)| is_it(item)).map(|(&id, _)| id)
     }
 
@@ -448,63 +447,6 @@ impl Content {
             }
         };
         Entry { id, name, revision, kind, hdus }
-    }
-}
-
-impl ResultData {
-    fn wrong(&self, hdu: usize, what: String) -> DataError {
-        let cure = format!("its shape is {:?} and it is HDU 0", self.pixels.shape());
-        DataError::new(Path::new(&self.name), Problem::Shape { hdu, what, cure })
-    }
-
-    fn array(&self, hdu: usize) -> Result<Arc<ArrayD<f32>>> {
-        if hdu == 0 { Ok(self.pixels.clone()) } else { Err(self.wrong(hdu, "a result has one HDU".into())) }
-    }
-
-    fn plane(&self, hdu: usize, plane: Option<usize>) -> Result<Array2<f32>> {
-        let pixels = self.array(hdu)?;
-        let mut view = pixels.view();
-        let mut rest = plane.unwrap_or(0);
-        while view.ndim() > 2 {
-            // The axis just above y runs fastest among the planes.
-            let axis = Axis(view.ndim() - 3);
-            let length = view.len_of(axis);
-            if length == 0 {
-                return Err(self.wrong(hdu, "it is empty".into()));
-            }
-            view = view.index_axis_move(axis, rest % length);
-            rest /= length;
-        }
-        if rest > 0 {
-            return Err(
-                self.wrong(hdu, format!("there is no plane {} (1-based)", plane.unwrap_or(0).saturating_add(1)))
-            );
-        }
-        if view.ndim() < 2 {
-            view = view.insert_axis(Axis(0));
-        }
-        view.into_dimensionality::<Ix2>()
-            .map(|plane| plane.to_owned())
-            .map_err(|error| self.wrong(hdu, error.to_string()))
-    }
-
-    fn spectrum(&self, hdu: usize, y: usize, x: usize) -> Result<Array1<f32>> {
-        let pixels = self.array(hdu)?;
-        let shape = pixels.shape();
-        let axis = super::image::spectral_axis(shape);
-        let mut view = pixels.view();
-        for i in (0..shape.len()).rev().filter(|&i| Some(i) != axis && shape.len() > 1) {
-            let at = match shape.len() - 1 - i {
-                0 => x,
-                1 => y,
-                _ => 0,
-            };
-            if at >= view.len_of(Axis(i)) {
-                return Err(self.wrong(hdu, format!("there is no position y = {y}, x = {x} (0-based)")));
-            }
-            view.index_axis_inplace(Axis(i), at);
-        }
-        Ok(view.iter().copied().collect())
     }
 }
 
