@@ -1,1 +1,4 @@
+//! The integration tests of the program, one file a promise.
 
+mod plots_image_view;
+mod plots_pictures;
