@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use egui::{Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, Theme, TouchPhase, pos2, vec2};
+use egui::{
+    Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, Theme, TouchPhase, pos2, vec2,
+};
 use ndarray::Array2;
 use sextans::plots::color_table::Display;
 use sextans::plots::colors;
@@ -46,12 +48,7 @@ impl Bench {
         let mut response = None;
         let mut overlays = Overlays::default();
         if let Some(mask) = &self.mask {
-            overlays.masks.push(Mask {
-                pixels: mask,
-                revision: 1,
-                color: colors::mask_tint(Theme::Dark),
-                label: "",
-            });
+            overlays.masks.push(Mask { pixels: mask, revision: 1, color: colors::mask_tint(Theme::Dark), label: "" });
         }
         self.wants_more = self.window.frame(|ui| {
             let (source, display, camera) = (&self.source, &mut self.display, &mut self.camera);
@@ -72,12 +69,7 @@ impl Bench {
 
     fn button(&mut self, pos: Pos2, button: PointerButton, pressed: bool) {
         self.window.event(Event::PointerMoved(pos));
-        self.window.event(Event::PointerButton {
-            pos,
-            button,
-            pressed,
-            modifiers: Modifiers::NONE,
-        });
+        self.window.event(Event::PointerButton { pos, button, pressed, modifiers: Modifiers::NONE });
     }
 
     fn drag(&mut self, from: Pos2, to: Pos2, button: PointerButton) {
@@ -193,13 +185,7 @@ fn drags_pan_and_set_contrast_and_keys_fit() {
     }
     assert_eq!((bench.display.contrast, bench.display.bias), (1.0, 0.5));
 
-    let press = |key| Event::Key {
-        key,
-        physical_key: None,
-        pressed: true,
-        repeat: false,
-        modifiers: Modifiers::NONE,
-    };
+    let press = |key| Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers: Modifiers::NONE };
     bench.window.event(press(Key::Num1));
     bench.settle();
     assert!((bench.camera.points_per_pixel - 1.0).abs() < 1e-12);

@@ -20,11 +20,7 @@ fn picture(theme: Theme, scale: f32, text: &str) -> Picture {
 /// Pixels that differ from the top right corner, where nothing is drawn, by more than half of the range.
 fn strong_pixels(picture: &Picture) -> usize {
     let ground = picture.pixel(picture.width() - 1, 0).unwrap();
-    picture
-        .rgba()
-        .chunks_exact(4)
-        .filter(|p| p[0].abs_diff(ground[0]) > 100)
-        .count()
+    picture.rgba().chunks_exact(4).filter(|p| p[0].abs_diff(ground[0]) > 100).count()
 }
 
 #[test]
@@ -51,13 +47,7 @@ fn the_same_frames_give_the_same_bytes() {
 #[test]
 fn plots_draw_their_series_and_take_any_numbers() {
     let wave: Vec<[f64; 2]> = (0..500).map(|i| [f64::from(i), (f64::from(i) * 0.05).sin()]).collect();
-    let wild = [
-        [0.0, f64::NAN],
-        [f64::INFINITY, 1.0],
-        [1.0, -3.0],
-        [2.0, 1e300],
-        [3.0, 1e-300],
-    ];
+    let wild = [[0.0, f64::NAN], [f64::INFINITY, 1.0], [1.0, -3.0], [2.0, 1e300], [3.0, 1e-300]];
     let errors = [0.1, f64::NAN, 1.0, 2.0, 3.0];
     let ink = |series: &[[f64; 2]], log_y: bool| {
         let mut window = Headless::new([400.0, 250.0], 1.0, Theme::Dark);

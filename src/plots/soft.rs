@@ -215,10 +215,7 @@ mod tests {
     }
 
     fn draw(painter: &SoftPainter, side: u32, mesh: Mesh, clip_rect: Rect) -> Picture {
-        let primitive = ClippedPrimitive {
-            clip_rect,
-            primitive: Primitive::Mesh(mesh),
-        };
+        let primitive = ClippedPrimitive { clip_rect, primitive: Primitive::Mesh(mesh) };
         painter.paint([side, side], 1.0, &[primitive], CLEAR).unwrap()
     }
 
@@ -234,9 +231,7 @@ mod tests {
     fn lit(picture: &Picture) -> Vec<String> {
         (0..picture.height())
             .map(|y| {
-                (0..picture.width())
-                    .map(|x| if picture.pixel(x, y).unwrap()[0] > 0 { '#' } else { '.' })
-                    .collect()
+                (0..picture.width()).map(|x| if picture.pixel(x, y).unwrap()[0] > 0 { '#' } else { '.' }).collect()
             })
             .collect()
     }
@@ -350,11 +345,7 @@ mod tests {
             let painter = painter_with(7, image.clone(), options);
             let mut quad = Mesh::with_texture(TextureId::User(7));
             let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-            quad.add_rect_with_uv(
-                Rect::from_min_size(pos2(3.0, 5.0), egui::vec2(16.0, 16.0)),
-                uv,
-                Color32::WHITE,
-            );
+            quad.add_rect_with_uv(Rect::from_min_size(pos2(3.0, 5.0), egui::vec2(16.0, 16.0)), uv, Color32::WHITE);
             let picture = draw(&painter, 32, quad, everything());
             for y in 0..16u32 {
                 for x in 0..16u32 {
