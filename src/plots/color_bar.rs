@@ -83,7 +83,7 @@ impl<'a> ColorBar<'a> {
             pos2(outer.left() + 2.0 + BAR_WIDTH, outer.bottom() - FONT_SIZE / 2.0),
         );
         let painter = ui.painter_at(outer.expand(1.0));
-        let color = ui.visuals().weak_text_color();
+        let color = ui.visuals().text_color();
         draw_bar(&painter, bar, self.display);
         painter.rect_stroke(bar, 0.0, Stroke::new(1.0, color), egui::StrokeKind::Outside);
         if !caption.is_empty() {
@@ -161,14 +161,23 @@ fn bar_ticks(display: &Display, limits: Limits, height: f32) -> Ticks {
     if values.len() < 2 { Ticks::of(even) } else { Ticks::of(values) }
 }
 
-/// The roundest number within half of `step` of a value: its digits are cut as far as the step allows.
+/// The multiple of 1, 2 or 5 times a power of ten, not coarser than `step`, that is next to a value.
 fn round_near(value: f64, step: f64) -> f64 {
     if !(step.is_finite() && step > 0.0) {
         return value;
     }
     let power = step.log10().floor() as i32;
-    let unit = 10f64.powi(-power);
-    if unit.is_finite() && unit > 0.0 { (value * unit).round() / unit } else { value }
+    let leading = step / 10f64.powi(power);
+    // Dividing by the number of steps in a unit, mostly a whole number, so that 0.3 does not become 0.30000000000000004.
+    let (divisor, power) = if leading >= 5.0 {
+        (2.0, power + 1) // 5 is a half of ten
+    } else if leading >= 2.0 {
+        (5.0, power + 1) // 2 is a fifth of ten
+    } else {
+        (1.0, power)
+    };
+    let per_unit = divisor * 10f64.powi(-power);
+    if per_unit.is_finite() && per_unit > 0.0 { (value * per_unit).round() / per_unit } else { value }
 }
 
 fn drag_limit(ui: &mut Ui, id: egui::Id, bar: Rect, display: &mut Display, limits: Limits, high: bool) {

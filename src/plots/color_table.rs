@@ -166,10 +166,23 @@ impl ColorTable {
         (((value - self.low) * self.scale) as usize).min(ENTRIES - 1)
     }
 
-    /// Colours a row of values into a row of pixels of the same length.
+    /// Colours values and appends the pixels.
     pub fn fill(&self, values: impl Iterator<Item = f32>, pixels: &mut Vec<Color32>) {
-        let colors: &[Color32] = &self.colors;
-        pixels.extend(values.map(|v| colors[self.index(v).min(ENTRIES)]));
+        pixels.extend(values.map(|v| self.color(v)));
+    }
+
+    /// [`Self::fill`] for values side by side in memory: places first, colours then, so that the first loop vectorises.
+    pub fn fill_slice(&self, values: &[f32], pixels: &mut Vec<Color32>) {
+        const BLOCK: usize = 256;
+        let mut places = [0u32; BLOCK];
+        for block in values.chunks(BLOCK) {
+            for (place, v) in places.iter_mut().zip(block) {
+                let scaled = (v - self.low) * self.scale;
+                let inside = scaled.max(0.0).min((ENTRIES - 1) as f32) as i32 as u32;
+                *place = if v.is_nan() { ENTRIES as u32 } else { inside };
+            }
+            pixels.extend(places[..block.len()].iter().map(|place| self.colors[(*place as usize).min(ENTRIES)]));
+        }
     }
 }
 
@@ -230,6 +243,14 @@ mod tests {
         table.fill([0.0, f32::NAN, 2.0].into_iter(), &mut row);
         assert_eq!(row[1], nan);
         assert_eq!(row[2].r(), 255);
+        // Both ways give the same colours.
+        let values: Vec<f32> = (-600..1400).map(|i| i as f32 * 1e-3).collect();
+        let wild = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, -f32::MAX, 1e-45];
+        let values = [&values[..], &wild].concat();
+        let [mut one, mut other] = [Vec::new(), Vec::new()];
+        table.fill(values.iter().copied(), &mut one);
+        table.fill_slice(&values, &mut other);
+        assert_eq!(one, other);
     }
 
     #[test]

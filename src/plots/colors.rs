@@ -55,7 +55,7 @@ impl Role {
         let dark = theme == Theme::Dark;
         let pick = |on_dark: [u8; 3], on_light: [u8; 3]| opaque(if dark { on_dark } else { on_light });
         match self {
-            Self::TangentialCritical => pick([255, 120, 60], [200, 70, 0]),
+            Self::TangentialCritical => pick([255, 120, 60], [185, 40, 20]),
             Self::RadialCritical => pick([95, 200, 255], [0, 114, 178]),
             Self::TangentialCaustic => pick([255, 190, 80], [180, 120, 0]),
             Self::RadialCaustic => pick([60, 210, 170], [0, 130, 95]),

@@ -34,7 +34,6 @@ impl Headless {
         let ctx = Context::default();
         fonts::install(&ctx);
         ctx.set_theme(theme);
-        ctx.set_pixels_per_point(pixels_per_point);
         Self {
             ctx,
             painter: SoftPainter::new(),

@@ -39,6 +39,14 @@ impl Scale {
 
     fn unit(self) -> &'static str {
         match self {
+            Self::Pixels => "pixel",
+            Self::Arcsec(_) => "arcsec",
+        }
+    }
+
+    /// The unit where there is room for a sign only.
+    fn sign(self) -> &'static str {
+        match self {
             Self::Pixels => "px",
             Self::Arcsec(_) => "″",
         }
@@ -72,7 +80,7 @@ impl Frame {
     pub(super) fn draw(&self, painter: &Painter, outer: Rect, camera: &Camera, image_size: [usize; 2]) {
         let view = self.view;
         let visuals = painter.ctx().global_style().visuals.clone();
-        let color = visuals.weak_text_color();
+        let color = visuals.text_color();
         let stroke = Stroke::new(1.0, color);
         let font = FontId::proportional(FONT_SIZE);
         let [x0, y0, x1, y1] = camera.visible(view);
@@ -103,9 +111,12 @@ impl Frame {
             painter.text(position, Align2::RIGHT_CENTER, label, font.clone(), color);
         }
         // The unit in the corner between the axes, where no tick label can be.
-        let corner = pos2(outer.left() + 2.0, view.bottom() + TICK_LENGTH);
-        let unit = format!("{}{}", x_ticks.factor(), self.scale.unit());
-        painter.text(corner, Align2::LEFT_TOP, unit, font, color);
+        let corner = pos2(view.left() - TICK_LENGTH, view.bottom() + TICK_LENGTH);
+        let unit = match x_ticks.factor() {
+            factor if factor.is_empty() => self.scale.unit().to_owned(),
+            factor => format!("{factor}{}", self.scale.sign()),
+        };
+        painter.text(corner, Align2::RIGHT_TOP, unit, font, color);
         painter.rect_stroke(view, 0.0, stroke, egui::StrokeKind::Outside);
     }
 

@@ -187,7 +187,10 @@ fn color_tile(pyramid: &Pyramid, (level, column, row): Place, table: &ColorTable
         Some(values) => {
             let part = values.slice(s![y..y + height, x..x + width]);
             for line in part.rows().into_iter().rev() {
-                table.fill(line.iter().copied(), &mut pixels);
+                match line.as_slice() {
+                    Some(values) => table.fill_slice(values, &mut pixels),
+                    None => table.fill(line.iter().copied(), &mut pixels),
+                }
             }
         }
         // Not reduced yet: every n-th pixel of the image stands in.

@@ -117,13 +117,28 @@ impl Limits {
 }
 
 fn min_max(image: ArrayView2<'_, f32>) -> Option<(f64, f64)> {
-    let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
-    for &v in image {
-        if v.is_finite() {
-            low = low.min(v);
-            high = high.max(v);
+    const LANES: usize = 16;
+    let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    let mut take = |block: &[f32]| {
+        for ((low, high), &v) in low.iter_mut().zip(&mut high).zip(block) {
+            // Comparisons with NaN are false, so NaN falls through.
+            let finite = v.abs() <= f32::MAX;
+            *low = if finite && v < *low { v } else { *low };
+            *high = if finite && v > *high { v } else { *high };
         }
+    };
+    match image.as_slice_memory_order() {
+        Some(values) => {
+            let mut blocks = values.chunks_exact(LANES);
+            for block in &mut blocks {
+                take(block);
+            }
+            take(blocks.remainder());
+        }
+        None => image.iter().for_each(|v| take(std::slice::from_ref(v))),
     }
+    let low = low.into_iter().fold(f32::INFINITY, f32::min);
+    let high = high.into_iter().fold(f32::NEG_INFINITY, f32::max);
     (low <= high).then(|| (f64::from(low), f64::from(high)))
 }
 

@@ -203,7 +203,16 @@ impl<'a> LinePlot<'a> {
         let shift = ui.input(|i| i.modifiers.shift);
         let plot = self.plot(ui, id, theme, shift);
         let mut picked = None;
-        let shown = plot.show(ui, |plot| {
+        // egui_plot lets the turned label and the outermost tick labels stick out a little: keep them off the neighbours.
+        let available = ui.available_rect_before_wrap();
+        let mut inner = available;
+        inner.min.x += if self.y.0.is_empty() { 0.0 } else { 5.0 };
+        inner.max.x -= 7.0;
+        if let Some(height) = self.height {
+            inner.set_height(height);
+        }
+        let mut child = ui.new_child(egui::UiBuilder::new().max_rect(inner));
+        let shown = plot.show(&mut child, |plot| {
             zoom_with_wheel(plot);
             picked = pick_range(plot, shift, theme);
             for (index, series) in self.series.iter().enumerate() {
@@ -213,6 +222,11 @@ impl<'a> LinePlot<'a> {
                 plot.vline(VLine::new(*label, *x).color(*color).width(1.5));
             }
         });
+        let used = child.min_rect();
+        ui.advance_cursor_after_rect(egui::Rect::from_min_max(
+            available.min,
+            egui::pos2(used.right() + 7.0, used.bottom()),
+        ));
         let response = shown.response;
         response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, format!("{name}: plot")));
         let at = |pointer: egui::Pos2| {
@@ -233,7 +247,7 @@ impl<'a> LinePlot<'a> {
     fn plot(&self, ui: &Ui, id: impl Hash + Debug, theme: Theme, shift: bool) -> Plot<'a> {
         let log_y = self.log_y;
         let (x_name, y_name) = (self.x, self.y);
-        let tick_color = ui.visuals().weak_text_color();
+        let tick_color = ui.visuals().text_color();
         let font = egui::FontId::proportional(11.0);
         let axis = |hints: AxisHints<'a>, (label, unit): (&str, &str)| {
             let text = egui::RichText::new(axes::axis_label(label, unit, "")).size(12.0);
@@ -248,6 +262,8 @@ impl<'a> LinePlot<'a> {
             .x_grid_spacer(|input| grid(&input, LABEL_SPACING[0]))
             .y_grid_spacer(move |input| if log_y { log_grid(&input) } else { grid(&input, LABEL_SPACING[1]) })
             .label_formatter(move |position| Some(hover_text(position, x_name, y_name, log_y)))
+            .grid_color(colors::faded(ui.visuals().text_color(), 0.3))
+            .grid_fade(0.25)
             .cursor_color(colors::faded(Role::Null.color(theme), 0.8))
             .set_margin_fraction(egui::vec2(0.02, 0.06))
             .allow_drag(!shift)
@@ -356,15 +372,26 @@ fn draw_series(plot: &mut PlotUi<'_>, series: &Series<'_>, index: usize, theme: 
                     Line::new(series.name, steps(&run))
                         .color(color)
                         .width(series.width)
+                        .allow_band(corners_merge(&run))
                         .fill(foot as f32)
                         .fill_alpha(0.35),
                 );
             }
             SeriesStyle::Steps => {
-                plot.line(Line::new(series.name, steps(&run)).color(color).width(series.width));
+                plot.line(
+                    Line::new(series.name, steps(&run))
+                        .color(color)
+                        .width(series.width)
+                        .allow_band(corners_merge(&run)),
+                );
             }
         }
     }
+}
+
+/// egui_plot joins points within a pixel into bands, which is quick but slants steps: only for very many points.
+fn corners_merge(run: &[[f64; 2]]) -> bool {
+    run.len() > 4000
 }
 
 /// The points, in stretches without missing values.

@@ -185,3 +185,220 @@ fn unpremultiplied([r, g, b, a]: [u8; 4]) -> [u8; 4] {
     let straight = |v: u8| ((u32::from(v) * 255 + alpha / 2) / alpha).min(255) as u8;
     [straight(r), straight(g), straight(b), a]
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)] // test colours
+mod tests {
+    use egui::epaint::{Vertex, WHITE_UV};
+    use egui::{ColorImage, Mesh, Pos2, Rect, pos2};
+
+    use super::*;
+
+    const CLEAR: Color32 = Color32::BLACK;
+
+    fn painter_with(id: u64, image: ColorImage, options: TextureOptions) -> SoftPainter {
+        let mut painter = SoftPainter::new();
+        let mut delta = TexturesDelta::default();
+        let white = ColorImage::filled([1, 1], Color32::WHITE);
+        delta.push(TextureId::default(), ImageDelta::full(white, TextureOptions::LINEAR));
+        delta.push(TextureId::User(id), ImageDelta::full(image, options));
+        painter.update_textures(&mut delta);
+        painter
+    }
+
+    fn painter() -> SoftPainter {
+        painter_with(1, ColorImage::filled([1, 1], Color32::WHITE), TextureOptions::LINEAR)
+    }
+
+    fn everything() -> Rect {
+        Rect::from_min_max(pos2(-1e9, -1e9), pos2(1e9, 1e9))
+    }
+
+    fn draw(painter: &SoftPainter, side: u32, mesh: Mesh, clip_rect: Rect) -> Picture {
+        let primitive = ClippedPrimitive { clip_rect, primitive: Primitive::Mesh(mesh) };
+        painter.paint([side, side], 1.0, &[primitive], CLEAR).unwrap()
+    }
+
+    fn plain(points: &[Pos2], indices: &[u32], color: Color32) -> Mesh {
+        Mesh {
+            vertices: points.iter().map(|p| Vertex::untextured(*p, color)).collect(),
+            indices: indices.to_vec(),
+            ..Mesh::default()
+        }
+    }
+
+    /// Which pixels of a column-by-row picture are not black, row by row.
+    fn lit(picture: &Picture) -> Vec<String> {
+        (0..picture.height())
+            .map(|y| {
+                (0..picture.width()).map(|x| if picture.pixel(x, y).unwrap()[0] > 0 { '#' } else { '.' }).collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_triangle_owns_its_top_and_left_edges() {
+        // Right angle at (0.5, 0.5), legs of 4: centres on the legs are in, those on the slope are out.
+        let corners = [pos2(0.5, 0.5), pos2(4.5, 0.5), pos2(0.5, 4.5)];
+        let picture = draw(&painter(), 6, plain(&corners, &[0, 1, 2], Color32::WHITE), everything());
+        assert_eq!(lit(&picture), ["####..", "###...", "##....", "#.....", "......", "......"]);
+        // The other half of the square takes the slope, and leaves the right and lower edges.
+        let corners = [pos2(4.5, 0.5), pos2(4.5, 4.5), pos2(0.5, 4.5)];
+        let picture = draw(&painter(), 6, plain(&corners, &[2, 1, 0], Color32::WHITE), everything());
+        assert_eq!(lit(&picture), ["......", "...#..", "..##..", ".###..", "......", "......"]);
+    }
+
+    #[test]
+    fn shared_edges_are_painted_once() {
+        // A translucent disc of slivers around odd centres: a second coat would be brighter, a gap black.
+        let color = Color32::from_rgba_premultiplied(64, 64, 64, 64);
+        for step in 0..40 {
+            let center = pos2(20.0 + 0.137 * step as f32, 20.3 - 0.071 * step as f32);
+            let count = 3 + step;
+            let mut points = vec![center];
+            points.extend((0..count).map(|i| {
+                let angle = std::f32::consts::TAU * i as f32 / count as f32 + 0.1;
+                center + 18.0 * egui::Vec2::angled(angle)
+            }));
+            let mut indices = Vec::new();
+            for i in 0..count {
+                let (a, b) = (1 + i, 1 + (i + 1) % count);
+                // Winding does not matter.
+                indices.extend(if i % 2 == 0 { [0, a, b] } else { [b, a, 0] });
+            }
+            let picture = draw(&painter(), 48, plain(&points, &indices, color), everything());
+            let mut covered = 0;
+            for pixel in picture.rgba().chunks_exact(4) {
+                assert!(pixel[0] == 0 || pixel[0] == 64, "painted twice: {pixel:?}");
+                covered += u32::from(pixel[0] == 64);
+            }
+            let area = 0.5 * count as f32 * 324.0 * (std::f32::consts::TAU / count as f32).sin();
+            assert!((covered as f32 - area).abs() < 0.05 * area + 12.0, "{covered} {area}");
+            if count > 8 {
+                let middle = picture.pixel(center.x as u32, center.y as u32).unwrap();
+                assert_eq!(middle[0], 64);
+            }
+        }
+    }
+
+    #[test]
+    fn colours_run_linearly_and_blend_premultiplied() {
+        let mut mesh = plain(&[pos2(0.0, 0.0), pos2(512.0, 0.0), pos2(0.0, 512.0)], &[0, 1, 2], CLEAR);
+        mesh.vertices[1].color = Color32::WHITE;
+        let picture = draw(&painter(), 256, mesh, everything());
+        for x in [0, 10, 100, 200] {
+            let expected = (f64::from(x) + 0.5) / 512.0 * 255.0;
+            let red = f64::from(picture.pixel(x, 3).unwrap()[0]);
+            assert!((red - expected).abs() <= 0.51, "{x}: {red} {expected}");
+        }
+        // out = source + destination * (1 - alpha): 100 + 200 * (1 - 102/255) = 220
+        let square = [pos2(0.0, 0.0), pos2(9.0, 0.0), pos2(9.0, 9.0), pos2(0.0, 9.0)];
+        let source = Color32::from_rgba_premultiplied(100, 0, 0, 102);
+        let primitive = ClippedPrimitive {
+            clip_rect: everything(),
+            primitive: Primitive::Mesh(plain(&square, &[0, 1, 2, 0, 2, 3], source)),
+        };
+        let background = Color32::from_rgb(200, 50, 0);
+        let picture = painter().paint([8, 8], 1.0, &[primitive], background).unwrap();
+        assert_eq!(picture.pixel(4, 4).unwrap(), [220, 30, 0, 255]);
+    }
+
+    fn noise_image(side: usize) -> ColorImage {
+        let pixels = (0..side * side)
+            .map(|i| {
+                let v = (i as u32).wrapping_mul(2_654_435_761);
+                Color32::from_rgb((v >> 8) as u8, (v >> 16) as u8, (v >> 24) as u8)
+            })
+            .collect();
+        ColorImage::new([side, side], pixels)
+    }
+
+    #[test]
+    fn rectangles_look_like_their_two_triangles() {
+        for options in [TextureOptions::NEAREST, TextureOptions::LINEAR] {
+            let painter = painter_with(7, noise_image(16), options);
+            for step in 0..30 {
+                let min = pos2(3.0 + 0.31 * step as f32, 2.0 + 0.17 * step as f32);
+                let size = egui::vec2(8.0 + step as f32, 16.0 + 0.5 * step as f32);
+                let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 0.75));
+                let tint = Color32::from_rgba_premultiplied(200, 180, 160, 220);
+                let mut quad = Mesh::with_texture(TextureId::User(7));
+                quad.add_rect_with_uv(Rect::from_min_size(min, size), uv, tint);
+                let fast = draw(&painter, 64, quad.clone(), everything());
+                // Another order of corners keeps the painter from seeing the rectangle.
+                quad.indices = vec![1, 2, 0, 3, 1, 2];
+                let slow = draw(&painter, 64, quad, everything());
+                let mut different = 0;
+                for (a, b) in fast.rgba().iter().zip(slow.rgba()) {
+                    different += usize::from(a.abs_diff(*b) > 3);
+                }
+                // Nearest texels may differ where a centre falls on the edge of a texel.
+                assert!(different <= 40 * 4, "{options:?} {step}: {different}");
+            }
+        }
+    }
+
+    #[test]
+    fn pixel_for_pixel_images_are_exact() {
+        let image = noise_image(16);
+        for options in [TextureOptions::NEAREST, TextureOptions::LINEAR] {
+            let painter = painter_with(7, image.clone(), options);
+            let mut quad = Mesh::with_texture(TextureId::User(7));
+            let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+            quad.add_rect_with_uv(Rect::from_min_size(pos2(3.0, 5.0), egui::vec2(16.0, 16.0)), uv, Color32::WHITE);
+            let picture = draw(&painter, 32, quad, everything());
+            for y in 0..16u32 {
+                for x in 0..16u32 {
+                    let texel = image.pixels[(16 * y + x) as usize].to_array();
+                    assert_eq!(picture.pixel(x + 3, y + 5).unwrap(), texel);
+                }
+            }
+            assert_eq!(picture.pixel(2, 5).unwrap(), CLEAR.to_array());
+        }
+    }
+
+    #[test]
+    fn clip_rectangles_cut() {
+        let square = [pos2(0.0, 0.0), pos2(8.0, 0.0), pos2(8.0, 8.0), pos2(0.0, 8.0)];
+        let mesh = plain(&square, &[0, 1, 2, 0, 2, 3], Color32::WHITE);
+        let clip = Rect::from_min_max(pos2(1.0, 2.0), pos2(3.0, 4.0));
+        let picture = draw(&painter(), 6, mesh, clip);
+        assert_eq!(lit(&picture), ["......", "......", ".##...", ".##...", "......", "......"]);
+    }
+
+    #[test]
+    fn patches_change_part_and_freed_textures_last_one_frame() {
+        let mut painter = painter_with(3, ColorImage::filled([4, 4], Color32::WHITE), TextureOptions::NEAREST);
+        let mut delta = TexturesDelta::default();
+        let patch = ColorImage::filled([2, 1], Color32::RED);
+        delta.push(TextureId::User(3), ImageDelta::partial([1, 2], patch, TextureOptions::NEAREST));
+        delta.free(TextureId::User(3));
+        painter.update_textures(&mut delta);
+        assert!(delta.is_empty());
+        let mut quad = Mesh::with_texture(TextureId::User(3));
+        let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+        quad.add_rect_with_uv(Rect::from_min_size(pos2(0.0, 0.0), egui::vec2(4.0, 4.0)), uv, Color32::WHITE);
+        let picture = draw(&painter, 4, quad, everything());
+        assert_eq!(picture.pixel(1, 2).unwrap(), Color32::RED.to_array());
+        assert_eq!(picture.pixel(3, 2).unwrap(), Color32::WHITE.to_array());
+        painter.update_textures(&mut TexturesDelta::default());
+        assert_eq!(painter.texture_count(), 1);
+    }
+
+    #[test]
+    fn wild_coordinates_do_no_harm() {
+        let wild = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30, 3.0, -0.0];
+        let painter = painter();
+        for (i, a) in wild.iter().enumerate() {
+            for b in wild {
+                let points = [pos2(*a, b), pos2(b, 2.0), pos2(wild[(i + 3) % 7], *a), pos2(1.0, b)];
+                let mut mesh = plain(&points, &[0, 1, 2, 2, 1, 3, 3, 0, 2], Color32::WHITE);
+                mesh.vertices[1].uv = pos2(*a, b);
+                let clip = Rect::from_min_max(pos2(b, -3.0), pos2(*a, 1e20));
+                let picture = draw(&painter, 8, mesh, clip);
+                assert_eq!(picture.width(), 8);
+            }
+        }
+        assert_eq!(WHITE_UV, pos2(0.0, 0.0));
+    }
+}
