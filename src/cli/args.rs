@@ -87,7 +87,7 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "DIR|record.json", conflicts_with = "task")]
     pub(super) repeat: Option<PathBuf>,
     /// After repeating, compare with the old run; status 1 unless equal to the bit
-    #[arg(long, requires = "repeat")]
+    #[arg(long, requires = "repeat", conflicts_with = "task")]
     pub(super) verify: bool,
     /// Folder for the result: absent or empty
     #[arg(long, value_name = "DIR")]
