@@ -190,4 +190,64 @@ fn the_library_lists_and_deletes_its_own_runs_only() {
     }
     library.delete(&made[0]).unwrap();
     assert_eq!(library.list().len(), 1);
+    // A window that was killed while a run went on.
+    fs::create_dir(library.folder().join("counting.simulate-20260101-000000.part-4194305")).unwrap();
+    library.remove_leftovers();
+    assert_eq!(names(library.folder()), [made[1].file_name().unwrap().to_str().unwrap(), "foreign"]);
+}
+
+#[test]
+fn weights_stand_in_the_record_with_their_hash() {
+    let folder = tempfile::tempdir().unwrap();
+    let hooks = Hooks {
+        weights: |_, request| vec![if request["side"] == 8 { "Cargo.toml" } else { "absent" }.into()],
+        ..Hooks::NONE
+    };
+    let result = execute(&TASKS[0], &json!({}), &folder.path().join("run"), false, &Board::new(), &hooks).unwrap();
+    let weights = &result.record.weights[0];
+    assert_eq!((weights.path.as_str(), weights.bytes), ("Cargo.toml", fs::metadata("Cargo.toml").unwrap().len()));
+    assert_eq!(weights.sha256.len(), 64);
+    assert_eq!(Record::read(&result.folder).unwrap().weights, result.record.weights);
+}
+
+#[test]
+fn a_fault_in_the_drawing_does_not_cost_the_run() {
+    sextans::workers::quiet_panics();
+    let folder = tempfile::tempdir().unwrap();
+    let hooks = Hooks { picture: |_, _, _, _| panic!("no such colour"), ..Hooks::NONE };
+    let result = execute(&TASKS[0], &json!({}), &folder.path().join("run"), false, &Board::new(), &hooks).unwrap();
+    assert_eq!(names(&result.folder), ["curve.ecsv", "image.fits", "record.json"]);
+    assert_eq!(result.record.files, ["image.fits", "curve.ecsv"]);
+    assert!(result.notes[0].starts_with("panel.png was not drawn: no such colour"), "{:?}", result.notes);
+}
+
+#[test]
+fn two_runs_of_one_program_do_not_write_into_one_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let board = Board::new();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| execute(&TASKS[0], &json!({"steps": 5000}), &out, false, &board, &Hooks::NONE));
+        wait_until("it counts", || !board.series().is_empty());
+        let second = execute(&TASKS[0], &json!({}), &out, false, &Board::new(), &Hooks::NONE);
+        assert!(second.unwrap_err().to_string().ends_with("another run of this program is writing to it now"));
+        assert_eq!(parts(folder.path()).len(), 1, "the first one's part is still there");
+        board.cancel().cancel();
+        first.join().unwrap().unwrap_err();
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn links_lead_to_the_folder_itself_and_a_link_to_nothing_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("real")).unwrap();
+    std::os::unix::fs::symlink("real", folder.path().join("run")).unwrap();
+    sextans(folder.path(), &QUICK).ok();
+    assert!(folder.path().join("run").is_symlink());
+    assert_eq!(names(folder.path()), ["real", "run"]);
+    assert!(folder.path().join("real/record.json").is_file());
+    std::os::unix::fs::symlink("nothing", folder.path().join("dangling")).unwrap();
+    let line = sextans(folder.path(), &["run", "counting.simulate", "--out", "dangling"]).refused();
+    assert_eq!(line, "dangling: is a link to nothing; remove it or give another folder to --out");
 }

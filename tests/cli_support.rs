@@ -154,7 +154,7 @@ impl Task for Simulate {
 }
 
 /// Multiplies an image.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Fit {
     /// The image to multiply.
@@ -180,12 +180,6 @@ pub(crate) struct Model {
 impl Default for Model {
     fn default() -> Self {
         Self { factor: 2.0, background: None }
-    }
-}
-
-impl Default for Fit {
-    fn default() -> Self {
-        Self { image: String::new(), model: Model::default(), seed: 0 }
     }
 }
 
@@ -230,7 +224,7 @@ pub(crate) fn faces() -> Faces {
         render: |options| std::fs::write(&options.out, format!("{options:?}")).map_err(|e| e.to_string()),
         info: |file, _| {
             let length = std::fs::metadata(file).map_err(|e| e.to_string())?.len();
-            Ok(Info { text: format!("{} bytes", length), json: serde_json::json!({"bytes": length}) })
+            Ok(Info { text: format!("{length} bytes"), json: serde_json::json!({"bytes": length}) })
         },
         read_planes,
         set_resources: |_| (),

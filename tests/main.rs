@@ -1,4 +1,5 @@
 //! One test binary; one file a promise.
+#![allow(clippy::unwrap_used)] // helpers of tests fail the test, as tests do
 mod cli_folders;
 mod cli_repeat;
 mod cli_support;

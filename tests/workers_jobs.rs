@@ -108,8 +108,8 @@ fn a_panicking_job_fails_alone_with_its_message() {
     let (long, count) = submit_endless(&jobs, Lane::Long);
     let before = jobs.submit("before", Lane::Short, no_wake(), |_| Ok(1));
     let bad = jobs.submit("bad", Lane::Short, no_wake(), |_| -> Result<u8, TaskError> {
-        let missing: Option<u8> = None;
-        Ok(missing.expect("the seventh value"))
+        let values: Vec<u8> = (0..6).collect();
+        Ok(*values.get(6).expect("the seventh value"))
     });
     let after = jobs.submit("after", Lane::Short, no_wake(), |_| Ok(2));
     let bad_id = bad.id();

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::folder::remove_leftovers;
 use super::record::{Record, utc};
 use crate::tasks::TaskError;
 
@@ -43,6 +44,11 @@ impl Library {
     /// Where the runs lie.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Removes what runs left that were killed on the way.
+    pub fn remove_leftovers(&self) {
+        remove_leftovers(&self.folder, None);
     }
 
     /// A path for a new run of `task` that no finished or unfinished run has: `TASK-20261120-055016`, with a number if need be.

@@ -249,6 +249,11 @@ impl Jobs {
         state.entries.iter().map(|e| e.row(short_active)).collect()
     }
 
+    /// True if no job waits or runs.
+    pub fn is_idle(&self) -> bool {
+        lock(&self.shared.state).entries.iter().all(|e| matches!(e.phase, Phase::Finished(_)))
+    }
+
     /// Cancels a job: a queued one is finished at once, a running one at its next check.
     pub fn cancel(&self, id: JobId) {
         let mut after = Vec::new();
