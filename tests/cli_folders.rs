@@ -251,3 +251,20 @@ fn links_lead_to_the_folder_itself_and_a_link_to_nothing_is_refused() {
     let line = sextans(folder.path(), &["run", "counting.simulate", "--out", "dangling"]).refused();
     assert_eq!(line, "dangling: is a link to nothing; remove it or give another folder to --out");
 }
+
+#[test]
+fn a_run_feeds_another_without_the_command_line_too() {
+    // As the window does it: the request names a run folder.
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    execute(&TASKS[0], &json!({}), &at("sim"), false, &Board::new(), &Hooks::NONE).unwrap();
+    let request = json!({"image": at("sim")});
+    let result = execute(&TASKS[1], &request, &at("fit"), false, &Board::new(), &Hooks::NONE).unwrap();
+    assert_eq!(result.record.request["image"], at("sim").join("image.fits").to_str().unwrap());
+    assert_eq!(result.record.inputs[0].role, "image");
+    // An input that is not there stops the run before anything is written.
+    let error =
+        execute(&TASKS[1], &json!({"image": "absent"}), &at("no"), false, &Board::new(), &Hooks::NONE).unwrap_err();
+    assert!(error.is_usage(), "{error}");
+    assert_eq!(names(folder.path()), ["fit", "sim"]);
+}

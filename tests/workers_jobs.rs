@@ -192,7 +192,7 @@ fn a_short_job_that_the_user_paused_does_not_hold_the_long_lane_up() {
     assert_eq!(state(&jobs, waiting.id()), JobState::Queued);
     jobs.pause(short.id());
     assert_eq!(state(&jobs, short.id()), JobState::Paused);
-    waiting.wait().unwrap();
+    waiting.wait_timeout(DEADLINE).expect("the long job was held up").unwrap();
     jobs.resume(short.id());
     let seen = count.load(Ordering::Relaxed);
     wait_until("the short job goes on", || count.load(Ordering::Relaxed) > seen);
