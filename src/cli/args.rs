@@ -71,7 +71,7 @@ pub(super) struct InfoArguments {
     #[arg(long, value_name = "N")]
     pub(super) hdu: Option<usize>,
     /// Value and world coordinates at a pixel, counted from 1 as FITS does
-    #[arg(long, value_name = "X,Y[,Z]", value_parser = pixel)]
+    #[arg(long, value_name = "X,Y[,Z]", value_parser = pixel, allow_hyphen_values = true)]
     pub(super) pixel: Option<Pixel>,
 }
 
