@@ -21,12 +21,18 @@ fn main() {
             }
         }
     }
+    // A record must not name a commit that is not what was built. These are compiled anew after a change in any case.
+    let sources = ["src", "Cargo.toml", "Cargo.lock", "build.rs"];
+    for source in sources {
+        println!("cargo::rerun-if-changed={source}");
+    }
+    let changed = git(&root, &[&["status", "--porcelain", "--"], &sources[..]].concat()).is_some();
     if let Some(commit) = git(&root, &["rev-parse", "--short=12", "HEAD"]) {
-        println!("cargo::rustc-env=SEXTANS_COMMIT={commit}");
+        println!("cargo::rustc-env=SEXTANS_COMMIT={commit}{}", if changed { "-changed" } else { "" });
     }
 }
 
-/// What git prints, trimmed; `None` if there is no git or it fails.
+/// What git prints, trimmed; `None` if there is no git, or it fails, or prints nothing.
 fn git(root: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

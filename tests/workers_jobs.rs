@@ -108,8 +108,8 @@ fn a_panicking_job_fails_alone_with_its_message() {
     let (long, count) = submit_endless(&jobs, Lane::Long);
     let before = jobs.submit("before", Lane::Short, no_wake(), |_| Ok(1));
     let bad = jobs.submit("bad", Lane::Short, no_wake(), |_| -> Result<u8, TaskError> {
-        let missing: Option<u8> = None;
-        Ok(missing.expect("the seventh value"))
+        let values: Vec<u8> = (0..6).collect();
+        Ok(*values.get(6).expect("the seventh value"))
     });
     let after = jobs.submit("after", Lane::Short, no_wake(), |_| Ok(2));
     let bad_id = bad.id();
@@ -192,7 +192,7 @@ fn a_short_job_that_the_user_paused_does_not_hold_the_long_lane_up() {
     assert_eq!(state(&jobs, waiting.id()), JobState::Queued);
     jobs.pause(short.id());
     assert_eq!(state(&jobs, short.id()), JobState::Paused);
-    waiting.wait().unwrap();
+    waiting.wait_timeout(DEADLINE).expect("the long job was held up").unwrap();
     jobs.resume(short.id());
     let seen = count.load(Ordering::Relaxed);
     wait_until("the short job goes on", || count.load(Ordering::Relaxed) > seen);

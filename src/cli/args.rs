@@ -16,15 +16,24 @@ pub(super) struct Arguments {
     /// Files to open in the window: FITS, sessions, run folders, or a PNG that carries a record
     pub(super) files: Vec<PathBuf>,
     /// Folder with weights and other resources, looked in before $SEXTANS_RESOURCES and the usual places
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", display_order = 900)]
     pub(super) resources: Option<PathBuf>,
     /// Threads for parallel loops [default: one a core; with the window one less]
-    #[arg(long, global = true, value_name = "N", value_parser = threads)]
+    #[arg(long, global = true, value_name = "N", value_parser = threads, display_order = 901)]
     pub(super) threads: Option<usize>,
     /// What to do; without it the window opens.
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }
+
+/// What `sextans run --help` ends with.
+const RUN_HELP: &str = "\
+Examples:
+  sextans run lens_reconstruction.simulate --set seed=7 --out sim
+  sextans run lens_reconstruction.fit --input image=sim --out fit
+  sextans run --repeat fit --verify --out again
+
+Order of precedence: defaults, --request, --set, --input. A run is written beside --out and gets its name when it is whole.";
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
@@ -44,6 +53,7 @@ pub(super) enum Command {
         json: bool,
     },
     /// Run a task into a folder, or repeat a run from its record
+    #[command(after_help = RUN_HELP)]
     Run(RunArguments),
     /// Draw the window into a PNG, without a display
     Render(RenderArguments),
@@ -61,7 +71,7 @@ pub(super) struct InfoArguments {
     #[arg(long, value_name = "N")]
     pub(super) hdu: Option<usize>,
     /// Value and world coordinates at a pixel, counted from 1 as FITS does
-    #[arg(long, value_name = "X,Y[,Z]", value_parser = pixel)]
+    #[arg(long, value_name = "X,Y[,Z]", value_parser = pixel, allow_hyphen_values = true)]
     pub(super) pixel: Option<Pixel>,
 }
 
@@ -77,17 +87,17 @@ pub(super) struct RunArguments {
     /// Request as a JSON file, or a record; --set and --input change it further
     #[arg(long, value_name = "FILE", conflicts_with = "repeat")]
     pub(super) request: Option<PathBuf>,
-    /// One parameter
+    /// One parameter; may be given several times
     #[arg(long, value_name = "KEY=VALUE", conflicts_with = "repeat", value_parser = assignment)]
     pub(super) set: Vec<(String, String)>,
-    /// One input: a file, file.fits[EXT], or a run folder
+    /// One input: a file, file.fits[EXT], or a run folder; may be given several times
     #[arg(long, value_name = "ROLE=FILE", conflicts_with = "repeat", value_parser = assignment)]
     pub(super) input: Vec<(String, String)>,
     /// Repeat the run that this folder or record.json describes
     #[arg(long, value_name = "DIR|record.json", conflicts_with = "task")]
     pub(super) repeat: Option<PathBuf>,
     /// After repeating, compare with the old run; status 1 unless equal to the bit
-    #[arg(long, requires = "repeat")]
+    #[arg(long, requires = "repeat", conflicts_with = "task")]
     pub(super) verify: bool,
     /// Folder for the result: absent or empty
     #[arg(long, value_name = "DIR")]

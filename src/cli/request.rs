@@ -18,13 +18,13 @@ pub(super) fn task(name: &str, faces: &Faces) -> Result<&'static TaskEntry, CliE
     })
 }
 
-/// The name most like `name`, if one is near.
+/// The name most like `name`, if one is near: by common letters, or (for short words) by the number of slips.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|k| (strsim::jaro_winkler(name, k), k))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .filter(|(score, _)| *score > 0.72)
-        .map(|(_, k)| k)
+    let likeness = |k: &str| {
+        let (letters, slips) = (strsim::jaro_winkler(name, k), strsim::normalized_damerau_levenshtein(name, k));
+        (letters > 0.72 || slips > 0.6).then_some(letters.max(slips))
+    };
+    known.filter_map(|k| Some((likeness(k)?, k))).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k)
 }
 
 /// Defaults < `--request` < `--set` < `--input`, checked, complete, with input paths that can be read.
@@ -113,5 +113,6 @@ mod tests {
         let known = ["lens_reconstruction.fit", "line_ratios.fit"];
         assert_eq!(nearest("lens_reconstuction.fit", known.into_iter()), Some("lens_reconstruction.fit"));
         assert_eq!(nearest("zzz", known.into_iter()), None);
+        assert_eq!(nearest("rnu", ["list", "run"].into_iter()), Some("run"));
     }
 }

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use super::record::{RECORD_NAME, Record};
 use crate::tasks::TaskError;
 
+/// Ending of an old run that is being replaced.
+const OLD: &str = ".old";
+
 /// What stands at the place where a run is to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -29,6 +32,10 @@ pub enum Place {
 pub fn check(out: &Path, overwrite: bool) -> Result<Place, TaskError> {
     let kind = match fs::metadata(out) {
         Ok(kind) => kind,
+        // A link to nothing could not be renamed onto.
+        Err(e) if e.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(out).is_ok() => {
+            return Err(TaskError::file(out, "is a link to nothing; remove it or give another folder to --out"));
+        }
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Place::Absent),
         Err(e) => return Err(TaskError::file(out, format!("cannot be used as the output folder ({e})"))),
     };
@@ -80,8 +87,13 @@ impl Part {
             return Err(TaskError::file(out, "is no place for a run; give a folder with a name"));
         };
         fs::create_dir_all(parent).map_err(|e| fail("its parent folder cannot be made", &e))?;
-        remove_leftovers(parent, name);
+        if let Some(name) = name.to_str() {
+            remove_leftovers(parent, Some(name));
+            // An old run may have come back.
+            check(out, overwrite)?;
+        }
         let path = parent.join(part_name(name));
+        let goal = parent.join(name); // without a slash at the end
         fs::create_dir(&path).map_err(|e| match e.kind() {
             io::ErrorKind::AlreadyExists => TaskError::file(out, "another run of this program is writing to it now"),
             _ => fail("cannot be written", &e),
@@ -117,19 +129,22 @@ impl Part {
     pub fn commit(mut self, record: &Record) -> Result<PathBuf, TaskError> {
         for name in &record.files {
             let file = self.path.join(name);
-            File::open(&file)
-                .and_then(|f| f.sync_all())
+            // Some systems sync only through a handle that may write.
+            let open = File::options().write(true).open(&file);
+            open.and_then(|f| f.sync_all())
                 .map_err(|e| TaskError::Failed(format!("{}: was not written ({e})", file.display())))?;
         }
         self.write(RECORD_NAME, record.to_json()?.as_bytes())?;
         sync_folder(&self.path);
-        let Ok(place) = check(&self.goal, self.overwrite) else { return Err(self.evade()) };
-        let moved = match place {
-            Place::Absent => fs::rename(&self.path, &self.goal),
-            Place::Empty => fs::remove_dir(&self.goal).and_then(|()| fs::rename(&self.path, &self.goal)),
-            Place::Run => replace(&self.path, &self.goal),
+        let moved = match check(&self.goal, self.overwrite) {
+            Err(_) => return Err(self.evade("was taken meanwhile")),
+            Ok(Place::Absent) => fs::rename(&self.path, &self.goal),
+            Ok(Place::Empty) => fs::remove_dir(&self.goal).and_then(|()| fs::rename(&self.path, &self.goal)),
+            Ok(Place::Run) => replace(&self.path, &self.goal),
         };
-        moved.map_err(|e| TaskError::Failed(format!("{}: cannot be put in place ({e})", self.goal.display())))?;
+        if let Err(error) = moved {
+            return Err(self.evade(&format!("cannot be written ({error})")));
+        }
         self.finished = true;
         if let Some(parent) = self.goal.parent() {
             sync_folder(parent);
@@ -139,8 +154,8 @@ impl Part {
 }
 
 impl Part {
-    /// The goal was taken while the run went on: hours of work are not thrown away for that.
-    fn evade(&mut self) -> TaskError {
+    /// The run is finished but cannot have its name: hours of work are not thrown away for that.
+    fn evade(&mut self, why: &str) -> TaskError {
         let goal = self.goal.display();
         for number in 2..1000 {
             let mut beside = self.goal.as_os_str().to_owned();
@@ -154,7 +169,7 @@ impl Part {
                 ));
             }
         }
-        TaskError::Failed(format!("{goal}: was taken meanwhile, and the run could not be put beside it"))
+        TaskError::Failed(format!("{goal}: {why}, and the run could not be put beside it"))
     }
 }
 
@@ -177,8 +192,13 @@ fn replace(part: &Path, goal: &Path) -> io::Result<()> {
         }
         // Some file systems cannot exchange.
     }
+    replace_in_two_steps(part, goal)
+}
+
+/// Moves the old run aside first. Killed between the two steps, [`remove_leftovers`] puts it back.
+fn replace_in_two_steps(part: &Path, goal: &Path) -> io::Result<()> {
     let mut aside = part.as_os_str().to_owned();
-    aside.push(".old");
+    aside.push(OLD);
     let aside = PathBuf::from(aside);
     fs::rename(goal, &aside)?;
     if let Err(error) = fs::rename(part, goal) {
@@ -200,16 +220,23 @@ fn part_name(name: &std::ffi::OsStr) -> OsString {
     part
 }
 
-/// Removes `NAME.part-PID` of processes that are gone. A part is alive while its folder is locked, whatever machine or container the process runs in.
-fn remove_leftovers(parent: &Path, name: &std::ffi::OsStr) {
-    let Some(name) = name.to_str() else { return };
-    let start = format!("{name}.part-");
+/// Removes `NAME.part-PID` (of one name, or of all) whose process is gone.
+/// A part is alive while its folder is locked, whatever machine or container the process runs in.
+pub(super) fn remove_leftovers(parent: &Path, name: Option<&str>) {
     let Ok(inside) = fs::read_dir(parent) else { return };
     for entry in inside.flatten() {
         let found = entry.file_name();
-        let Some(rest) = found.to_str().and_then(|f| f.strip_prefix(&start)) else { continue };
-        let Ok(process) = rest.strip_suffix(".old").unwrap_or(rest).parse::<u32>() else { continue };
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && is_abandoned(&entry.path(), process) {
+        let Some((whose, rest)) = found.to_str().and_then(|f| f.rsplit_once(".part-")) else { continue };
+        let Ok(process) = rest.strip_suffix(OLD).unwrap_or(rest).parse::<u32>() else { continue };
+        let meant = name.is_none_or(|name| name == whose);
+        if !meant || !entry.file_type().is_ok_and(|kind| kind.is_dir()) || !is_abandoned(&entry.path(), process) {
+            continue;
+        }
+        let goal = parent.join(whose);
+        if rest.ends_with(OLD) && !goal.exists() {
+            // Should this fail, the folder stays for the next run to try again.
+            fs::rename(entry.path(), goal).ok();
+        } else {
             remove_quietly(&entry.path());
         }
     }
@@ -246,5 +273,49 @@ fn lock_folder(_folder: &Path) -> io::Result<Option<File>> {
 fn sync_folder(folder: &Path) {
     if cfg!(unix) {
         File::open(folder).and_then(|f| f.sync_all()).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(folder: &Path, seed: u64) {
+        fs::create_dir(folder).unwrap();
+        let record = Record::begin("test.run", serde_json::json!({}), seed);
+        fs::write(folder.join(RECORD_NAME), record.to_json().unwrap()).unwrap();
+    }
+
+    fn seed(folder: &Path) -> u64 {
+        Record::read(folder).unwrap().seed
+    }
+
+    #[test]
+    fn both_ways_of_replacing_leave_the_new_run_and_nothing_else() {
+        for way in [replace, replace_in_two_steps] {
+            let base = tempfile::tempdir().unwrap();
+            let (part, goal) = (base.path().join("run.part-1"), base.path().join("run"));
+            run(&goal, 1);
+            run(&part, 2);
+            way(&part, &goal).unwrap();
+            assert_eq!(seed(&goal), 2);
+            assert_eq!(fs::read_dir(base.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn an_old_run_is_put_back_when_its_replacement_was_killed_between_the_steps() {
+        let base = tempfile::tempdir().unwrap();
+        let at = |name: &str| base.path().join(name);
+        run(&at("run.part-4194305.old"), 1);
+        run(&at("run.part-4194305"), 2);
+        check(&at("run"), false).unwrap();
+        let part = Part::create(&at("run"), true).unwrap();
+        assert_eq!(seed(&at("run")), 1, "a finished run is never lost");
+        assert!(!at("run.part-4194305").exists() && !at("run.part-4194305.old").exists());
+        drop(part);
+        assert_eq!(fs::read_dir(base.path()).unwrap().count(), 1);
+        // Without leave to replace it, the run that came back is respected.
+        assert!(Part::create(&at("run"), false).is_err());
     }
 }

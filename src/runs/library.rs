@@ -1,9 +1,12 @@
 //! The window's own runs: folders under the user's data directory.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use super::folder::remove_leftovers;
 use super::record::{Record, utc};
 use crate::tasks::TaskError;
 
@@ -45,18 +48,30 @@ impl Library {
         &self.folder
     }
 
-    /// A path for a new run of `task` that no finished or unfinished run has: `TASK-20261120-055016`, with a number if need be.
+    /// Removes what runs left that were killed on the way.
+    pub fn remove_leftovers(&self) {
+        remove_leftovers(&self.folder, None);
+    }
+
+    /// A path for a new run of `task`: `TASK-20261120-055016`, with a number if need be.
+    /// It belongs to no finished and no unfinished run, and is given only once.
     pub fn new_run(&self, task: &str) -> PathBuf {
+        /// Names given by this process, whose runs may not have begun yet.
+        static GIVEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
         let time = utc(SystemTime::now()).replace(['-', ':', 'Z'], "").replace('T', "-");
-        let taken: Vec<String> = names(&self.folder);
+        let taken = names(&self.folder);
         let is_taken = |name: &str| taken.iter().any(|t| t == name || t.starts_with(&format!("{name}.part-")));
+        // A set is whole after every statement, so a holder that panicked left it in order.
+        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
         let mut name = format!("{task}-{time}");
         let mut number = 1;
-        while is_taken(&name) {
+        while is_taken(&name) || given.contains(&self.folder.join(&name)) {
             number += 1;
             name = format!("{task}-{time}-{number}");
         }
-        self.folder.join(name)
+        let path = self.folder.join(name);
+        given.insert(path.clone());
+        path
     }
 
     /// Every finished run, newest first. Folders that are not runs of ours are passed over.

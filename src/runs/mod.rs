@@ -3,6 +3,7 @@
 //! A run folder holds the products of a task, `panel.png`, and `record.json` ([`Record`]), which says everything needed to do it again.
 //! [`execute`] is the one way to run a task into a folder: the command line and the window both call it.
 
+pub mod cost;
 pub mod folder;
 pub mod inputs;
 pub mod library;

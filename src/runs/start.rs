@@ -10,7 +10,7 @@ use super::folder::Part;
 use super::inputs;
 use super::record::{Record, WeightFile, fingerprint, version_line};
 use crate::tasks::{AnyOutcome, Board, Progress, Provenance, TaskEntry, TaskError};
-use crate::workers::machine;
+use crate::workers::{contain, machine};
 
 /// Name of the picture of the finished panel.
 pub const PANEL_NAME: &str = "panel.png";
@@ -41,6 +41,8 @@ pub struct RunResult {
     pub record: Record,
     /// The run folder, absolute.
     pub folder: PathBuf,
+    /// What went wrong beside the run itself, one line each.
+    pub notes: Vec<String>,
 }
 
 /// Runs `request` and writes the run folder `out` (see [`super::folder::check`] for what may stand there).
@@ -86,7 +88,14 @@ pub fn execute(
     record.files = outcome.save(part.path(), &provenance)?;
     // The picture carries the record, and the record names the picture: name it first.
     record.files.push(PANEL_NAME.into());
-    match (hooks.picture)(entry, &request, &outcome, &record.to_json()?) {
+    let text = record.to_json()?;
+    let mut notes = Vec::new();
+    // A fault in the drawing must not cost the result of the run.
+    let picture = contain(|| (hooks.picture)(entry, &request, &outcome, &text)).unwrap_or_else(|message| {
+        notes.push(format!("{PANEL_NAME} was not drawn: {message}"));
+        None
+    });
+    match picture {
         Some(png) => part.write(PANEL_NAME, &png)?,
         None => drop(record.files.pop()),
     }
@@ -94,5 +103,5 @@ pub fn execute(
     let folder = part.commit(&record)?;
     progress.fraction(1.0);
     progress.phase("done");
-    Ok(RunResult { outcome, record, folder })
+    Ok(RunResult { outcome, record, folder, notes })
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::record::Record;
 use super::start::PANEL_NAME;
 use crate::tasks::TaskError;
@@ -106,7 +108,7 @@ impl Verification {
     }
 }
 
-/// Compares two run folders: FITS pixel by pixel, ECSV number by number, other products byte by byte, and the metrics.
+/// Compares two run folders: FITS pixel by pixel, ECSV and JSON number by number, other products byte by byte, and the metrics.
 /// Left out are the panel (it carries the record) and every metric whose name says that it is a time (`seconds`, `..._seconds`, `..._per_second`).
 ///
 /// # Errors
@@ -146,6 +148,12 @@ fn compare_file(
         let read =
             |file: &Path| fs::read_to_string(file).map_err(|e| TaskError::file(file, format!("cannot be read ({e})")));
         compare_tables(&read(&a)?, &read(&b)?, &mut difference);
+    } else if is(&[".json"]) {
+        let read = |file: &Path| {
+            let text = fs::read(file).map_err(|e| TaskError::file(file, format!("cannot be read ({e})")))?;
+            serde_json::from_slice(&text).map_err(|e| TaskError::file(file, format!("is not JSON ({e})")))
+        };
+        compare_json("", &read(&a)?, &read(&b)?, &mut difference);
     } else {
         let read = |file: &Path| fs::read(file).map_err(|e| TaskError::file(file, format!("cannot be read ({e})")));
         if read(&a)? != read(&b)? {
@@ -219,9 +227,50 @@ fn cells(line: &str, separator: char) -> Vec<String> {
     cells
 }
 
+/// Number by number; what tells the time, the machine or the program is passed over.
+fn compare_json(path: &str, a: &Value, b: &Value, difference: &mut Difference) {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            for (key, inner) in a.iter().filter(|(key, _)| !is_circumstance(key)) {
+                match b.get(key) {
+                    Some(other) => compare_json(&format!("{path}/{key}"), inner, other, difference),
+                    None => difference.differs(format!("{path}/{key} is only in the first run")),
+                }
+            }
+            if let Some(key) = b.keys().find(|key| !is_circumstance(key) && !a.contains_key(*key)) {
+                difference.differs(format!("{path}/{key} is only in the second run"));
+            }
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            if a.len() != b.len() {
+                difference.differs(format!("{path}: {} values against {}", a.len(), b.len()));
+            }
+            for (i, (a, b)) in a.iter().zip(b).enumerate() {
+                compare_json(&format!("{path}/{i}"), a, b, difference);
+            }
+        }
+        _ => match (a.as_f64(), b.as_f64()) {
+            (Some(a), Some(b)) => difference.number(a, b),
+            _ if a == b => {}
+            _ => difference.differs(format!("{path}: {a} against {b}")),
+        },
+    }
+}
+
+/// A name that tells a time.
+fn is_time(name: &str) -> bool {
+    name.split('_').any(|word| matches!(word, "seconds" | "second"))
+}
+
+/// A name that tells when, where or by what something was made.
+fn is_circumstance(name: &str) -> bool {
+    const WORDS: [&str; 10] =
+        ["time", "date", "started", "made", "machine", "cpu", "threads", "version", "commit", "device"];
+    is_time(name) || name.split('_').any(|word| WORDS.contains(&word))
+}
+
 fn compare_metrics(a: &Record, b: &Record) -> Difference {
     let mut difference = Difference { name: "metrics".into(), ..Difference::default() };
-    let is_time = |name: &str| name.split('_').any(|word| matches!(word, "seconds" | "second"));
     for (name, value) in a.metrics.iter().filter(|(name, _)| !is_time(name)) {
         match b.metrics.get(name) {
             Some(other) => difference.number(*value, *other),
@@ -256,6 +305,21 @@ mod tests {
         assert_eq!(table("x,y\n1,2\n", "x,y\n1,4\n").relative, 0.5);
         assert_eq!(table("x,y\n1,\n", "x,y\n1,z\n").mismatch, "row 1:  against z");
         assert_eq!(table("x\n1\n", "x\n1\n2\n").mismatch, "1 rows against 2");
+    }
+
+    #[test]
+    fn json_is_compared_without_its_circumstances() {
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        let compare = |a: &str, b: &str| {
+            let mut difference = Difference::default();
+            compare_json("", &json(a), &json(b), &mut difference);
+            difference
+        };
+        let card = r#"{"loss": [1.0, 0.5], "machine": "a", "train_seconds": 3, "steps": 10}"#;
+        assert!(compare(card, r#"{"loss": [1.0, 0.5], "machine": "b", "train_seconds": 4, "steps": 10}"#).is_zero());
+        assert_eq!(compare(card, r#"{"loss": [1.0, 0.25], "steps": 10}"#).relative, 0.5);
+        assert_eq!(compare(card, r#"{"loss": [1.0], "steps": 10}"#).mismatch, "/loss: 2 values against 1");
+        assert_eq!(compare(card, r#"{"loss": [1.0, 0.5]}"#).mismatch, "/steps is only in the first run");
     }
 
     #[test]

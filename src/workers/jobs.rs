@@ -1,10 +1,11 @@
 //! Jobs: what a user starts and waits for. Two lanes, each one job at a time, each job on a thread of its own.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::handle::{Job, ResultSlot};
 use super::{STACK_BYTES, Wake, contain, lock, machine};
 use crate::tasks::{Board, Cancel, Lane, Snapshot, TaskError};
 
@@ -239,7 +240,7 @@ impl Jobs {
             (id, pump(&self.shared, &mut state))
         };
         run_all(after);
-        Job { id, board, slot }
+        Job::new(id, board, slot)
     }
 
     /// Every job that has not been cleared, in the order of submission.
@@ -247,6 +248,11 @@ impl Jobs {
         let state = lock(&self.shared.state);
         let short_active = state.short_active();
         state.entries.iter().map(|e| e.row(short_active)).collect()
+    }
+
+    /// True if no job waits or runs.
+    pub fn is_idle(&self) -> bool {
+        lock(&self.shared.state).entries.iter().all(|e| matches!(e.phase, Phase::Finished(_)))
     }
 
     /// Cancels a job: a queued one is finished at once, a running one at its next check.
@@ -419,93 +425,4 @@ fn run_job(shared: &Arc<Shared>, id: JobId, board: &Arc<Board>, wake: &Wake, wor
     // Before the last wake, so that whoever is woken sees the thread gone.
     shared.live.fetch_sub(1, Ordering::AcqRel);
     wake();
-}
-
-enum Held<T> {
-    Waiting,
-    Here(Result<T, TaskError>),
-    Taken,
-}
-
-struct ResultSlot<T> {
-    held: Mutex<Held<T>>,
-    arrived: Condvar,
-}
-
-impl<T> Default for ResultSlot<T> {
-    fn default() -> Self {
-        Self { held: Mutex::new(Held::Waiting), arrived: Condvar::new() }
-    }
-}
-
-impl<T> ResultSlot<T> {
-    fn put(&self, result: Result<T, TaskError>) {
-        *lock(&self.held) = Held::Here(result);
-        self.arrived.notify_all();
-    }
-
-    fn take(held: &mut Held<T>) -> Option<Result<T, TaskError>> {
-        if matches!(held, Held::Waiting) {
-            return None;
-        }
-        match std::mem::replace(held, Held::Taken) {
-            Held::Here(result) => Some(result),
-            Held::Waiting | Held::Taken => None,
-        }
-    }
-}
-
-/// Handle to a job's result. Dropping it leaves the job alone.
-pub struct Job<T> {
-    id: JobId,
-    board: Arc<Board>,
-    slot: Arc<ResultSlot<T>>,
-}
-
-impl<T> std::fmt::Debug for Job<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Job").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-impl<T> Job<T> {
-    /// Its number.
-    pub fn id(&self) -> JobId {
-        self.id
-    }
-
-    /// What it reports.
-    pub fn board(&self) -> &Arc<Board> {
-        &self.board
-    }
-
-    /// True once there is a result, taken or not.
-    pub fn is_finished(&self) -> bool {
-        !matches!(*lock(&self.slot.held), Held::Waiting)
-    }
-
-    /// The result, if it is there and was not taken before. Never waits.
-    pub fn take(&self) -> Option<Result<T, TaskError>> {
-        ResultSlot::take(&mut lock(&self.slot.held))
-    }
-
-    /// Waits at most `timeout` for the result; `None` if it is not there then (or was taken).
-    pub fn wait_timeout(&self, timeout: Duration) -> Option<Result<T, TaskError>> {
-        let held = lock(&self.slot.held);
-        let waited = self.slot.arrived.wait_timeout_while(held, timeout, |h| matches!(h, Held::Waiting));
-        let (mut held, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        ResultSlot::take(&mut held)
-    }
-
-    /// Waits for the result.
-    ///
-    /// # Errors
-    /// The error of the job; [`TaskError::Failed`] if the result was taken before.
-    pub fn wait(self) -> Result<T, TaskError> {
-        let held = lock(&self.slot.held);
-        let waited = self.slot.arrived.wait_while(held, |h| matches!(h, Held::Waiting));
-        let mut held = waited.unwrap_or_else(PoisonError::into_inner);
-        ResultSlot::take(&mut held)
-            .unwrap_or_else(|| Err(TaskError::Failed("the result of this job was taken before".into())))
-    }
 }

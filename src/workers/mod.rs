@@ -4,12 +4,14 @@
 //! [`Queries`] computes what a picture needs (histograms, spectra, tiles): memoised, newest request first, never behind a job.
 //! Parallel loops inside either use rayon; [`init_threads`] sizes the pool once.
 
+mod handle;
 pub mod jobs;
 pub mod machine;
 mod panics;
 pub mod queries;
 
-pub use jobs::{Job, JobId, JobRow, JobState, Jobs};
+pub use handle::Job;
+pub use jobs::{JobId, JobRow, JobState, Jobs};
 pub use panics::{contain, quiet_panics};
 pub use queries::{Answer, Counts, Key, Queries, Slot, Weigh};
 
