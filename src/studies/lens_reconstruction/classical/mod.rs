@@ -26,7 +26,7 @@ use super::imaging::{ForwardModel, Sampling};
 use super::scene::{AMPLITUDE, Layout, Scene};
 use super::{LensError, Observation};
 use crate::numerics::levenberg_marquardt::{Fit, Options, Stop, fit};
-use crate::studies::lens_models::{LENS_PARAMETERS, SERSIC_PARAMETERS};
+use crate::studies::lens_models::{LENS_PARAMETERS, SERSIC_PARAMETERS, Sersic};
 use problem::SceneProblem;
 
 /// How to fit.
@@ -226,16 +226,19 @@ impl Bounds {
     fn new(geometry: &Geometry, layout: Layout, pixel: f64) -> Self {
         let [x, y] = geometry.centre;
         let r = geometry.radius;
+        // Mass lies near light, and all light of a galaxy has one centre but for a little lopsidedness.
+        let centre = if layout.lights > 0 { (0.12 * r).max(2.0 * pixel) } else { 0.3 * r };
+        let light = (0.05 * r).max(pixel);
         let lens: [(f64, f64); LENS_PARAMETERS] = [
             (0.5 * pixel, 1.5 * r),
             (-0.5, 0.5),
             (-0.5, 0.5),
-            (x - 0.25 * r, x + 0.25 * r),
-            (y - 0.25 * r, y + 0.25 * r),
+            (x - centre, x + centre),
+            (y - centre, y + centre),
             (-0.4, 0.4),
             (-0.4, 0.4),
         ];
-        let component = |near: f64, size: f64| -> [(f64, f64); SERSIC_PARAMETERS] {
+        let component = |near: f64, size: f64, least_index: f64| -> [(f64, f64); SERSIC_PARAMETERS] {
             [
                 (0.0, f64::INFINITY),
                 (x - near, x + near),
@@ -243,15 +246,15 @@ impl Bounds {
                 (0.1 * pixel, size),
                 (-0.6, 0.6),
                 (-0.6, 0.6),
-                (0.3, 8.0),
+                (least_index, 8.0),
             ]
         };
         let mut all = lens.to_vec();
         for _ in 0..layout.sources {
-            all.extend(component(1.5 * r, 2.0 * r));
+            all.extend(component(1.5 * r, 2.0 * r, 0.3));
         }
         for _ in 0..layout.lights {
-            all.extend(component(0.25 * r, 6.0 * r));
+            all.extend(component(light, 6.0 * r, 0.5));
         }
         all.push((f64::NEG_INFINITY, f64::INFINITY));
         Self { lower: all.iter().map(|b| b.0).collect(), upper: all.iter().map(|b| b.1).collect() }
@@ -299,13 +302,12 @@ pub fn fit_parametric(
     let light = light::guess(observation, &geometry, &mut run)?;
     // From here on the lens is where its light is.
     let lights = Layout { sources: 0, lights: settings.lens_light_components };
-    let brightest = (0..lights.lights).max_by(|&a, &b| {
-        let flux = |k: usize| {
-            Scene::from_parameters(lights, &light.parameters).lens_light.get(k).map_or(0.0, |s| s.total_flux())
-        };
-        flux(a).total_cmp(&flux(b))
+    let peak = Scene::from_parameters(lights, &light.parameters).lens_light.into_iter().max_by(|a, b| {
+        // A faint wide component may lean to one side; the one that is brightest within a pixel marks the centre.
+        let brightness = |s: &Sersic| s.prepare().brightness_and_steepness(observation.pixel_scale_arcsec).0;
+        brightness(a).total_cmp(&brightness(b))
     });
-    let centre = brightest.map_or(geometry.centre, |k| [1, 2].map(|i| light.parameters[lights.light(k) + i]));
+    let centre = peak.map_or(geometry.centre, |s| [s.x_arcsec, s.y_arcsec]);
     let geometry = Geometry { centre, ..geometry };
     let (candidates, starts) = search::search(observation, &geometry, &light.values, &mut run)?;
     let mut best: Option<Joint> = None;

@@ -4,6 +4,7 @@ use ndarray::Array2;
 
 use crate::numerics::levenberg_marquardt::{LeastSquares, NormalEquations, dot};
 use crate::numerics::linear::non_negative_least_squares;
+use crate::studies::lens_models::LENS_PARAMETERS;
 use crate::studies::lens_reconstruction::imaging::ForwardModel;
 use crate::studies::lens_reconstruction::scene::Layout;
 
@@ -45,7 +46,12 @@ impl<'a> SceneProblem<'a> {
         let layout = model.layout();
         let amplitudes: Vec<usize> = layout.linear().take(layout.components()).collect();
         let places = (0..layout.len())
-            .filter(|i| if *i == layout.sky() { fit_sky } else { free(*i) || amplitudes.contains(i) })
+            .filter(|&i| match i {
+                _ if i == layout.sky() => fit_sky,
+                // A lens without sources changes nothing.
+                _ if i < LENS_PARAMETERS && layout.sources == 0 => false,
+                _ => free(i) || amplitudes.contains(&i),
+            })
             .collect();
         let pixels = model.pixels();
         Self {
