@@ -59,7 +59,7 @@ pub(super) fn guess(observation: &Observation, geometry: &Geometry, run: &mut Ru
         model.adapt(&parameters);
         let scaled = |values: &[f64]| values.iter().zip(&trust).map(|(v, t)| v * t).collect::<Vec<_>>();
         model.set_target_and_weight(&scaled(&target), &scaled(&weight));
-        let mut problem = SceneProblem::new(&mut model, &mut run.calls, &parameters, |_| true, run.settings.fit_sky);
+        let mut problem = SceneProblem::new(&mut model, &mut run.calls, &parameters, |_| true, run.sky);
         let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec);
         let options = bounds.options(&problem, STEPS, 1e-5);
         let start = problem.start();
@@ -132,7 +132,7 @@ pub(super) fn null(
     let sampling = Sampling { per_pixel_side: run.settings.supersampling, adaptive: true };
     let mut model = ForwardModel::new(observation, layout, sampling)?;
     model.adapt(start);
-    let mut problem = SceneProblem::new(&mut model, &mut run.calls, start, |_| true, run.settings.fit_sky);
+    let mut problem = SceneProblem::new(&mut model, &mut run.calls, start, |_| true, run.sky);
     let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec);
     let options = bounds.options(&problem, run.settings.max_steps.min(60), 1e-5);
     let start = problem.start();
@@ -161,7 +161,12 @@ mod tests {
         let geometry = Geometry::of(&observation, true);
         let settings = FitSettings { lens_light_components: 1, ..FitSettings::default() };
         let mut callback = |_: &crate::studies::lens_reconstruction::classical::FitStep| ControlFlow::Continue(());
-        let mut run = Run { settings: &settings, callback: &mut callback, calls: Default::default() };
+        let mut run = Run {
+            settings: &settings,
+            callback: &mut callback,
+            calls: Default::default(),
+            sky: super::super::problem::Sky::Fitted(None),
+        };
         let guess = guess(&observation, &geometry, &mut run).unwrap();
         let truth: f64 =
             simulation.lens_light.indexed_iter().filter(|(p, _)| observation.mask[*p]).map(|(_, v)| v).sum();

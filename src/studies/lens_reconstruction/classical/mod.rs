@@ -27,7 +27,7 @@ use super::scene::{AMPLITUDE, Layout, Scene};
 use super::{LensError, Observation};
 use crate::numerics::levenberg_marquardt::{Fit, Options, Stop, fit};
 use crate::studies::lens_models::{LENS_PARAMETERS, SERSIC_PARAMETERS, Sersic};
-use problem::SceneProblem;
+use problem::{SceneProblem, Sky};
 
 /// How to fit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,7 +45,7 @@ pub struct FitSettings {
     /// Samples along the side of a pixel, at least; steep parts get more.
     #[schemars(range(min = 1, max = 4))]
     pub supersampling: usize,
-    /// Fit a constant background too.
+    /// Fit a constant background too. Without it the data must have none.
     pub fit_sky: bool,
     /// Most trial steps of each part of the joint fit.
     #[schemars(range(min = 5, max = 5000))]
@@ -140,6 +140,7 @@ struct Run<'a, 'b> {
     settings: &'a FitSettings,
     callback: &'a mut Callback<'b>,
     calls: Calls,
+    sky: Sky,
 }
 
 fn report(
@@ -298,7 +299,14 @@ pub fn fit_parametric(
 ) -> Result<ParametricFit, LensError> {
     check(observation, settings)?;
     let geometry = Geometry::of(observation, settings.lens_light_components > 0);
-    let mut run = Run { settings, callback, calls: Calls::default() };
+    let sky = if settings.fit_sky {
+        // In a small mask a wide galaxy and the sky look alike; the far sky, where there is any, tells them apart.
+        // It is trusted to one sigma of a pixel, not to that of its mean: sky is rarely flat.
+        Sky::Fitted(result::far_sky(observation, geometry.centre).map(|sky| (sky.median, sky.pixel_sigma)))
+    } else {
+        Sky::Held
+    };
+    let mut run = Run { settings, callback, calls: Calls::default(), sky };
     let light = light::guess(observation, &geometry, &mut run)?;
     // From here on the lens is where its light is.
     let lights = Layout { sources: 0, lights: settings.lens_light_components };
@@ -375,7 +383,7 @@ fn joint_fit(
         [(20, 1e-4, false), (run.settings.max_steps, 1e-6, false), (run.settings.max_steps, 1e-7, true)]
     {
         model.adapt(&parameters);
-        let mut problem = SceneProblem::new(&mut model, &mut run.calls, &parameters, |_| true, run.settings.fit_sky);
+        let mut problem = SceneProblem::new(&mut model, &mut run.calls, &parameters, |_| true, run.sky);
         let options = bounds.options(&problem, max_steps, tolerance);
         let from = problem.start();
         let callback = &mut *run.callback;

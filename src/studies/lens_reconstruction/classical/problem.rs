@@ -17,6 +17,15 @@ pub struct Calls {
     pub jacobian: usize,
 }
 
+/// How the sky enters a fit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Sky {
+    /// Held at its value.
+    Held,
+    /// Solved with the amplitudes; empty sky elsewhere in the image may say about where (mean and standard deviation).
+    Fitted(Option<(f64, f64)>),
+}
+
 /// The scene with the parameters `free` moving and the rest of `full` held.
 pub(super) struct SceneProblem<'a> {
     pub(super) model: &'a mut ForwardModel,
@@ -25,7 +34,7 @@ pub(super) struct SceneProblem<'a> {
     /// Places in the parameter vector that move, ascending; all amplitudes are among them.
     pub(super) free: Vec<usize>,
     full: Vec<f64>,
-    fit_sky: bool,
+    sky: Sky,
     components: Vec<f64>,
     jacobian: Vec<f64>,
     values: Vec<f64>,
@@ -35,19 +44,19 @@ pub(super) struct SceneProblem<'a> {
 }
 
 impl<'a> SceneProblem<'a> {
-    /// `free` says which nonlinear parameters move; amplitudes always do, the sky as `fit_sky` says.
+    /// `free` says which nonlinear parameters move; amplitudes always do, the sky as `sky` says.
     pub(super) fn new(
         model: &'a mut ForwardModel,
         calls: &'a mut Calls,
         start: &[f64],
         free: impl Fn(usize) -> bool,
-        fit_sky: bool,
+        sky: Sky,
     ) -> Self {
         let layout = model.layout();
         let amplitudes: Vec<usize> = layout.linear().take(layout.components()).collect();
         let places = (0..layout.len())
             .filter(|&i| match i {
-                _ if i == layout.sky() => fit_sky,
+                _ if i == layout.sky() => sky != Sky::Held,
                 // A lens without sources changes nothing.
                 _ if i < LENS_PARAMETERS && layout.sources == 0 => false,
                 _ => free(i) || amplitudes.contains(&i),
@@ -58,7 +67,7 @@ impl<'a> SceneProblem<'a> {
             layout,
             free: places,
             full: start.to_vec(),
-            fit_sky,
+            sky,
             components: vec![0.0; (layout.components() + 1) * pixels],
             jacobian: Vec::new(),
             values: vec![0.0; pixels],
@@ -100,12 +109,20 @@ impl<'a> SceneProblem<'a> {
         self.model.image_from_used(self.model.target().iter().zip(&self.best).map(|(d, m)| d - m))
     }
 
+    /// What a sky away from that of the rest of the image costs.
+    pub(super) fn sky_penalty(&self, value: f64) -> f64 {
+        match self.sky {
+            Sky::Fitted(Some((mean, sigma))) => ((value - mean) / sigma).powi(2),
+            _ => 0.0,
+        }
+    }
+
     /// Solves for amplitudes and sky with everything else fixed and leaves the model in `values`.
     fn solve_amplitudes(&mut self) {
         let pixels = self.model.pixels();
         let sky = self.layout.sky();
         let target = self.model.target();
-        let linear: Vec<usize> = self.layout.linear().filter(|&i| i != sky || self.fit_sky).collect();
+        let linear: Vec<usize> = self.layout.linear().filter(|&i| i != sky || self.sky != Sky::Held).collect();
         let column = |k: usize| &self.components[k * pixels..(k + 1) * pixels];
         let n = linear.len();
         let mut gram = vec![0.0; n * n];
@@ -113,7 +130,7 @@ impl<'a> SceneProblem<'a> {
         let sky_column = column(self.layout.components());
         for i in 0..n {
             vector[i] = dot(column(i), target);
-            if !self.fit_sky {
+            if self.sky == Sky::Held {
                 vector[i] -= self.full[sky] * dot(column(i), sky_column);
             }
             for j in 0..=i {
@@ -121,6 +138,11 @@ impl<'a> SceneProblem<'a> {
                 gram[i * n + j] = product;
                 gram[j * n + i] = product;
             }
+        }
+        if let Sky::Fitted(Some((mean, sigma))) = self.sky {
+            // The sky is the last unknown: what is known of it is one more measurement.
+            gram[n * n - 1] += 1.0 / (sigma * sigma);
+            vector[n - 1] += mean / (sigma * sigma);
         }
         let signed: Vec<bool> = linear.iter().map(|&i| i == sky).collect();
         for (&i, value) in linear.iter().zip(non_negative_least_squares(&gram, &vector, &signed)) {
@@ -152,7 +174,8 @@ impl LeastSquares for SceneProblem<'_> {
         for (&i, value) in self.free.iter().zip(x.iter_mut()) {
             *value = self.full[i];
         }
-        let sum: f64 = self.values.iter().zip(self.model.target()).map(|(m, d)| (m - d) * (m - d)).sum();
+        let pixels: f64 = self.values.iter().zip(self.model.target()).map(|(m, d)| (m - d) * (m - d)).sum();
+        let sum = pixels + self.sky_penalty(self.full[self.layout.sky()]);
         if sum < self.best_sum {
             self.best_sum = sum;
             self.best.copy_from_slice(&self.values);
@@ -171,7 +194,7 @@ impl LeastSquares for SceneProblem<'_> {
         self.model.jacobian(&self.full, &self.free, &mut self.jacobian);
         // The image is linear in amplitudes and sky, so their columns add up to it.
         let sky = self.layout.sky();
-        let fixed_sky = if self.fit_sky { 0.0 } else { self.full[sky] };
+        let fixed_sky = if self.sky == Sky::Held { self.full[sky] } else { 0.0 };
         for ((value, weight), target) in self.values.iter_mut().zip(self.model.weight()).zip(self.model.target()) {
             *value = fixed_sky * weight - target;
         }
@@ -184,6 +207,11 @@ impl LeastSquares for SceneProblem<'_> {
             }
         }
         out.add_rows(&self.jacobian, &self.values);
+        if let (Sky::Fitted(Some((mean, sigma))), Ok(place)) = (self.sky, self.free.binary_search(&sky)) {
+            let mut row = vec![0.0; self.free.len()];
+            row[place] = 1.0 / sigma;
+            out.add_rows(&row, &[(self.full[sky] - mean) / sigma]);
+        }
     }
 }
 
@@ -203,7 +231,7 @@ mod tests {
         let mut calls = Calls::default();
         let mut start = spec.scene.parameters();
         start[0] += 0.05;
-        let mut problem = SceneProblem::new(&mut model, &mut calls, &start, |_| true, true);
+        let mut problem = SceneProblem::new(&mut model, &mut calls, &start, |_| true, Sky::Fitted(Some((0.02, 0.01))));
         let mut x = problem.start();
         let sum = problem.sum_of_squares(&mut x);
         let mut equations = NormalEquations::new(x.len());
@@ -218,7 +246,8 @@ mod tests {
                 let mut p = problem.best_parameters().to_vec();
                 p[i] += by;
                 problem.model.model(&p, &mut values);
-                values.iter().zip(problem.model.target()).map(|(m, d)| (m - d).powi(2)).sum::<f64>()
+                let pixels = values.iter().zip(problem.model.target()).map(|(m, d)| (m - d).powi(2)).sum::<f64>();
+                pixels + problem.sky_penalty(p[p.len() - 1])
             };
             let difference = (sum_at(h) - sum_at(-h)) / (2.0 * h);
             assert!(

@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 
+use super::problem::Sky;
 use super::{Calls, Joint, Run};
 use crate::numerics::levenberg_marquardt::Stop;
 use crate::studies::lens_models::{critical_curves, ellipticity};
@@ -96,6 +97,8 @@ pub struct BlankSky {
     pub reduced_chi2: f64,
     /// Median brightness.
     pub median: f64,
+    /// Standard deviation of a pixel, in the unit of the data.
+    pub pixel_sigma: f64,
     /// Pixels used, after clipping at three sigma.
     pub pixels: usize,
 }
@@ -126,10 +129,33 @@ pub fn blank_sky(observation: &Observation, [x, y]: [f64; 2], radius: f64) -> Op
         sky.retain(|(d, s)| ((d - median) / s).abs() <= limit);
         if sky.len() == before {
             // Clipping at three sigma takes 2.7 per cent of the variance of a normal distribution.
-            return Some(BlankSky { reduced_chi2: mean_square / 0.973_3, median, pixels: before });
+            let variance = sky.iter().map(|(d, _)| (d - median).powi(2)).sum::<f64>() / before as f64;
+            let pixel_sigma = (variance / 0.973_3).sqrt();
+            return Some(BlankSky { reduced_chi2: mean_square / 0.973_3, median, pixel_sigma, pixels: before });
         }
     }
     None
+}
+
+/// Distance of the farthest used pixel from (x, y) (arcsec).
+fn reach(observation: &Observation, [x, y]: [f64; 2]) -> f64 {
+    let frame = observation.frame();
+    let used = observation.mask.indexed_iter().filter(|(_, m)| **m);
+    used.map(|((j, i), _)| (frame.x(i as f64) - x).hypot(frame.y(j as f64) - y)).fold(0.0, f64::max)
+}
+
+/// [`blank_sky`] in the outermost part of the image: the farthest third of the pixels beyond 1.3 times the reach of the used ones.
+pub(super) fn far_sky(observation: &Observation, centre: [f64; 2]) -> Option<BlankSky> {
+    let frame = observation.frame();
+    let least = 1.3 * reach(observation, centre);
+    let mut distances: Vec<f64> = observation
+        .data
+        .indexed_iter()
+        .map(|((j, i), _)| (frame.x(i as f64) - centre[0]).hypot(frame.y(j as f64) - centre[1]))
+        .filter(|d| *d > least)
+        .collect();
+    distances.sort_by(f64::total_cmp);
+    blank_sky(observation, centre, *distances.get(distances.len() * 2 / 3)?)
 }
 
 /// Puts the result together.
@@ -149,15 +175,14 @@ pub(super) fn finish(
     let pixels = observation.used_pixels();
     let degrees_of_freedom = pixels.saturating_sub(free.len()).max(1);
     let null_free = free.iter().filter(|i| **i >= layout.light(0)).count();
+    // The fit also pays for a sky unlike that of the rest of the image; chi-squared is that of the pixels.
+    let chi2 = match run.sky {
+        Sky::Fitted(Some((mean, sigma))) => fit.sum_of_squares - ((scene.sky - mean) / sigma).powi(2),
+        _ => fit.sum_of_squares,
+    };
     let covariance = Covariance { free, matrix: fit.covariance.as_deref() };
     let [x, y] = [scene.lens.sie.x_arcsec, scene.lens.sie.y_arcsec];
-    let frame = observation.frame();
-    let reach = observation
-        .mask
-        .indexed_iter()
-        .filter(|(_, m)| **m)
-        .map(|((j, i), _)| (frame.x(i as f64) - x).hypot(frame.y(j as f64) - y))
-        .fold(0.0, f64::max);
+    let reach = reach(observation, [x, y]);
     let extent = scene.sources.iter().map(|s| s.effective_radius_arcsec).fold(0.0, f64::max);
     let field = (8.0 * extent).clamp(10.0 * observation.pixel_scale_arcsec, 2.0 * reach);
     Ok(ParametricFit {
@@ -170,13 +195,13 @@ pub(super) fn finish(
         model_image,
         lens_light_image,
         lensed_source_image,
-        chi2: fit.sum_of_squares,
-        reduced_chi2: fit.sum_of_squares / degrees_of_freedom as f64,
+        chi2,
+        reduced_chi2: chi2 / degrees_of_freedom as f64,
         degrees_of_freedom,
         pixels,
         null_chi2,
         null_reduced_chi2: null_chi2 / pixels.saturating_sub(null_free).max(1) as f64,
-        blank_sky: blank_sky(observation, [x, y], 1.3 * reach),
+        blank_sky: far_sky(observation, [x, y]),
         calls: run.calls,
         starts,
         stop: fit.stop,

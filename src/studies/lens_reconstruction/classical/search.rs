@@ -1,6 +1,6 @@
 //! Finding the lens with no guess from the user: a scan over Einstein radii, then fits from the most promising starts.
 
-use super::problem::SceneProblem;
+use super::problem::{SceneProblem, Sky};
 use super::{Bounds, Geometry, Phase, Run, StartSummary};
 use crate::numerics::levenberg_marquardt::{LeastSquares, Stop, fit};
 use crate::numerics::random;
@@ -62,7 +62,7 @@ pub(super) fn search(
     for (index, start) in starts.iter().enumerate() {
         // The lens centre stays with its light (or the middle of the mask) until everything is fitted together.
         let free = |i: usize| i != 3 && i != 4;
-        let mut problem = SceneProblem::new(&mut model, &mut run.calls, &start.parameters, free, false);
+        let mut problem = SceneProblem::new(&mut model, &mut run.calls, &start.parameters, free, Sky::Held);
         let options = bounds.options(&problem, STEPS, 1e-4);
         let from = problem.start();
         let callback = &mut *run.callback;
@@ -158,7 +158,7 @@ fn scan(
                 let scene = Scene { sources: vec![source], ..Scene::default() };
                 let mut parameters = scene.parameters();
                 parameters[..LENS_PARAMETERS].copy_from_slice(&lens);
-                let mut problem = SceneProblem::new(model, &mut run.calls, &parameters, |_| false, false);
+                let mut problem = SceneProblem::new(model, &mut run.calls, &parameters, |_| false, Sky::Held);
                 let mut x = problem.start();
                 let sum_of_squares = problem.sum_of_squares(&mut x);
                 if winner.as_ref().is_none_or(|w| sum_of_squares < w.sum_of_squares) {
