@@ -532,8 +532,8 @@ mod tests {
         assert!(worst(&adapted) < 0.1, "{} sigma", worst(&adapted));
         assert!(worst(&plain) > 5.0 * worst(&adapted), "{} {}", worst(&plain), worst(&adapted));
         assert!(
-            samples[0] + samples[1] < 50 * plain_samples[0],
-            "{samples:?} {plain_samples:?}: a quarter of the 10 x 10 grid"
+            samples[0] + samples[1] < 70 * plain_samples[0],
+            "{samples:?} {plain_samples:?}: about a third of the 10 x 10 grid"
         );
     }
 

@@ -24,15 +24,22 @@ pub(super) struct LightGuess {
     pub(super) parameters: Vec<f64>,
     /// Model of the used pixels over their noise.
     pub(super) values: Vec<f64>,
+    /// How well it explains what it should: less is better.
+    cost: f64,
 }
 
-/// Components to start from: nested, the first of middling size.
-fn first_components(count: usize, geometry: &Geometry) -> Vec<Sersic> {
+/// Nested components to start from: effective radius in units of the reach of the used pixels, and index.
+/// Fits of several components have several minima, so more than one set is tried.
+const FIRST: [[(f64, f64); 3]; 3] = [
+    [(0.35, 2.5), (0.08, 1.0), (0.9, 1.0)],
+    [(0.9, 1.0), (0.15, 2.0), (0.04, 1.0)],
+    [(0.6, 4.0), (0.3, 1.0), (0.06, 1.0)],
+];
+
+fn first_components(set: &[(f64, f64)], geometry: &Geometry) -> Vec<Sersic> {
     let [x_arcsec, y_arcsec] = geometry.centre;
-    [(0.35, 2.5), (0.08, 1.0), (0.9, 1.0)]
-        .into_iter()
-        .take(count)
-        .map(|(size, index)| Sersic {
+    set.iter()
+        .map(|&(size, index)| Sersic {
             effective_radius_arcsec: size * geometry.radius,
             index,
             axis_ratio: 0.9,
@@ -43,10 +50,32 @@ fn first_components(count: usize, geometry: &Geometry) -> Vec<Sersic> {
         .collect()
 }
 
+/// First guesses of the lens light from several starts, the best first.
+pub(super) fn guesses(
+    observation: &Observation,
+    geometry: &Geometry,
+    run: &mut Run,
+) -> Result<Vec<LightGuess>, LensError> {
+    let count = run.settings.lens_light_components;
+    let sets = if count == 0 { 1 } else { FIRST.len() };
+    let mut all = Vec::new();
+    for (index, set) in FIRST.iter().take(sets).enumerate() {
+        all.push(guess(observation, geometry, &first_components(&set[..count], geometry), index, run)?);
+    }
+    all.sort_by(|a, b| a.cost.total_cmp(&b.cost));
+    Ok(all)
+}
+
 /// Fits the lens light with weights that fall for pixels brighter than the model: arcs are only ever brighter.
-pub(super) fn guess(observation: &Observation, geometry: &Geometry, run: &mut Run) -> Result<LightGuess, LensError> {
-    let layout = Layout { sources: 0, lights: run.settings.lens_light_components };
-    let scene = Scene { lens_light: first_components(layout.lights, geometry), ..Scene::default() };
+fn guess(
+    observation: &Observation,
+    geometry: &Geometry,
+    first: &[Sersic],
+    index: usize,
+    run: &mut Run,
+) -> Result<LightGuess, LensError> {
+    let layout = Layout { sources: 0, lights: first.len() };
+    let scene = Scene { lens_light: first.to_vec(), ..Scene::default() };
     let mut parameters = scene.parameters();
     let sampling = Sampling { per_pixel_side: 1, adaptive: layout.lights > 0 };
     let mut model = ForwardModel::new(observation, layout, sampling)?;
@@ -65,7 +94,7 @@ pub(super) fn guess(observation: &Observation, geometry: &Geometry, run: &mut Ru
         let start = problem.start();
         let callback = &mut *run.callback;
         let result = fit(&mut problem, &start, &options, |step, problem| {
-            super::report(callback, Phase::LensLight, 0, round * STEPS + step.index, step.sum_of_squares, problem)
+            super::report(callback, Phase::LensLight, index, round * STEPS + step.index, step.sum_of_squares, problem)
         });
         if result.stop == Stop::Cancelled {
             return Err(LensError::Cancelled);
@@ -78,7 +107,14 @@ pub(super) fn guess(observation: &Observation, geometry: &Geometry, run: &mut Ru
         }
         trust = trust_in(&target, &values, &distance, core);
     }
-    Ok(LightGuess { parameters, values })
+    let cost = target.iter().zip(&values).map(|(t, v)| robust_square(t - v)).sum();
+    Ok(LightGuess { parameters, values, cost })
+}
+
+/// Squares of what is fainter than the model; what is brighter counts ever less.
+fn robust_square(residual: f64) -> f64 {
+    let square = residual * residual;
+    if residual < 0.0 { square } else { square / (1.0 + square / 9.0) }
 }
 
 /// Square roots of weights from the ring around the centre that each pixel is in: what is brighter than the faint third is suspect.
@@ -167,7 +203,7 @@ mod tests {
             calls: Default::default(),
             sky: super::super::problem::Sky::Fitted(None),
         };
-        let guess = guess(&observation, &geometry, &mut run).unwrap();
+        let guess = guesses(&observation, &geometry, &mut run).unwrap().remove(0);
         let truth: f64 =
             simulation.lens_light.indexed_iter().filter(|(p, _)| observation.mask[*p]).map(|(_, v)| v).sum();
         let model = ForwardModel::new(

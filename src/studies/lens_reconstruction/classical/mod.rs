@@ -3,7 +3,7 @@
 //! 1. Lens light alone, with arcs weighted down ([`Phase::LensLight`]).
 //! 2. On what is left: a scan over Einstein radii, ellipticities and source sizes, source positions traced back from the arcs ([`Phase::Scan`]).
 //! 3. Levenberg-Marquardt from the best start of each of the most promising radii ([`Phase::Starts`]).
-//! 4. Everything together, from the best two ([`Phase::Joint`]).
+//! 4. Everything together, from the best few ([`Phase::Joint`]).
 //! 5. For comparison, the lens light without a lensed source ([`Phase::Null`]).
 //!
 //! Amplitudes are never searched: they are solved by non-negative least squares inside every evaluation (variable projection).
@@ -23,11 +23,13 @@ pub use problem::Calls;
 pub use result::{BlankSky, LensErrors, ParametricFit, StartSummary, blank_sky};
 
 use super::imaging::{ForwardModel, Sampling};
-use super::scene::{AMPLITUDE, Layout, Scene};
+use super::scene::{Layout, Scene};
 use super::{LensError, Observation};
 use crate::numerics::levenberg_marquardt::{Fit, Options, Stop, fit};
 use crate::studies::lens_models::{LENS_PARAMETERS, SERSIC_PARAMETERS, Sersic};
+use light::LightGuess;
 use problem::{SceneProblem, Sky};
+use search::Candidate;
 
 /// How to fit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -71,7 +73,7 @@ impl Default for FitSettings {
 /// What the fit is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// The lens light, arcs weighted down.
+    /// The lens light, arcs weighted down (`start` counts starts).
     LensLight,
     /// The scan over Einstein radii (`start` counts radii).
     Scan,
@@ -273,8 +275,15 @@ impl Bounds {
     }
 }
 
-/// Candidates that the joint fit is tried from.
-const JOINT_CANDIDATES: usize = 2;
+/// What the joint fit is tried from: the best lens with every lens light, then the next lens that is another one with the best light.
+fn pairs<'a>(candidates: &'a [Candidate], lights: &'a [LightGuess]) -> Vec<(&'a Candidate, &'a LightGuess)> {
+    let Some(first) = candidates.first() else { return Vec::new() };
+    let mut pairs: Vec<_> = lights.iter().map(|light| (first, light)).collect();
+    // Many starts end in the same place; trying it again is wasted.
+    let other = candidates.iter().find(|c| (c.parameters[0] / first.parameters[0] - 1.0).abs() > 0.03);
+    pairs.extend(other.zip(lights.first()));
+    pairs
+}
 
 /// Improvement of chi-squared over the null below which no lensed source counts as found.
 const LEAST_IMPROVEMENT: f64 = 50.0;
@@ -307,7 +316,8 @@ pub fn fit_parametric(
         Sky::Held
     };
     let mut run = Run { settings, callback, calls: Calls::default(), sky };
-    let light = light::guess(observation, &geometry, &mut run)?;
+    let lights_found = light::guesses(observation, &geometry, &mut run)?;
+    let light = lights_found.first().ok_or(LensError::NothingFound)?;
     // From here on the lens is where its light is.
     let lights = Layout { sources: 0, lights: settings.lens_light_components };
     let peak = Scene::from_parameters(lights, &light.parameters).lens_light.into_iter().max_by(|a, b| {
@@ -319,7 +329,7 @@ pub fn fit_parametric(
     let geometry = Geometry { centre, ..geometry };
     let (candidates, starts) = search::search(observation, &geometry, &light.values, &mut run)?;
     let mut best: Option<Joint> = None;
-    for (index, candidate) in candidates.iter().take(JOINT_CANDIDATES).enumerate() {
+    for (index, (candidate, light)) in pairs(&candidates, &lights_found).into_iter().enumerate() {
         let layout = Layout { sources: 1, ..lights };
         let mut parameters = candidate.parameters[..layout.light(0)].to_vec();
         parameters.extend_from_slice(&light.parameters[lights.light(0)..]);
@@ -330,8 +340,8 @@ pub fn fit_parametric(
     }
     let mut best = best.ok_or(LensError::NothingFound)?;
     for extra in 1..settings.source_components {
-        let (layout, parameters) = with_another_source(&best, &geometry, observation.pixel_scale_arcsec);
-        let joint = joint_fit(observation, &geometry, layout, &parameters, JOINT_CANDIDATES + extra, &mut run)?;
+        let (layout, parameters) = search::another_source(observation, &geometry, &best, &mut run)?;
+        let joint = joint_fit(observation, &geometry, layout, &parameters, lights_found.len() + extra, &mut run)?;
         if joint.fit.sum_of_squares < best.fit.sum_of_squares {
             best = joint;
         }
@@ -401,22 +411,6 @@ fn joint_fit(
         }
     }
     Err(LensError::NothingFound)
-}
-
-/// The best fit with one more source component: smaller and in the same place; the fit moves it and the data give its amplitude.
-fn with_another_source(best: &Joint, geometry: &Geometry, pixel: f64) -> (Layout, Vec<f64>) {
-    let layout = Layout { sources: best.layout.sources + 1, ..best.layout };
-    let at = best.layout.component(0);
-    let mut second = best.parameters[at..at + SERSIC_PARAMETERS].to_vec();
-    second[AMPLITUDE] = 0.0;
-    second[3] = (0.4 * second[3]).clamp(0.5 * pixel, geometry.radius);
-    second[4] = 0.02;
-    second[5] = 0.02;
-    second[6] = 1.0;
-    let mut parameters = best.parameters.clone();
-    let place = best.layout.light(0);
-    parameters.splice(place..place, second);
-    (layout, parameters)
 }
 
 /// Chi-squared of the best lens light without any source: the better of fits from the first guess and from the joint fit.

@@ -1,10 +1,10 @@
 //! Finding the lens with no guess from the user: a scan over Einstein radii, then fits from the most promising starts.
 
 use super::problem::{SceneProblem, Sky};
-use super::{Bounds, Geometry, Phase, Run, StartSummary};
+use super::{Bounds, Geometry, Joint, Phase, Run, StartSummary};
 use crate::numerics::levenberg_marquardt::{LeastSquares, Stop, fit};
 use crate::numerics::random;
-use crate::studies::lens_models::{LENS_PARAMETERS, PreparedLens, Sersic};
+use crate::studies::lens_models::{LENS_PARAMETERS, PreparedLens, SERSIC_PARAMETERS, Sersic};
 use crate::studies::lens_reconstruction::imaging::{ForwardModel, Sampling};
 use crate::studies::lens_reconstruction::scene::{Layout, Scene, lens_parameters};
 use crate::studies::lens_reconstruction::{LensError, Observation};
@@ -19,6 +19,8 @@ const STEPS: usize = 40;
 const LIGHT_ERROR: f64 = 0.05;
 /// Arc pixels that are traced to the source plane for a first source position.
 const TRACED: usize = 400;
+/// Pixels that are traced back for places of another source component.
+const PLACES: usize = 40;
 
 /// A lens and a source that explain the arcs, in the layout of one source without lens light.
 pub(super) struct Candidate {
@@ -124,6 +126,50 @@ impl Arcs {
     }
 }
 
+/// The best fit with one more source component, at the best of several places and sizes: places traced back from where the image
+/// is brighter than the model, and the place of the first component.
+pub(super) fn another_source(
+    observation: &Observation,
+    geometry: &Geometry,
+    best: &Joint,
+    run: &mut Run,
+) -> Result<(Layout, Vec<f64>), LensError> {
+    let layout = Layout { sources: best.layout.sources + 1, ..best.layout };
+    let sampling = Sampling { per_pixel_side: 1, adaptive: false };
+    let mut old = ForwardModel::new(observation, best.layout, sampling)?;
+    old.adapt(&best.parameters);
+    let mut values = vec![0.0; old.pixels()];
+    old.model(&best.parameters, &mut values);
+    let residual: Vec<f64> = old.target().iter().zip(&values).map(|(t, v)| t - v).collect();
+    let mut arcs = Arcs::find(observation, geometry, &residual);
+    arcs.pixels.truncate(PLACES);
+    let lens = PreparedLens::new(lens_parameters(&best.parameters));
+    let at = best.layout.component(0);
+    let first = &best.parameters[at..at + SERSIC_PARAMETERS];
+    let mut places: Vec<[f64; 2]> = arcs.pixels.iter().map(|(p, _)| lens.source_from_image(p[0], p[1])).collect();
+    places.push([first[1], first[2]]);
+    let mut model = ForwardModel::new(observation, layout, sampling)?;
+    let mut winner: Option<Candidate> = None;
+    for (k, [x, y]) in places.into_iter().enumerate() {
+        for size in [0.3, 0.8, 2.0] {
+            let mut parameters = best.parameters.clone();
+            let radius = (size * first[3]).clamp(0.5 * observation.pixel_scale_arcsec, geometry.radius);
+            let place = best.layout.light(0);
+            parameters.splice(place..place, [0.0, x, y, radius, 0.02, 0.02, 1.0]);
+            let mut problem = SceneProblem::new(&mut model, &mut run.calls, &parameters, |_| false, run.sky);
+            let mut start = problem.start();
+            let sum_of_squares = problem.sum_of_squares(&mut start);
+            if super::report(&mut *run.callback, Phase::Scan, k, 0, sum_of_squares, &problem).is_break() {
+                return Err(LensError::Cancelled);
+            }
+            if winner.as_ref().is_none_or(|w| sum_of_squares < w.sum_of_squares) {
+                winner = Some(Candidate { parameters: problem.best_parameters().to_vec(), sum_of_squares });
+            }
+        }
+    }
+    winner.map(|w| (layout, w.parameters)).ok_or(LensError::NothingFound)
+}
+
 /// The best start for each Einstein radius.
 fn scan(
     model: &mut ForwardModel,
@@ -161,12 +207,12 @@ fn scan(
                 let mut problem = SceneProblem::new(model, &mut run.calls, &parameters, |_| false, Sky::Held);
                 let mut x = problem.start();
                 let sum_of_squares = problem.sum_of_squares(&mut x);
+                if super::report(&mut *run.callback, Phase::Scan, k, direction as usize, sum_of_squares, &problem)
+                    .is_break()
+                {
+                    return Err(LensError::Cancelled);
+                }
                 if winner.as_ref().is_none_or(|w| sum_of_squares < w.sum_of_squares) {
-                    if super::report(&mut *run.callback, Phase::Scan, k, direction as usize, sum_of_squares, &problem)
-                        .is_break()
-                    {
-                        return Err(LensError::Cancelled);
-                    }
                     winner = Some(Candidate { parameters: problem.best_parameters().to_vec(), sum_of_squares });
                 }
             }
