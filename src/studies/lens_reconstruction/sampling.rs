@@ -11,8 +11,8 @@ pub(super) const FINEST: usize = 10;
 /// Grids a side that are used.
 const LEVELS: [usize; 8] = [1, 2, 3, 4, 5, 6, 8, FINEST];
 
-/// Sampling error of a pixel that is aimed at, in units of the noise.
-const TOLERATED_SIGMA: f64 = 0.03;
+/// Sampling error of a pixel that is aimed at, in units of the noise; the PSF averages over several pixels and lowers it further.
+const TOLERATED_SIGMA: f64 = 0.1;
 
 /// Samples of one pixel within a batch.
 #[derive(Clone, Copy, Debug)]

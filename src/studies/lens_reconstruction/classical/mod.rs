@@ -1,0 +1,429 @@
+//! The classical answer: a blind parametric fit of mass, source and lens light.
+//!
+//! 1. Lens light alone, with arcs weighted down ([`Phase::LensLight`]).
+//! 2. On what is left: a scan over Einstein radii, ellipticities and source sizes, source positions traced back from the arcs ([`Phase::Scan`]).
+//! 3. Levenberg-Marquardt from the best start of each of the most promising radii ([`Phase::Starts`]).
+//! 4. Everything together, from the best few ([`Phase::Joint`]).
+//! 5. For comparison, the lens light without a lensed source ([`Phase::Null`]).
+//!
+//! Amplitudes are never searched: they are solved by non-negative least squares inside every evaluation (variable projection).
+
+mod light;
+mod problem;
+mod result;
+mod search;
+
+use std::ops::ControlFlow;
+
+use ndarray::Array2;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use problem::Calls;
+pub use result::{BlankSky, LensErrors, ParametricFit, StartSummary, blank_sky};
+
+use super::imaging::{ForwardModel, Sampling};
+use super::scene::{Layout, Scene};
+use super::{LensError, Observation};
+use crate::numerics::levenberg_marquardt::{Fit, Options, Stop, fit};
+use crate::studies::lens_models::{LENS_PARAMETERS, SERSIC_PARAMETERS, Sersic};
+use light::LightGuess;
+use problem::{SceneProblem, Sky};
+use search::Candidate;
+
+/// How to fit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FitSettings {
+    /// Starts of the fit, each at another Einstein radius found by the scan.
+    #[schemars(range(min = 1, max = 20))]
+    pub starts: usize,
+    /// Sersic components of the lens's own light; 0 where it has been subtracted.
+    #[schemars(range(min = 0, max = 3))]
+    pub lens_light_components: usize,
+    /// Sersic components of the lensed source.
+    #[schemars(range(min = 1, max = 2))]
+    pub source_components: usize,
+    /// Samples along the side of a pixel, at least; steep parts get more.
+    #[schemars(range(min = 1, max = 4))]
+    pub supersampling: usize,
+    /// Fit a constant background too. Without it the data must have none.
+    pub fit_sky: bool,
+    /// Most trial steps of each part of the joint fit.
+    #[schemars(range(min = 5, max = 5000))]
+    pub max_steps: usize,
+    /// Seed of the starts.
+    pub seed: u64,
+}
+
+impl Default for FitSettings {
+    fn default() -> Self {
+        Self {
+            starts: 8,
+            lens_light_components: 2,
+            source_components: 1,
+            supersampling: 1,
+            fit_sky: true,
+            max_steps: 150,
+            seed: 1,
+        }
+    }
+}
+
+/// What the fit is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// The lens light, arcs weighted down (`start` counts starts).
+    LensLight,
+    /// The scan over Einstein radii (`start` counts radii).
+    Scan,
+    /// Fits of the arcs from the best of the scan (`start` counts starts).
+    Starts,
+    /// Everything together (`start` counts the candidates tried).
+    Joint,
+    /// The lens light without lensed source, for comparison.
+    Null,
+}
+
+impl Phase {
+    /// In words, for a progress line.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::LensLight => "lens light",
+            Self::Scan => "scan of Einstein radii",
+            Self::Starts => "fits from several starts",
+            Self::Joint => "joint fit",
+            Self::Null => "comparison without a source",
+        }
+    }
+}
+
+/// The state of a fit after a step. Cheap: images are made only when asked for.
+pub struct FitStep<'a> {
+    /// What the fit is doing.
+    pub phase: Phase,
+    /// Which start (or radius of the scan), from 0.
+    pub start: usize,
+    /// Step within the phase and start.
+    pub step: usize,
+    /// Chi-squared in the used pixels of what this phase fits.
+    pub chi2: f64,
+    /// The same per degree of freedom.
+    pub reduced_chi2: f64,
+    /// Best parameters of this start, in the order of `layout`.
+    pub parameters: &'a [f64],
+    /// How the parameters lie.
+    pub layout: Layout,
+    problem: &'a SceneProblem<'a>,
+}
+
+impl FitStep<'_> {
+    /// The parameters as a scene.
+    pub fn scene(&self) -> Scene {
+        Scene::from_parameters(self.layout, self.parameters)
+    }
+
+    /// Best model of this start in the unit of the data, `[y, x]`; NaN in pixels that are not used.
+    pub fn model_image(&self) -> Array2<f64> {
+        self.problem.best_image()
+    }
+
+    /// Data minus model in sigma, `[y, x]`; NaN in pixels that are not used. In scan and starts, data less the lens light.
+    pub fn residual_image(&self) -> Array2<f64> {
+        self.problem.best_residual()
+    }
+}
+
+/// The callback of a fit.
+pub type Callback<'a> = dyn FnMut(&FitStep) -> ControlFlow<()> + 'a;
+
+/// What the phases share.
+struct Run<'a, 'b> {
+    settings: &'a FitSettings,
+    callback: &'a mut Callback<'b>,
+    calls: Calls,
+    sky: Sky,
+}
+
+fn report(
+    callback: &mut Callback,
+    phase: Phase,
+    start: usize,
+    step: usize,
+    chi2: f64,
+    problem: &SceneProblem,
+) -> ControlFlow<()> {
+    callback(&FitStep {
+        phase,
+        start,
+        step,
+        chi2,
+        reduced_chi2: chi2 / problem.degrees_of_freedom() as f64,
+        parameters: problem.best_parameters(),
+        layout: problem.model.layout(),
+        problem,
+    })
+}
+
+/// Where the lens is and how far the used pixels reach.
+#[derive(Clone, Copy, Debug)]
+struct Geometry {
+    /// First guess of the centre of the lens (arcsec).
+    centre: [f64; 2],
+    /// Distance of the farthest used pixels from it (arcsec; the nearest 98 per cent lie inside).
+    radius: f64,
+}
+
+impl Geometry {
+    /// The centre is the middle of the used pixels, moved to the peak of the light near it if the lens shines.
+    fn of(observation: &Observation, lens_shines: bool) -> Self {
+        let frame = observation.frame();
+        let used: Vec<([f64; 2], f64)> = observation
+            .mask
+            .indexed_iter()
+            .filter(|(_, m)| **m)
+            .map(|((j, i), _)| ([frame.x(i as f64), frame.y(j as f64)], observation.data[[j, i]]))
+            .collect();
+        let count = used.len().max(1) as f64;
+        let mut centre = [0, 1].map(|k| used.iter().map(|p| p.0[k]).sum::<f64>() / count);
+        let reach = |centre: [f64; 2]| {
+            let mut distances: Vec<f64> =
+                used.iter().map(|(p, _)| (p[0] - centre[0]).hypot(p[1] - centre[1])).collect();
+            distances.sort_by(f64::total_cmp);
+            distances.get((distances.len() * 49 / 50).min(distances.len().saturating_sub(1))).copied().unwrap_or(1.0)
+        };
+        if lens_shines {
+            // Centroids of ever smaller windows climb to the peak and are not drawn away by arcs.
+            for fraction in [0.35, 0.25, 0.15, 0.15, 0.15] {
+                let window = (fraction * reach(centre)).max(2.5 * observation.pixel_scale_arcsec);
+                let near = || used.iter().filter(|(p, _)| (p[0] - centre[0]).hypot(p[1] - centre[1]) < window);
+                let floor = near().map(|p| p.1).fold(f64::INFINITY, f64::min);
+                let total: f64 = near().map(|p| p.1 - floor).sum();
+                if total > 0.0 {
+                    centre = [0, 1].map(|k| near().map(|p| p.0[k] * (p.1 - floor)).sum::<f64>() / total);
+                }
+            }
+        }
+        Self { centre, radius: reach(centre).max(3.0 * observation.pixel_scale_arcsec) }
+    }
+
+    /// Distance of each used pixel from the centre (arcsec).
+    fn distances(&self, observation: &Observation) -> Vec<f64> {
+        let frame = observation.frame();
+        observation
+            .mask
+            .indexed_iter()
+            .filter(|(_, m)| **m)
+            .map(|((j, i), _)| (frame.x(i as f64) - self.centre[0]).hypot(frame.y(j as f64) - self.centre[1]))
+            .collect()
+    }
+}
+
+/// Ranges of all parameters.
+struct Bounds {
+    lower: Vec<f64>,
+    upper: Vec<f64>,
+}
+
+impl Bounds {
+    fn new(geometry: &Geometry, layout: Layout, pixel: f64) -> Self {
+        let [x, y] = geometry.centre;
+        let r = geometry.radius;
+        // Mass lies near light, and all light of a galaxy has one centre but for a little lopsidedness.
+        let centre = if layout.lights > 0 { (0.12 * r).max(2.0 * pixel) } else { 0.3 * r };
+        let light = (0.05 * r).max(pixel);
+        let lens: [(f64, f64); LENS_PARAMETERS] = [
+            (0.5 * pixel, 1.5 * r),
+            (-0.5, 0.5),
+            (-0.5, 0.5),
+            (x - centre, x + centre),
+            (y - centre, y + centre),
+            (-0.4, 0.4),
+            (-0.4, 0.4),
+        ];
+        let component = |near: f64, size: f64, least_index: f64| -> [(f64, f64); SERSIC_PARAMETERS] {
+            [
+                (0.0, f64::INFINITY),
+                (x - near, x + near),
+                (y - near, y + near),
+                (0.1 * pixel, size),
+                (-0.6, 0.6),
+                (-0.6, 0.6),
+                (least_index, 8.0),
+            ]
+        };
+        let mut all = lens.to_vec();
+        for _ in 0..layout.sources {
+            all.extend(component(1.5 * r, 2.0 * r, 0.3));
+        }
+        for _ in 0..layout.lights {
+            all.extend(component(light, 6.0 * r, 0.5));
+        }
+        all.push((f64::NEG_INFINITY, f64::INFINITY));
+        Self { lower: all.iter().map(|b| b.0).collect(), upper: all.iter().map(|b| b.1).collect() }
+    }
+
+    fn options(&self, problem: &SceneProblem, max_steps: usize, relative_tolerance: f64) -> Options {
+        Options {
+            lower: problem.free.iter().map(|&i| self.lower[i]).collect(),
+            upper: problem.free.iter().map(|&i| self.upper[i]).collect(),
+            linear: problem.linear(),
+            max_steps,
+            relative_tolerance,
+            initial_damping: 1e-2,
+        }
+    }
+}
+
+/// What the joint fit is tried from: the best lens with every lens light, then the next lens that is another one with the best light.
+fn pairs<'a>(candidates: &'a [Candidate], lights: &'a [LightGuess]) -> Vec<(&'a Candidate, &'a LightGuess)> {
+    let Some(first) = candidates.first() else { return Vec::new() };
+    let mut pairs: Vec<_> = lights.iter().map(|light| (first, light)).collect();
+    // Many starts end in the same place; trying it again is wasted.
+    let other = candidates.iter().find(|c| (c.parameters[0] / first.parameters[0] - 1.0).abs() > 0.03);
+    pairs.extend(other.zip(lights.first()));
+    pairs
+}
+
+/// Improvement of chi-squared over the null below which no lensed source counts as found.
+const LEAST_IMPROVEMENT: f64 = 50.0;
+
+/// A joint fit on its way.
+struct Joint {
+    parameters: Vec<f64>,
+    layout: Layout,
+    free: Vec<usize>,
+    fit: Fit,
+}
+
+/// Fits mass, source and lens light to an observation, with no guess from the user. The same input and settings give the same result.
+/// The callback runs at least once an evaluation (milliseconds) and ends the fit with `ControlFlow::Break`.
+///
+/// # Errors
+/// Too few used pixels, a setting out of its range, nothing found, or [`LensError::Cancelled`].
+pub fn fit_parametric(
+    observation: &Observation,
+    settings: &FitSettings,
+    callback: &mut Callback,
+) -> Result<ParametricFit, LensError> {
+    check(observation, settings)?;
+    let geometry = Geometry::of(observation, settings.lens_light_components > 0);
+    let sky = if settings.fit_sky {
+        // In a small mask a wide galaxy and the sky look alike; the far sky, where there is any, tells them apart.
+        // It is trusted to one sigma of a pixel, not to that of its mean: sky is rarely flat.
+        Sky::Fitted(result::far_sky(observation, geometry.centre).map(|sky| (sky.median, sky.pixel_sigma)))
+    } else {
+        Sky::Held
+    };
+    let mut run = Run { settings, callback, calls: Calls::default(), sky };
+    let lights_found = light::guesses(observation, &geometry, &mut run)?;
+    let light = lights_found.first().ok_or(LensError::NothingFound)?;
+    // From here on the lens is where its light is.
+    let lights = Layout { sources: 0, lights: settings.lens_light_components };
+    let peak = Scene::from_parameters(lights, &light.parameters).lens_light.into_iter().max_by(|a, b| {
+        // A faint wide component may lean to one side; the one that is brightest within a pixel marks the centre.
+        let brightness = |s: &Sersic| s.prepare().brightness_and_steepness(observation.pixel_scale_arcsec).0;
+        brightness(a).total_cmp(&brightness(b))
+    });
+    let centre = peak.map_or(geometry.centre, |s| [s.x_arcsec, s.y_arcsec]);
+    let geometry = Geometry { centre, ..geometry };
+    let (candidates, starts) = search::search(observation, &geometry, &light.values, &mut run)?;
+    let mut best: Option<Joint> = None;
+    for (index, (candidate, light)) in pairs(&candidates, &lights_found).into_iter().enumerate() {
+        let layout = Layout { sources: 1, ..lights };
+        let mut parameters = candidate.parameters[..layout.light(0)].to_vec();
+        parameters.extend_from_slice(&light.parameters[lights.light(0)..]);
+        let joint = joint_fit(observation, &geometry, layout, &parameters, index, &mut run)?;
+        if best.as_ref().is_none_or(|b| joint.fit.sum_of_squares < b.fit.sum_of_squares) {
+            best = Some(joint);
+        }
+    }
+    let mut best = best.ok_or(LensError::NothingFound)?;
+    for extra in 1..settings.source_components {
+        let (layout, parameters) = search::another_source(observation, &geometry, &best, &mut run)?;
+        let joint = joint_fit(observation, &geometry, layout, &parameters, lights_found.len() + extra, &mut run)?;
+        if joint.fit.sum_of_squares < best.fit.sum_of_squares {
+            best = joint;
+        }
+    }
+    let null_chi2 = null_chi2(observation, &geometry, &light.parameters, &best, &mut run)?;
+    if null_chi2 - best.fit.sum_of_squares < LEAST_IMPROVEMENT {
+        return Err(LensError::NothingFound);
+    }
+    result::finish(observation, &best, null_chi2, starts, &run)
+}
+
+fn check(observation: &Observation, settings: &FitSettings) -> Result<(), LensError> {
+    let range = |name: &'static str, value: usize, least: usize, most: usize, problem: &'static str| {
+        if (least..=most).contains(&value) {
+            Ok(())
+        } else {
+            Err(LensError::Value { name, value: value as f64, problem })
+        }
+    };
+    range("starts", settings.starts, 1, 20, "expected 1 to 20")?;
+    range("lens_light_components", settings.lens_light_components, 0, 3, "expected 0 to 3")?;
+    range("source_components", settings.source_components, 1, 2, "expected 1 or 2")?;
+    range("supersampling", settings.supersampling, 1, 4, "expected 1 to 4")?;
+    range("max_steps", settings.max_steps, 5, 5000, "expected 5 to 5000")?;
+    let layout = Layout { sources: settings.source_components, lights: settings.lens_light_components };
+    let (used, parameters) = (observation.used_pixels(), layout.len());
+    if used < 2 * parameters {
+        return Err(LensError::TooFewPixels { used, parameters });
+    }
+    Ok(())
+}
+
+/// Fits everything, choosing the sampling anew as the model settles.
+fn joint_fit(
+    observation: &Observation,
+    geometry: &Geometry,
+    layout: Layout,
+    start: &[f64],
+    index: usize,
+    run: &mut Run,
+) -> Result<Joint, LensError> {
+    let sampling = Sampling { per_pixel_side: run.settings.supersampling, adaptive: true };
+    let mut model = ForwardModel::new(observation, layout, sampling)?;
+    let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec);
+    let mut parameters = start.to_vec();
+    let mut steps = 0;
+    // A first rough part, then to convergence; each with the sampling that its start needs.
+    for (max_steps, tolerance, last) in
+        [(20, 1e-4, false), (run.settings.max_steps, 1e-6, false), (run.settings.max_steps, 1e-7, true)]
+    {
+        model.adapt(&parameters);
+        let mut problem = SceneProblem::new(&mut model, &mut run.calls, &parameters, |_| true, run.sky);
+        let options = bounds.options(&problem, max_steps, tolerance);
+        let from = problem.start();
+        let callback = &mut *run.callback;
+        let fit = fit(&mut problem, &from, &options, |step, problem| {
+            report(callback, Phase::Joint, index, steps + step.index, step.sum_of_squares, problem)
+        });
+        steps += fit.steps;
+        if fit.stop == Stop::Cancelled {
+            return Err(LensError::Cancelled);
+        }
+        parameters = problem.best_parameters().to_vec();
+        let free = problem.free.clone();
+        if last {
+            return Ok(Joint { parameters, layout, free, fit });
+        }
+    }
+    Err(LensError::NothingFound)
+}
+
+/// Chi-squared of the best lens light without any source: the better of fits from the first guess and from the joint fit.
+fn null_chi2(
+    observation: &Observation,
+    geometry: &Geometry,
+    guess: &[f64],
+    best: &Joint,
+    run: &mut Run,
+) -> Result<f64, LensError> {
+    let mut from_joint = best.parameters[..LENS_PARAMETERS].to_vec();
+    from_joint.extend_from_slice(&best.parameters[best.layout.light(0)..]);
+    let a = light::null(observation, geometry, guess, run)?;
+    let b = light::null(observation, geometry, &from_joint, run)?;
+    Ok(a.min(b))
+}

@@ -1,0 +1,275 @@
+//! What a parametric fit leaves: best model, maps, errors and the numbers to judge it by.
+
+use ndarray::Array2;
+
+use super::problem::Sky;
+use super::{Calls, Joint, Run};
+use crate::numerics::levenberg_marquardt::Stop;
+use crate::studies::lens_models::{critical_curves, ellipticity};
+use crate::studies::lens_reconstruction::imaging::{Sampling, render};
+use crate::studies::lens_reconstruction::scene::{Layout, Scene};
+use crate::studies::lens_reconstruction::simulate::{SourceMap, brightest_centre, convergence_map, source_map};
+use crate::studies::lens_reconstruction::{LensError, Observation};
+
+/// Pixels along each side of the source map.
+const SOURCE_PIXELS: usize = 128;
+
+/// The result of a parametric fit. Maps are `[y, x]` over the whole image, not only the used pixels.
+#[derive(Clone, Debug)]
+pub struct ParametricFit {
+    /// Best model.
+    pub scene: Scene,
+    /// Its parameters in the order of `layout`.
+    pub parameters: Vec<f64>,
+    /// How parameters lie.
+    pub layout: Layout,
+    /// Standard errors of the parameters in the Gaussian approximation (from the curvature of chi-squared at its minimum, noise taken as
+    /// independent from pixel to pixel). NaN for a parameter that was held or lies on a bound, and for all where the curvature is singular.
+    pub errors_gaussian: Vec<f64>,
+    /// The same for the lens in the terms that users see.
+    pub lens_errors_gaussian: LensErrors,
+    /// Model of the image through the PSF.
+    pub model_image: Array2<f64>,
+    /// Lens light through the PSF, without sky.
+    pub lens_light_image: Array2<f64>,
+    /// Lensed source through the PSF.
+    pub lensed_source_image: Array2<f64>,
+    /// Unlensed source on its own grid.
+    pub source: SourceMap,
+    /// Convergence at the centres of the image's pixels.
+    pub convergence: Array2<f64>,
+    /// Data minus model in sigma; NaN where the noise map holds no positive value.
+    pub residual_sigma: Array2<f64>,
+    /// Radius of the circle with the area inside the tangential critical curve, shear included (arcsec).
+    pub effective_einstein_radius_arcsec: f64,
+    /// Chi-squared in the used pixels.
+    pub chi2: f64,
+    /// Chi-squared over degrees of freedom.
+    pub reduced_chi2: f64,
+    /// Used pixels less free parameters.
+    pub degrees_of_freedom: usize,
+    /// Used pixels.
+    pub pixels: usize,
+    /// Chi-squared in the used pixels of the best lens light and sky without any lensed source.
+    pub null_chi2: f64,
+    /// The same over its degrees of freedom.
+    pub null_reduced_chi2: f64,
+    /// What the noise map is worth: chi-squared of empty sky. `None` where too little sky lies outside the used pixels.
+    pub blank_sky: Option<BlankSky>,
+    /// Evaluations, all phases together.
+    pub calls: Calls,
+    /// Where each start went, in the order of the scan's ranking; chi-squared of the arcs alone.
+    pub starts: Vec<StartSummary>,
+    /// Why the last part of the joint fit ended.
+    pub stop: Stop,
+}
+
+/// Standard errors of the lens in the Gaussian approximation; NaN where unknown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LensErrors {
+    /// Of the Einstein radius (arcsec).
+    pub einstein_radius_arcsec: f64,
+    /// Of the axis ratio.
+    pub axis_ratio: f64,
+    /// Of the position angle (degrees).
+    pub position_angle_deg: f64,
+    /// Of the first shear component.
+    pub gamma1: f64,
+    /// Of the second shear component.
+    pub gamma2: f64,
+}
+
+/// Where one start of the fit went.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StartSummary {
+    /// Einstein radius of the start (arcsec).
+    pub first_einstein_radius_arcsec: f64,
+    /// Einstein radius reached (arcsec).
+    pub einstein_radius_arcsec: f64,
+    /// Chi-squared reached.
+    pub chi2: f64,
+}
+
+/// Empty sky judged by the noise map.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BlankSky {
+    /// Mean squared deviation from the median, in sigma: 1 for a perfect noise map, less where resampling correlated the pixels.
+    pub reduced_chi2: f64,
+    /// Median brightness.
+    pub median: f64,
+    /// Standard deviation of a pixel, in the unit of the data.
+    pub pixel_sigma: f64,
+    /// Pixels used, after clipping at three sigma.
+    pub pixels: usize,
+}
+
+/// Chi-squared of empty sky: pixels farther from `(x, y)` than `radius` (arcsec) that are not in the mask, clipped at three sigma about their median.
+pub fn blank_sky(observation: &Observation, [x, y]: [f64; 2], radius: f64) -> Option<BlankSky> {
+    const LEAST_PIXELS: usize = 100;
+    let frame = observation.frame();
+    let mut sky: Vec<(f64, f64)> = observation
+        .data
+        .indexed_iter()
+        .filter(|((j, i), d)| {
+            let place = (*j, *i);
+            let far = (frame.x(*i as f64) - x).hypot(frame.y(*j as f64) - y) > radius;
+            far && !observation.mask[place] && d.is_finite() && observation.noise[place] > 0.0
+        })
+        .map(|(place, d)| (*d, observation.noise[place]))
+        .collect();
+    for _ in 0..30 {
+        if sky.len() < LEAST_PIXELS {
+            return None;
+        }
+        sky.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let median = sky[sky.len() / 2].0;
+        let mean_square = sky.iter().map(|(d, s)| ((d - median) / s).powi(2)).sum::<f64>() / sky.len() as f64;
+        let before = sky.len();
+        let limit = 3.0 * mean_square.sqrt();
+        sky.retain(|(d, s)| ((d - median) / s).abs() <= limit);
+        if sky.len() == before {
+            // Clipping at three sigma takes 2.7 per cent of the variance of a normal distribution.
+            let variance = sky.iter().map(|(d, _)| (d - median).powi(2)).sum::<f64>() / before as f64;
+            let pixel_sigma = (variance / 0.973_3).sqrt();
+            return Some(BlankSky { reduced_chi2: mean_square / 0.973_3, median, pixel_sigma, pixels: before });
+        }
+    }
+    None
+}
+
+/// Distance of the farthest used pixel from (x, y) (arcsec).
+fn reach(observation: &Observation, [x, y]: [f64; 2]) -> f64 {
+    let frame = observation.frame();
+    let used = observation.mask.indexed_iter().filter(|(_, m)| **m);
+    used.map(|((j, i), _)| (frame.x(i as f64) - x).hypot(frame.y(j as f64) - y)).fold(0.0, f64::max)
+}
+
+/// [`blank_sky`] in the outermost part of the image: the farthest third of the pixels beyond 1.3 times the reach of the used ones.
+pub(super) fn far_sky(observation: &Observation, centre: [f64; 2]) -> Option<BlankSky> {
+    let frame = observation.frame();
+    let least = 1.3 * reach(observation, centre);
+    let mut distances: Vec<f64> = observation
+        .data
+        .indexed_iter()
+        .map(|((j, i), _)| (frame.x(i as f64) - centre[0]).hypot(frame.y(j as f64) - centre[1]))
+        .filter(|d| *d > least)
+        .collect();
+    distances.sort_by(f64::total_cmp);
+    blank_sky(observation, centre, *distances.get(distances.len() * 2 / 3)?)
+}
+
+/// Puts the result together.
+pub(super) fn finish(
+    observation: &Observation,
+    best: &Joint,
+    null_chi2: f64,
+    starts: Vec<StartSummary>,
+    run: &Run,
+) -> Result<ParametricFit, LensError> {
+    let Joint { parameters, layout, free, fit } = best;
+    let scene = Scene::from_parameters(*layout, parameters);
+    let sampling = Sampling { per_pixel_side: run.settings.supersampling, adaptive: true };
+    let [model_image, lensed_source_image, lens_light_image] = render(observation, parameters, *layout, sampling)?;
+    let mut residual_sigma = &observation.data - &model_image;
+    residual_sigma.zip_mut_with(&observation.noise, |r, s| *r = if *s > 0.0 { *r / s } else { f64::NAN });
+    let pixels = observation.used_pixels();
+    let degrees_of_freedom = pixels.saturating_sub(free.len()).max(1);
+    let null_free = free.iter().filter(|i| **i >= layout.light(0)).count();
+    // The fit also pays for a sky unlike that of the rest of the image; chi-squared is that of the pixels.
+    let chi2 = match run.sky {
+        Sky::Fitted(Some((mean, sigma))) => fit.sum_of_squares - ((scene.sky - mean) / sigma).powi(2),
+        _ => fit.sum_of_squares,
+    };
+    let covariance = Covariance { free, matrix: fit.covariance.as_deref() };
+    let [x, y] = [scene.lens.sie.x_arcsec, scene.lens.sie.y_arcsec];
+    let reach = reach(observation, [x, y]);
+    let extent = scene.sources.iter().map(|s| s.effective_radius_arcsec).fold(0.0, f64::max);
+    let field = (8.0 * extent).clamp(10.0 * observation.pixel_scale_arcsec, 2.0 * reach);
+    Ok(ParametricFit {
+        errors_gaussian: (0..layout.len()).map(|i| covariance.of(i, i).sqrt()).collect(),
+        lens_errors_gaussian: covariance.lens_errors(&scene),
+        source: source_map(&scene.sources, brightest_centre(&scene.sources), SOURCE_PIXELS, field),
+        convergence: convergence_map(&scene.lens, observation.data.dim(), observation.pixel_scale_arcsec),
+        effective_einstein_radius_arcsec: critical_curves(&scene.lens, 4).effective_einstein_radius_arcsec,
+        residual_sigma,
+        model_image,
+        lens_light_image,
+        lensed_source_image,
+        chi2,
+        reduced_chi2: chi2 / degrees_of_freedom as f64,
+        degrees_of_freedom,
+        pixels,
+        null_chi2,
+        null_reduced_chi2: null_chi2 / pixels.saturating_sub(null_free).max(1) as f64,
+        blank_sky: far_sky(observation, [x, y]),
+        calls: run.calls,
+        starts,
+        stop: fit.stop,
+        parameters: parameters.clone(),
+        layout: *layout,
+        scene,
+    })
+}
+
+/// The covariance of the free parameters, looked up by place in the whole vector.
+struct Covariance<'a> {
+    free: &'a [usize],
+    matrix: Option<&'a [f64]>,
+}
+
+impl Covariance<'_> {
+    /// NaN for parameters that were held or lie on a bound.
+    fn of(&self, i: usize, j: usize) -> f64 {
+        let n = self.free.len();
+        let (Some(matrix), Ok(p), Ok(q)) = (self.matrix, self.free.binary_search(&i), self.free.binary_search(&j))
+        else {
+            return f64::NAN;
+        };
+        if matrix[p * n + p] > 0.0 && matrix[q * n + q] > 0.0 { matrix[p * n + q] } else { f64::NAN }
+    }
+
+    fn lens_errors(&self, scene: &Scene) -> LensErrors {
+        let sie = &scene.lens.sie;
+        let e = ellipticity(sie.axis_ratio, sie.position_angle_deg);
+        let length = e[0].hypot(e[1]);
+        let (c, s) = if length > 0.0 { (e[0] / length, e[1] / length) } else { (1.0, 0.0) };
+        let (v11, v12, v22) = (self.of(1, 1), self.of(1, 2), self.of(2, 2));
+        // Along the ellipticity vector its length changes, across it its direction.
+        let along = (c * c * v11 + 2.0 * c * s * v12 + s * s * v22).max(0.0).sqrt();
+        let across = (s * s * v11 - 2.0 * c * s * v12 + c * c * v22).max(0.0).sqrt();
+        let known = if v11.is_nan() || v22.is_nan() { f64::NAN } else { 1.0 };
+        LensErrors {
+            einstein_radius_arcsec: self.of(0, 0).sqrt(),
+            axis_ratio: known * 2.0 * along / (1.0 + length).powi(2),
+            position_angle_deg: known * (0.5 * across / length.max(1e-9)).to_degrees().min(90.0),
+            gamma1: self.of(5, 5).sqrt(),
+            gamma2: self.of(6, 6).sqrt(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::numerics::random;
+
+    #[test]
+    fn blank_sky_measures_the_noise_and_ignores_galaxies() {
+        let n = 80;
+        let mut data = Array2::from_elem((n, n), 0.3);
+        let mut rng = random::stream(1, "sky", 0);
+        for value in &mut data {
+            *value += 0.2 * random::normal(&mut rng);
+        }
+        data.slice_mut(ndarray::s![5..12, 5..12]).fill(50.0);
+        // The noise map says 0.25 where the noise is 0.2: chi-squared 0.64.
+        let noise = Array2::from_elem((n, n), 0.25);
+        let mask = Array2::from_elem((n, n), true);
+        let observation =
+            Observation::new(data, noise, Array2::ones((1, 1)), mask, 0.1).unwrap().with_annulus([0.0, 0.0], 0.0, 1.0);
+        let sky = blank_sky(&observation, [0.0, 0.0], 1.2).unwrap();
+        assert!((sky.reduced_chi2 - 0.64).abs() < 0.04, "{sky:?}");
+        assert!((sky.median - 0.3).abs() < 0.02, "{sky:?}");
+        assert!(blank_sky(&observation, [0.0, 0.0], 100.0).is_none());
+    }
+}

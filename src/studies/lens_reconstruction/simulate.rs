@@ -1,0 +1,259 @@
+//! Simulated observations with their truth.
+
+use ndarray::Array2;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::imaging::{Sampling, render};
+use super::{Frame, LensError, Observation, Scene};
+use crate::numerics::random;
+use crate::studies::lens_models::{LensModel, PreparedSersic, Sersic};
+
+/// What to simulate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SimulationSpec {
+    /// Pixels along each side of the image.
+    #[schemars(range(min = 8, max = 1024), extend("x-unit" = "px"))]
+    pub size_px: usize,
+    /// Size of a pixel.
+    #[schemars(range(min = 0.001, max = 1.0), extend("x-unit" = "arcsec"))]
+    pub pixel_scale_arcsec: f64,
+    /// Mass, source, lens light and sky.
+    pub scene: Scene,
+    /// Full width at half maximum of the Gaussian PSF; 0 for none.
+    #[schemars(range(min = 0.0, max = 5.0), extend("x-unit" = "arcsec"))]
+    pub psf_fwhm_arcsec: f64,
+    /// Standard deviation of the white noise of a pixel, in the unit of the brightness.
+    #[schemars(range(min = 1e-9), extend("x-log" = true))]
+    pub noise_sigma: f64,
+    /// Units of brightness to electrons: adds the noise of counting. Without it the noise is white.
+    #[schemars(range(min = 1e-9), extend("x-log" = true))]
+    pub gain: Option<f64>,
+    /// Samples along the side of a pixel, at least; steep parts get more.
+    #[schemars(range(min = 1, max = 10))]
+    pub supersampling: usize,
+    /// Pixels along each side of the source map.
+    #[schemars(range(min = 8, max = 1024), extend("x-unit" = "px"))]
+    pub source_size_px: usize,
+    /// Side of the source map.
+    #[schemars(range(min = 0.01, max = 60.0), extend("x-unit" = "arcsec"))]
+    pub source_field_arcsec: f64,
+    /// Seed of the noise.
+    pub seed: u64,
+}
+
+impl Default for SimulationSpec {
+    /// A quad of a compact source, 64 x 64 pixels of 0.08 arcsec.
+    fn default() -> Self {
+        let source = Sersic { x_arcsec: 0.06, y_arcsec: 0.04, effective_radius_arcsec: 0.15, ..Sersic::default() };
+        Self {
+            size_px: 64,
+            pixel_scale_arcsec: 0.08,
+            scene: Scene { lens: LensModel::default(), sources: vec![source], lens_light: Vec::new(), sky: 0.0 },
+            psf_fwhm_arcsec: 0.12,
+            noise_sigma: 0.05,
+            gain: None,
+            supersampling: 2,
+            source_size_px: 128,
+            source_field_arcsec: 2.0,
+            seed: 1,
+        }
+    }
+}
+
+/// A simulated observation and the truth behind it. Maps are `[y, x]`.
+#[derive(Clone, Debug)]
+pub struct Simulation {
+    /// The observation: image with noise, error map, PSF; all pixels used.
+    pub observation: Observation,
+    /// The image without noise.
+    pub noiseless: Array2<f64>,
+    /// Truth: the unlensed source on its own grid, centred on the brightest component.
+    pub source: SourceMap,
+    /// Truth: convergence in each pixel of the image (at its centre).
+    pub convergence: Array2<f64>,
+    /// Truth: light of the lens through the PSF.
+    pub lens_light: Array2<f64>,
+    /// Truth: lensed source through the PSF.
+    pub lensed_source: Array2<f64>,
+}
+
+/// Surface brightness in the source plane.
+#[derive(Clone, Debug)]
+pub struct SourceMap {
+    /// Surface brightness, `[y, x]`, in the unit of the image's pixels.
+    pub brightness: Array2<f64>,
+    /// Sky coordinates (arcsec) of the centre of the map.
+    pub centre_arcsec: [f64; 2],
+    /// Size of a pixel of the map (arcsec).
+    pub pixel_scale_arcsec: f64,
+}
+
+/// A Gaussian PSF of the given full width at half maximum, sampled at pixel centres out to five standard deviations, with sum 1.
+pub fn gaussian_psf(fwhm_arcsec: f64, pixel_scale_arcsec: f64) -> Array2<f64> {
+    let sigma = fwhm_arcsec / pixel_scale_arcsec / (8.0 * std::f64::consts::LN_2).sqrt();
+    let half = (5.0 * sigma).ceil().clamp(0.0, 100.0) as usize;
+    // Without width all of the light stays in its pixel.
+    let profile = |k: usize| {
+        let d = k as f64 - half as f64;
+        if sigma > 0.0 { (-0.5 * d * d / (sigma * sigma)).exp() } else { 1.0 }
+    };
+    let n = 2 * half + 1;
+    let psf = Array2::from_shape_fn((n, n), |(j, i)| profile(j) * profile(i));
+    let sum = psf.sum();
+    psf / sum
+}
+
+/// Surface brightness of unlensed sources on a square grid.
+pub fn source_map(sources: &[Sersic], centre_arcsec: [f64; 2], size_px: usize, field_arcsec: f64) -> SourceMap {
+    let pixel_scale_arcsec = field_arcsec / size_px as f64;
+    let frame = Frame::new((size_px, size_px), pixel_scale_arcsec);
+    let prepared: Vec<PreparedSersic> = sources.iter().map(Sersic::prepare).collect();
+    let brightness = Array2::from_shape_fn((size_px, size_px), |(j, i)| {
+        let (x, y) = (centre_arcsec[0] + frame.x(i as f64), centre_arcsec[1] + frame.y(j as f64));
+        prepared.iter().map(|s| s.value(x, y)).sum()
+    });
+    SourceMap { brightness, centre_arcsec, pixel_scale_arcsec }
+}
+
+/// Convergence at the centre of each pixel of an image.
+pub fn convergence_map(lens: &LensModel, shape: (usize, usize), pixel_scale_arcsec: f64) -> Array2<f64> {
+    let frame = Frame::new(shape, pixel_scale_arcsec);
+    let prepared = lens.prepare();
+    Array2::from_shape_fn(shape, |(j, i)| {
+        // The singular centre would be infinite: no point is nearer than a quarter of a pixel.
+        let (x, y) = (frame.x(i as f64), frame.y(j as f64));
+        let [cx, cy] = prepared.sie.centre();
+        let distance = (x - cx).hypot(y - cy);
+        let least = 0.25 * pixel_scale_arcsec;
+        if distance >= least {
+            prepared.convergence(x, y)
+        } else if distance > 0.0 {
+            prepared.convergence(cx + (x - cx) * least / distance, cy + (y - cy) * least / distance)
+        } else {
+            prepared.convergence(cx + least, cy)
+        }
+    })
+}
+
+/// Centre of the brightest component by total light.
+pub(crate) fn brightest_centre(sources: &[Sersic]) -> [f64; 2] {
+    sources
+        .iter()
+        .max_by(|a, b| a.total_flux().total_cmp(&b.total_flux()))
+        .map_or([0.0, 0.0], |s| [s.x_arcsec, s.y_arcsec])
+}
+
+/// Simulates an observation. The same specification gives the same bits.
+///
+/// # Errors
+/// A size, pixel scale, noise or gain that is not positive.
+pub fn simulate(spec: &SimulationSpec) -> Result<Simulation, LensError> {
+    let positive = [
+        ("size_px", spec.size_px as f64),
+        ("source_size_px", spec.source_size_px as f64),
+        ("source_field_arcsec", spec.source_field_arcsec),
+        ("noise_sigma", spec.noise_sigma),
+        ("gain", spec.gain.unwrap_or(1.0)),
+        ("supersampling", spec.supersampling as f64),
+    ];
+    for (name, value) in positive {
+        if !(value > 0.0 && value.is_finite()) {
+            return Err(LensError::Value { name, value, problem: "expected a positive number" });
+        }
+    }
+    if !(spec.psf_fwhm_arcsec >= 0.0 && spec.psf_fwhm_arcsec.is_finite()) {
+        let problem = "expected zero or a positive width in arcsec";
+        return Err(LensError::Value { name: "psf_fwhm_arcsec", value: spec.psf_fwhm_arcsec, problem });
+    }
+    let shape = (spec.size_px, spec.size_px);
+    let blank = Array2::zeros(shape);
+    let errors = Array2::from_elem(shape, spec.noise_sigma);
+    let psf = gaussian_psf(spec.psf_fwhm_arcsec, spec.pixel_scale_arcsec.max(f64::MIN_POSITIVE));
+    let mask = Array2::from_elem(shape, true);
+    let mut observation = Observation::new(blank, errors, psf, mask, spec.pixel_scale_arcsec)?;
+    let sampling = Sampling { per_pixel_side: spec.supersampling, adaptive: true };
+    let parameters = spec.scene.parameters();
+    let [noiseless, lensed_source, lens_light] = render(&observation, &parameters, spec.scene.layout(), sampling)?;
+    if let Some(gain) = spec.gain {
+        // Counting noise has the variance of the expected counts.
+        observation
+            .noise
+            .zip_mut_with(&noiseless, |sigma, value| *sigma = (*sigma * *sigma + value.max(0.0) / gain).sqrt());
+    }
+    let mut deviates = vec![0.0; noiseless.len()];
+    random::fill_normal(&mut random::stream(spec.seed, "lens_reconstruction.noise", 0), &mut deviates);
+    observation.data = noiseless.clone();
+    for ((value, sigma), deviate) in observation.data.iter_mut().zip(&observation.noise).zip(&deviates) {
+        *value += sigma * deviate;
+    }
+    let centre = brightest_centre(&spec.scene.sources);
+    Ok(Simulation {
+        observation,
+        noiseless,
+        source: source_map(&spec.scene.sources, centre, spec.source_size_px, spec.source_field_arcsec),
+        convergence: convergence_map(&spec.scene.lens, shape, spec.pixel_scale_arcsec),
+        lens_light,
+        lensed_source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_noise_is_as_stated_and_repeats() {
+        for gain in [None, Some(50.0)] {
+            let spec = SimulationSpec { gain, ..SimulationSpec::default() };
+            let simulation = simulate(&spec).unwrap();
+            let pulls: Vec<f64> = simulation
+                .observation
+                .data
+                .iter()
+                .zip(&simulation.noiseless)
+                .zip(&simulation.observation.noise)
+                .map(|((d, m), s)| (d - m) / s)
+                .collect();
+            let variance = pulls.iter().map(|p| p * p).sum::<f64>() / pulls.len() as f64;
+            assert!((variance - 1.0).abs() < 0.08, "{variance}");
+            assert_eq!(simulate(&spec).unwrap().observation.data, simulation.observation.data);
+            let other = simulate(&SimulationSpec { seed: 2, ..spec }).unwrap();
+            assert_ne!(other.observation.data, simulation.observation.data);
+        }
+    }
+
+    /// Lensing keeps surface brightness and, with the PSF, total flux: a source far outside keeps its light.
+    #[test]
+    fn flux_is_kept_through_sampling_and_psf() {
+        let mut spec = SimulationSpec::default();
+        spec.scene.lens.sie.einstein_radius_arcsec = 1e-9;
+        let source = Sersic { amplitude: 1.0, effective_radius_arcsec: 0.3, index: 1.0, ..Sersic::default() };
+        spec.scene.sources = vec![source];
+        let simulation = simulate(&spec).unwrap();
+        let flux = simulation.noiseless.sum() * spec.pixel_scale_arcsec.powi(2);
+        assert!((flux / source.total_flux() - 1.0).abs() < 1e-3, "{flux} {}", source.total_flux());
+        let source_flux = simulation.source.brightness.sum() * simulation.source.pixel_scale_arcsec.powi(2);
+        // The map is 2 arcsec wide: what lies outside is missing.
+        assert!((source_flux / source.total_flux() - 1.0).abs() < 0.03);
+    }
+
+    #[test]
+    fn the_psf_has_its_width_and_its_sum() {
+        let psf = gaussian_psf(0.3, 0.05);
+        assert!((psf.sum() - 1.0).abs() < 1e-14);
+        let half = psf.nrows() / 2;
+        assert!((psf[[half, half + 3]] / psf[[half, half]] - 0.5).abs() < 1e-12, "3 pixels are half of the full width");
+        assert_eq!(gaussian_psf(0.0, 0.05).dim(), (1, 1));
+    }
+
+    #[test]
+    fn wrong_numbers_are_named() {
+        let message =
+            simulate(&SimulationSpec { noise_sigma: 0.0, ..SimulationSpec::default() }).unwrap_err().to_string();
+        assert!(message.contains("noise_sigma = 0"), "{message}");
+        assert!(simulate(&SimulationSpec { psf_fwhm_arcsec: f64::NAN, ..SimulationSpec::default() }).is_err());
+        assert!(simulate(&SimulationSpec { pixel_scale_arcsec: 0.0, ..SimulationSpec::default() }).is_err());
+    }
+}

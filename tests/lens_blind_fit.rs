@@ -1,0 +1,188 @@
+//! The blind fit finds simulated lenses: no guess is given, only data, noise, PSF and mask.
+
+use std::ops::ControlFlow;
+
+use sextans::studies::lens_models::{LensModel, Sersic, Shear, Sie};
+use sextans::studies::lens_reconstruction::classical::{FitSettings, FitStep, ParametricFit, Phase, fit_parametric};
+use sextans::studies::lens_reconstruction::simulate::{Simulation, SimulationSpec, simulate};
+use sextans::studies::lens_reconstruction::{LensError, Scene};
+
+fn fit(simulation: &Simulation, settings: &FitSettings) -> ParametricFit {
+    fit_parametric(&simulation.observation, settings, &mut |_: &FitStep| ControlFlow::Continue(())).unwrap()
+}
+
+fn check(spec: &SimulationSpec, settings: &FitSettings) -> ParametricFit {
+    let found = fit(&simulate(spec).unwrap(), settings);
+    let (truth, lens) = (&spec.scene.lens.sie, &found.scene.lens.sie);
+    let radius = lens.einstein_radius_arcsec - truth.einstein_radius_arcsec;
+    assert!(radius.abs() < 0.01, "Einstein radius off by {radius}: {found:?}");
+    assert!(
+        (lens.axis_ratio - truth.axis_ratio).abs() < 0.03,
+        "axis ratio {} for {}",
+        lens.axis_ratio,
+        truth.axis_ratio
+    );
+    assert!((0.9..1.1).contains(&found.reduced_chi2), "reduced chi-squared {}", found.reduced_chi2);
+    assert!(found.null_chi2 > 2.0 * found.chi2, "the null explains too much: {} {}", found.null_chi2, found.chi2);
+    found
+}
+
+/// A quad of a compact source with shear; lens light subtracted.
+fn quad() -> SimulationSpec {
+    let mut spec = SimulationSpec::default();
+    spec.scene.lens = LensModel {
+        sie: Sie {
+            einstein_radius_arcsec: 1.25,
+            axis_ratio: 0.72,
+            position_angle_deg: 50.0,
+            x_arcsec: 0.02,
+            y_arcsec: -0.03,
+        },
+        shear: Shear { gamma1: 0.03, gamma2: -0.02 },
+    };
+    spec
+}
+
+#[test]
+fn a_quad_without_lens_light() {
+    let found = check(&quad(), &FitSettings { lens_light_components: 0, ..FitSettings::default() });
+    let truth = quad().scene.lens;
+    let errors = found.lens_errors_gaussian;
+    let pull = (found.scene.lens.sie.einstein_radius_arcsec - truth.sie.einstein_radius_arcsec)
+        / errors.einstein_radius_arcsec;
+    assert!(errors.einstein_radius_arcsec < 0.01 && pull.abs() < 5.0, "{errors:?}, pull {pull}");
+    assert!((found.scene.lens.shear.gamma1 - truth.shear.gamma1).abs() < 0.02);
+    assert!((found.scene.lens.shear.gamma2 - truth.shear.gamma2).abs() < 0.02);
+}
+
+#[test]
+fn an_arc_and_its_counter_image_under_bright_lens_light_with_sky() {
+    let spec = SimulationSpec {
+        pixel_scale_arcsec: 0.06,
+        noise_sigma: 0.03,
+        seed: 5,
+        scene: Scene {
+            lens: LensModel {
+                sie: Sie {
+                    einstein_radius_arcsec: 0.95,
+                    axis_ratio: 0.85,
+                    position_angle_deg: 120.0,
+                    x_arcsec: 0.03,
+                    y_arcsec: 0.02,
+                },
+                shear: Shear::default(),
+            },
+            sources: vec![Sersic {
+                x_arcsec: 0.25,
+                y_arcsec: -0.1,
+                effective_radius_arcsec: 0.18,
+                index: 1.5,
+                axis_ratio: 0.6,
+                position_angle_deg: 20.0,
+                amplitude: 0.7,
+            }],
+            lens_light: vec![Sersic {
+                amplitude: 2.0,
+                effective_radius_arcsec: 0.5,
+                index: 3.0,
+                axis_ratio: 0.8,
+                position_angle_deg: 110.0,
+                x_arcsec: 0.03,
+                y_arcsec: 0.02,
+            }],
+            sky: 0.1,
+        },
+        ..SimulationSpec::default()
+    };
+    check(&spec, &FitSettings { lens_light_components: 1, ..FitSettings::default() });
+}
+
+#[test]
+fn a_small_ring_in_strong_noise_of_counting() {
+    let mut spec = quad();
+    spec.noise_sigma = 0.1;
+    spec.gain = Some(100.0);
+    spec.pixel_scale_arcsec = 0.05;
+    spec.seed = 9;
+    spec.scene.lens.sie.einstein_radius_arcsec = 0.7;
+    spec.scene.lens.sie.axis_ratio = 0.8;
+    spec.scene.sources[0].x_arcsec = 0.02;
+    spec.scene.sources[0].y_arcsec = -0.02;
+    check(&spec, &FitSettings { lens_light_components: 0, ..FitSettings::default() });
+}
+
+#[test]
+fn the_fit_has_the_same_bits_on_one_and_on_two_threads() {
+    let simulation = simulate(&SimulationSpec { size_px: 48, ..quad() }).unwrap();
+    let settings = FitSettings { lens_light_components: 0, starts: 2, ..FitSettings::default() };
+    let bits = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let found = pool.install(|| fit(&simulation, &settings));
+        let numbers = found.parameters.iter().chain(&found.errors_gaussian).chain(&found.residual_sigma);
+        (numbers.map(|v| v.to_bits()).collect::<Vec<_>>(), found.calls)
+    };
+    assert_eq!(bits(1), bits(2));
+}
+
+#[test]
+fn the_fit_stops_when_told_in_every_phase() {
+    let mut spec = SimulationSpec { size_px: 40, ..quad() };
+    spec.scene.lens_light = vec![Sersic { effective_radius_arcsec: 0.5, ..Sersic::default() }];
+    let observation = simulate(&spec).unwrap().observation;
+    let settings = FitSettings { lens_light_components: 1, starts: 2, ..FitSettings::default() };
+    for phase in [Phase::LensLight, Phase::Scan, Phase::Starts, Phase::Joint, Phase::Null] {
+        let mut after = 0;
+        let result = fit_parametric(&observation, &settings, &mut |step: &FitStep| {
+            after += usize::from(step.phase == phase);
+            if step.phase == phase { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(result.unwrap_err(), LensError::Cancelled, "{phase:?}");
+        assert_eq!(after, 1, "{phase:?}: nothing runs on after the callback said stop");
+    }
+}
+
+#[test]
+fn steps_show_the_state_of_the_fit() {
+    let simulation = simulate(&SimulationSpec { size_px: 40, ..quad() }).unwrap();
+    let settings = FitSettings { lens_light_components: 0, starts: 1, ..FitSettings::default() };
+    let mut checked = 0;
+    fit_parametric(&simulation.observation, &settings, &mut |step: &FitStep| {
+        if step.phase == Phase::Joint {
+            let residual = step.residual_image();
+            let sum: f64 = residual.iter().filter(|r| r.is_finite()).map(|r| r * r).sum();
+            assert!((sum / step.chi2 - 1.0).abs() < 1e-9, "{sum} {}", step.chi2);
+            assert_eq!(step.model_image().dim(), simulation.observation.data.dim());
+            assert_eq!(step.scene().sources.len(), 1);
+            checked += 1;
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert!(checked > 3);
+}
+
+#[test]
+fn noise_alone_is_not_a_lens() {
+    let mut spec = quad();
+    spec.scene.sources[0].amplitude = 0.0;
+    let observation = simulate(&spec).unwrap().observation;
+    let settings = FitSettings { lens_light_components: 0, ..FitSettings::default() };
+    let result = fit_parametric(&observation, &settings, &mut |_: &FitStep| ControlFlow::Continue(()));
+    assert_eq!(result.unwrap_err(), LensError::NothingFound);
+}
+
+#[test]
+fn unusable_requests_are_refused_by_name() {
+    let observation = simulate(&SimulationSpec { size_px: 24, ..quad() }).unwrap().observation;
+    let refuse = |settings: FitSettings| {
+        fit_parametric(&observation, &settings, &mut |_: &FitStep| ControlFlow::Continue(())).unwrap_err().to_string()
+    };
+    assert!(refuse(FitSettings { starts: 0, ..FitSettings::default() }).contains("starts = 0"));
+    assert!(
+        refuse(FitSettings { lens_light_components: 4, ..FitSettings::default() })
+            .contains("lens_light_components = 4")
+    );
+    let tiny = observation.clone().with_annulus([0.0, 0.0], 0.0, 0.2);
+    let result = fit_parametric(&tiny, &FitSettings::default(), &mut |_: &FitStep| ControlFlow::Continue(()));
+    assert!(result.unwrap_err().to_string().contains("widen the mask"));
+}
