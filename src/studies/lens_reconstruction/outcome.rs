@@ -82,9 +82,9 @@ impl FitOutcome {
             data: thin(&observation.data),
             noise: thin(&observation.noise),
             mask: Arc::new(observation.mask.clone()),
-            model: thin(&fit.model),
-            residual: thin(&fit.residual),
-            lens_light: thin(&fit.lens_light),
+            model: thin(&fit.model_image),
+            residual: thin(&fit.residual_sigma),
+            lens_light: thin(&fit.lens_light_image),
             convergence: Arc::new(convergence_map(&fit.scene.lens, shape, scale)),
             source: Arc::new(source),
             curves,
@@ -127,21 +127,25 @@ fn world_keywords(header: &Header) -> Vec<Keyword> {
 
 fn metrics_of(fit: &ParametricFit, redshifts: (Option<f64>, Option<f64>)) -> Metrics {
     let mut metrics = lens_metrics(&fit.scene.lens);
+    let errors = fit.lens_errors_gaussian;
+    let shear = fit.scene.lens.shear;
+    // Of the length of the shear vector, to first order, its components taken as independent.
+    let shear_error = (shear.gamma1 * errors.gamma1).hypot(shear.gamma2 * errors.gamma2) / shear.strength().max(1e-12);
     let mut put = |name: &str, value: f64| {
         metrics.insert(name.to_owned(), value);
     };
     put("reduced_chi2", fit.reduced_chi2);
-    put("reduced_chi2_null", fit.reduced_chi2_null);
-    put("reduced_chi2_blank_sky", fit.reduced_chi2_blank_sky);
+    put("reduced_chi2_null", fit.null_reduced_chi2);
+    put("reduced_chi2_blank_sky", fit.blank_sky.map_or(f64::NAN, |sky| sky.reduced_chi2));
     put("pixels", fit.pixels as f64);
-    put("parameters", fit.free_parameters as f64);
-    put("likelihood_calls", fit.model_calls as f64);
-    put("jacobian_calls", fit.jacobian_calls as f64);
+    put("degrees_of_freedom", fit.degrees_of_freedom as f64);
+    put("likelihood_calls", fit.calls.likelihood as f64);
+    put("jacobian_calls", fit.calls.jacobian as f64);
     for (name, error) in [
-        ("einstein_radius_arcsec_error", fit.errors.einstein_radius_arcsec),
-        ("axis_ratio_error", fit.errors.axis_ratio),
-        ("position_angle_deg_error", fit.errors.position_angle_deg),
-        ("shear_error", fit.errors.shear),
+        ("einstein_radius_arcsec_error", errors.einstein_radius_arcsec),
+        ("axis_ratio_error", errors.axis_ratio),
+        ("position_angle_deg_error", errors.position_angle_deg),
+        ("shear_error", shear_error),
     ] {
         put(name, error);
     }
