@@ -27,7 +27,8 @@ impl Workbench {
                 egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.inspector_ui(ui, &mut commands));
             });
         }
-        egui::CentralPanel::no_frame().show(ui, |ui| self.views_ui(ui, &mut commands));
+        let fill = ui.visuals().panel_fill;
+        egui::CentralPanel::no_frame().frame(egui::Frame::new().fill(fill)).show(ui, |ui| self.views_ui(ui, &mut commands));
         self.dialog_ui(ui.ctx(), &mut commands);
         self.drop_ui(ui.ctx(), &mut commands);
         self.notices.ui(ui.ctx());

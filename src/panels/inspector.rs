@@ -8,7 +8,15 @@ use crate::tasks::{Field, FieldKind};
 /// Draws the fields of a request that `wanted` lets through; true when one was changed.
 ///
 /// `request` is the JSON object of the request; `fields` comes from [`crate::tasks::fields`].
-pub fn request_ui(ui: &mut Ui, id: &str, request: &mut Value, fields: &[Field], wanted: impl Fn(&Field) -> bool) -> bool {
+/// Numbers with two bounds are sliders, or, with `compact`, draggable numbers.
+pub fn request_ui(
+    ui: &mut Ui,
+    id: &str,
+    request: &mut Value,
+    fields: &[Field],
+    compact: bool,
+    wanted: impl Fn(&Field) -> bool,
+) -> bool {
     let mut changed = false;
     let mut group: Option<String> = None;
     let wanted: Vec<&Field> = fields.iter().filter(|f| wanted(f)).collect();
@@ -18,12 +26,12 @@ pub fn request_ui(ui: &mut Ui, id: &str, request: &mut Value, fields: &[Field], 
         let end = wanted[start..].iter().position(|f| prefix_of(&f.name) != prefix).map_or(wanted.len(), |n| start + n);
         if group.as_deref() != Some(prefix) && !prefix.is_empty() {
             ui.add_space(4.0);
-            ui.label(RichText::new(spaced(prefix)).strong());
+            ui.label(RichText::new(capital(&spaced(prefix))).strong());
         }
         group = Some(prefix.to_owned());
         Grid::new((id, start)).num_columns(2).spacing([8.0, 4.0]).show(ui, |ui| {
             for field in &wanted[start..end] {
-                changed |= row_ui(ui, request, field);
+                changed |= row_ui(ui, request, field, compact);
                 ui.end_row();
             }
         });
@@ -45,14 +53,19 @@ fn label_of(field: &Field) -> String {
         "km/s" => "_km_s",
         _ => "",
     };
-    spaced(last.strip_suffix(unit_suffix).unwrap_or(last))
+    capital(&spaced(last.strip_suffix(unit_suffix).unwrap_or(last)))
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn spaced(name: &str) -> String {
     name.replace(['_', '.'], " ")
 }
 
-fn row_ui(ui: &mut Ui, request: &mut Value, field: &Field) -> bool {
+fn row_ui(ui: &mut Ui, request: &mut Value, field: &Field, compact: bool) -> bool {
     let label = label_of(field);
     let help = if field.help.is_empty() { field.name.clone() } else { format!("{}\n{}", field.help, field.name) };
     let name = ui.label(&label).on_hover_text(&help);
@@ -75,7 +88,7 @@ fn row_ui(ui: &mut Ui, request: &mut Value, field: &Field) -> bool {
                 return;
             }
         }
-        changed |= value_ui(ui, place, field, name.id);
+        changed |= value_ui(ui, place, field, compact, name.id);
         if !field.unit.is_empty() {
             ui.weak(&field.unit);
         }
@@ -102,12 +115,12 @@ fn start_value(field: &Field) -> Value {
     }
 }
 
-fn value_ui(ui: &mut Ui, place: &mut Value, field: &Field, label: egui::Id) -> bool {
+fn value_ui(ui: &mut Ui, place: &mut Value, field: &Field, compact: bool, label: egui::Id) -> bool {
     match &field.kind {
         FieldKind::Number { min, max } => {
             let mut number = place.as_f64().unwrap_or(0.0);
             let response = match (min, max) {
-                (Some(a), Some(b)) => ui.add(
+                (Some(a), Some(b)) if !compact => ui.add(
                     Slider::new(&mut number, *a..=*b).logarithmic(field.logarithmic && *a > 0.0).max_decimals(4),
                 ),
                 _ => {

@@ -141,7 +141,7 @@ impl StudyRun {
 }
 
 /// The Keep step: where the run lies, its files, and how to repeat it.
-pub fn keep_ui(ui: &mut Ui, folder: &std::path::Path, record: &crate::runs::Record, python: &str, cx: &mut PanelContext<'_>) {
+pub fn keep_ui(ui: &mut Ui, folder: &std::path::Path, record: &Record, python: &str, cx: &mut PanelContext<'_>) {
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.heading("Run folder");
         ui.horizontal_wrapped(|ui| {
@@ -202,7 +202,7 @@ pub fn size_text(bytes: u64) -> String {
 }
 
 /// The `sextans run` line of a record: only what differs from the defaults.
-pub fn command_line(record: &crate::runs::Record) -> String {
+pub fn command_line(record: &Record) -> String {
     let Some(entry) = crate::studies::task(&record.task) else { return String::new() };
     let schema = (entry.schema)();
     let defaults = (entry.defaults)().unwrap_or(Value::Null);

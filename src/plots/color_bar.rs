@@ -151,8 +151,9 @@ fn bar_ticks(display: &Display, limits: Limits, height: f32) -> Ticks {
     let mut values: Vec<f64> = Vec::new();
     for i in 0..=count {
         let wanted = limits.value(display.stretch.invert(i as f64 / count as f64));
-        let step = limits.value(display.stretch.invert((i as f64 + 0.5) / count as f64)) - wanted;
-        let rounded = round_near(wanted, step.abs());
+        // Half a place to either side; at the ends there is only one side.
+        let beside = |by: f64| limits.value(display.stretch.invert(((i as f64 + by) / count as f64).clamp(0.0, 1.0)));
+        let rounded = round_near(wanted, 0.5 * (beside(0.5) - beside(-0.5)).abs());
         let fits = values.last().is_none_or(|last| place(rounded) - place(*last) >= spacing);
         if fits && (limits.low..=limits.high).contains(&rounded) {
             values.push(rounded);

@@ -18,29 +18,35 @@ const SMALLEST: f32 = 130.0;
 pub enum Scale {
     /// FITS pixel numbers, from 1.
     Pixels,
-    /// Arcseconds from the centre of the image; the number is arcseconds a pixel.
-    Arcsec(f64),
+    /// Arcseconds.
+    Arcsec {
+        /// Size of a pixel.
+        step: f64,
+        /// Coordinates `[x, y]` of the centre of the image.
+        centre: [f64; 2],
+    },
 }
 
 impl Scale {
-    fn value(self, pixel: f64, size: usize) -> f64 {
+    /// `axis` is 0 for x and 1 for y.
+    fn value(self, pixel: f64, size: usize, axis: usize) -> f64 {
         match self {
             Self::Pixels => axes::fits_from_pixel(pixel),
-            Self::Arcsec(step) => (pixel - (size as f64 - 1.0) / 2.0) * step,
+            Self::Arcsec { step, centre } => (pixel - (size as f64 - 1.0) / 2.0) * step + centre[axis],
         }
     }
 
-    fn pixel(self, value: f64, size: usize) -> f64 {
+    fn pixel(self, value: f64, size: usize, axis: usize) -> f64 {
         match self {
             Self::Pixels => value - axes::fits_from_pixel(0.0),
-            Self::Arcsec(step) => value / step + (size as f64 - 1.0) / 2.0,
+            Self::Arcsec { step, centre } => (value - centre[axis]) / step + (size as f64 - 1.0) / 2.0,
         }
     }
 
     fn unit(self) -> &'static str {
         match self {
             Self::Pixels => "pixel",
-            Self::Arcsec(_) => "arcsec",
+            Self::Arcsec { .. } => "arcsec",
         }
     }
 
@@ -48,7 +54,7 @@ impl Scale {
     fn sign(self) -> &'static str {
         match self {
             Self::Pixels => "px",
-            Self::Arcsec(_) => "″",
+            Self::Arcsec { .. } => "″",
         }
     }
 }
@@ -91,11 +97,11 @@ impl Frame {
         let room = |pixels: [f64; 2], each: f64| {
             ((pixels[1] - pixels[0]) * camera.points_per_pixel / each).clamp(0.0, 12.0) as usize
         };
-        let x_ticks = self.ticks(x_range, width, room(x_range, 55.0).max(2));
-        let y_ticks = self.ticks(y_range, height, room(y_range, 35.0).max(2));
+        let x_ticks = self.ticks(x_range, width, 0, room(x_range, 55.0).max(2));
+        let y_ticks = self.ticks(y_range, height, 1, room(y_range, 35.0).max(2));
         let mut last_right = f32::NEG_INFINITY;
         for (value, label) in x_ticks.values.iter().zip(&x_ticks.labels) {
-            let x = camera.screen_from_pixel(view, [self.scale.pixel(*value, width), 0.0]).x;
+            let x = camera.screen_from_pixel(view, [self.scale.pixel(*value, width, 0), 0.0]).x;
             painter.vline(x, view.bottom()..=view.bottom() + TICK_LENGTH, stroke);
             let galley = painter.layout_no_wrap(label.clone(), font.clone(), color);
             let half = galley.size().x / 2.0;
@@ -105,7 +111,7 @@ impl Frame {
             }
         }
         for (value, label) in y_ticks.values.iter().zip(&y_ticks.labels) {
-            let y = camera.screen_from_pixel(view, [0.0, self.scale.pixel(*value, height)]).y;
+            let y = camera.screen_from_pixel(view, [0.0, self.scale.pixel(*value, height, 1)]).y;
             painter.hline(view.left() - TICK_LENGTH..=view.left(), y, stroke);
             let position = pos2(view.left() - TICK_LENGTH - 2.0, y);
             painter.text(position, Align2::RIGHT_CENTER, label, font.clone(), color);
@@ -120,11 +126,11 @@ impl Frame {
         painter.rect_stroke(view, 0.0, stroke, egui::StrokeKind::Outside);
     }
 
-    fn ticks(&self, pixels: [f64; 2], size: usize, count: usize) -> Ticks {
+    fn ticks(&self, pixels: [f64; 2], size: usize, axis: usize, count: usize) -> Ticks {
         if pixels[0] >= pixels[1] {
             return Ticks::of(Vec::new());
         }
-        let [low, high] = pixels.map(|p| self.scale.value(p, size));
+        let [low, high] = pixels.map(|p| self.scale.value(p, size, axis));
         let mut values = axes::nice_values(low, high, count);
         if self.scale == Scale::Pixels {
             values.retain(|v| v.fract() == 0.0);
@@ -202,13 +208,13 @@ mod tests {
 
     #[test]
     fn scale_goes_there_and_back() {
-        for scale in [Scale::Pixels, Scale::Arcsec(0.05)] {
+        for scale in [Scale::Pixels, Scale::Arcsec { step: 0.05, centre: [0.3, -2.0] }] {
             for pixel in [-0.5, 0.0, 31.25, 99.5] {
-                let back = scale.pixel(scale.value(pixel, 100), 100);
+                let back = scale.pixel(scale.value(pixel, 100, 1), 100, 1);
                 assert!((back - pixel).abs() < 1e-9);
             }
         }
-        assert_eq!(Scale::Pixels.value(0.0, 10), 1.0);
-        assert_eq!(Scale::Arcsec(0.5).value(4.5, 10), 0.0);
+        assert_eq!(Scale::Pixels.value(0.0, 10, 0), 1.0);
+        assert_eq!(Scale::Arcsec { step: 0.5, centre: [0.0, 0.25] }.value(4.5, 10, 1), 0.25);
     }
 }

@@ -39,6 +39,8 @@ pub struct ImageSource {
     pub unit: String,
     /// Arcseconds a pixel, where known: gives the scale on the sky.
     pub arcsec_per_pixel: Option<f64>,
+    /// Coordinates `[x, y]` of the centre of the image on the scale of arcseconds.
+    pub centre_arcsec: [f64; 2],
 }
 
 impl ImageSource {
@@ -53,6 +55,7 @@ impl ImageSource {
             name: name.into(),
             unit: String::new(),
             arcsec_per_pixel: None,
+            centre_arcsec: [0.0; 2],
         }
     }
 
@@ -67,6 +70,13 @@ impl ImageSource {
     #[must_use]
     pub fn arcsec_per_pixel(mut self, scale: f64) -> Self {
         self.arcsec_per_pixel = Some(scale).filter(|s| s.is_finite() && *s > 0.0);
+        self
+    }
+
+    /// With the coordinates of its centre.
+    #[must_use]
+    pub fn centre_arcsec(mut self, centre: [f64; 2]) -> Self {
+        self.centre_arcsec = centre;
         self
     }
 
@@ -213,7 +223,9 @@ impl ImageView {
         let limits = self.limits(source, display);
         response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, ui.is_enabled(), image_label(source)));
 
-        let scale = source.arcsec_per_pixel.map_or(Scale::Pixels, Scale::Arcsec);
+        let scale = source
+            .arcsec_per_pixel
+            .map_or(Scale::Pixels, |step| Scale::Arcsec { step, centre: source.centre_arcsec });
         let frame = display.axes.then(|| Frame::new(outer, scale)).flatten();
         let view = frame.as_ref().map_or(outer, |frame| frame.view);
         if camera.follows_fit {

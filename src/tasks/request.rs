@@ -223,7 +223,12 @@ pub(crate) fn range_text(min: Option<f64>, max: Option<f64>) -> String {
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    match value {
+        Value::String(text) => text.clone(),
+        // 99 rather than 99.0, as it was typed.
+        Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), |f| f.to_string()),
+        other => other.to_string(),
+    }
 }
 
 fn lookup<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
@@ -295,7 +300,19 @@ fn kind_of(raw: &Value, inner: &Value, root: &Value) -> FieldKind {
             return Some(list.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect());
         }
         let list = node.get("oneOf").and_then(Value::as_array)?;
-        list.iter().map(|v| resolve(root, v).0.get("const").and_then(Value::as_str).map(str::to_owned)).collect()
+        // Variants with a doc comment are one `const` each; those without stand together in an `enum`.
+        let mut names = Vec::new();
+        for variant in list {
+            let variant = resolve(root, variant).0;
+            if let Some(name) = variant.get("const").and_then(Value::as_str) {
+                names.push(name.to_owned());
+            } else if let Some(together) = variant.get("enum").and_then(Value::as_array) {
+                names.extend(together.iter().filter_map(|v| v.as_str().map(str::to_owned)));
+            } else {
+                return None;
+            }
+        }
+        Some(names)
     };
     if let Some(names) = choices(inner) {
         return FieldKind::Choice(names);
@@ -335,7 +352,7 @@ mod tests {
             "method": {"$ref": "#/$defs/Method"},
         }, "$defs": {
             "Lens": {"properties": {"einstein_radius_arcsec": {"type": "number", "minimum": 0.05, "maximum": 20.0, "x-unit": "arcsec"}}},
-            "Method": {"oneOf": [{"const": "parametric"}, {"const": "rim"}]},
+            "Method": {"oneOf": [{"const": "parametric"}, {"enum": ["rim"]}]},
         }})
     }
 

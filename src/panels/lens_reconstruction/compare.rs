@@ -28,6 +28,8 @@ pub(super) struct Finished {
     pub folder: PathBuf,
     truth: Option<Arc<Truth>>,
     left_out: Arc<Array2<bool>>,
+    /// Data less the light of the lens.
+    arcs: Arc<Array2<f32>>,
     histogram: Arc<Histogram>,
 }
 
@@ -51,7 +53,8 @@ impl Finished {
         let left_out = Arc::new(outcome.mask.mapv(|m| !m));
         let fitted = outcome.residual.iter().zip(outcome.mask.iter()).filter(|(_, m)| **m).map(|(r, _)| r);
         let histogram = Arc::new(Histogram::of_residuals(fitted));
-        Self { outcome, record, folder, truth, left_out, histogram }
+        let arcs = Arc::new(&*outcome.data - &*outcome.lens_light);
+        Self { outcome, record, folder, truth, left_out, arcs, histogram }
     }
 
     /// Reads a run folder.
@@ -128,16 +131,19 @@ fn comparison_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
         maps_ui(ui, finished, views);
     });
     ui.horizontal_top(|ui| {
-        let width = ui.available_width();
-        ui.allocate_ui(egui::vec2((width * 0.62).floor(), below), |ui| {
+        let numbers = 580.0_f32.min(ui.available_width());
+        ui.allocate_ui(egui::vec2(numbers, below), |ui| {
             egui::ScrollArea::both().id_salt("lens numbers").auto_shrink(false).show(ui, |ui| table_ui(ui, finished));
         });
-        ui.allocate_ui(egui::vec2(ui.available_width(), below), |ui| {
-            ui.vertical(|ui| {
-                ui.label(RichText::new("Residuals in the mask against a normal distribution").small());
-                finished.histogram.show(ui, "lens residuals", "Residual", "sigma", true, false);
+        // A histogram narrower than this says nothing.
+        if ui.available_width() > 130.0 {
+            ui.allocate_ui(egui::vec2(ui.available_width(), below), |ui| {
+                ui.vertical(|ui| {
+                    ui.label(RichText::new("Residuals in the mask and N(0, 1)").small());
+                    finished.histogram.show(ui, "lens residuals", "Residual", "sigma", true, false);
+                });
             });
-        });
+        }
     });
 }
 
@@ -150,28 +156,39 @@ fn maps_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
     let in_source = || {
         source_curves(&outcome.curves, outcome.source_centre_arcsec, outcome.source.dim(), outcome.source_scale_arcsec, theme)
     };
-    let source_map = |id, title, image| MapSpec::new(id, title, image, outcome.source_scale_arcsec, Frame::Source, Look::Light).unit(unit);
+    let image = |id, title, image| MapSpec::new(id, title, image, scale, Frame::Image, Look::Light).unit(unit);
+    let source_map = |id, title, image| {
+        MapSpec::new(id, title, image, outcome.source_scale_arcsec, Frame::Source, Look::Light)
+            .unit(unit)
+            .centre(outcome.source_centre_arcsec)
+    };
     let mut maps = vec![
-        MapSpec::new("data", "Data", &outcome.data, scale, Frame::Image, Look::Light).unit(unit).mask(&finished.left_out),
-        MapSpec::new("model", "Model", &outcome.model, scale, Frame::Image, Look::Light).unit(unit).curves(in_image()),
+        image("data", "Data", &outcome.data).mask(&finished.left_out),
+        image("model", "Model", &outcome.model).limits_of("data").curves(in_image()),
         MapSpec::new("residual", "Residual", &outcome.residual, scale, Frame::Image, Look::Residual).unit("sigma").mask(&finished.left_out),
         source_map("source", "Source", &outcome.source).curves(in_source()),
     ];
+    let arcs = image("arcs", "Data less lens light", &finished.arcs).mask(&finished.left_out);
+    let mass = MapSpec::new("convergence", "Convergence", &outcome.convergence, scale, Frame::Image, Look::Convergence).curves(in_image());
+    let lens_light = image("lens light", "Lens light", &outcome.lens_light).limits_of("data");
+    // Six maps in a laptop's window, eight where there is room.
+    let wide = ui.available_width() > 1020.0;
     if let Some(truth) = &finished.truth {
-        maps.push(source_map("true source", "True source", &truth.source).curves(source_curves(
-            &truth.outcome.curves,
-            outcome.source_centre_arcsec,
-            outcome.source.dim(),
-            outcome.source_scale_arcsec,
-            theme,
-        )));
+        let curves = &truth.outcome.curves;
+        let true_curves =
+            source_curves(curves, outcome.source_centre_arcsec, outcome.source.dim(), outcome.source_scale_arcsec, theme);
+        maps.push(source_map("true source", "True source", &truth.source).limits_of("source").curves(true_curves));
+        maps.push(mass);
+        if wide {
+            maps.extend([arcs, lens_light]);
+        }
     } else {
-        maps.push(MapSpec::new("lens light", "Lens light", &outcome.lens_light, scale, Frame::Image, Look::Light).unit(unit));
+        maps.extend([arcs, mass]);
+        if wide {
+            maps.extend([lens_light, MapSpec::new("noise", "Noise", &outcome.noise, scale, Frame::Image, Look::Plain).unit(unit)]);
+        }
     }
-    maps.push(
-        MapSpec::new("convergence", "Convergence", &outcome.convergence, scale, Frame::Image, Look::Convergence).curves(in_image()),
-    );
-    views.grid_ui(ui, 3, &maps);
+    views.grid_ui(ui, if wide { 4 } else { 3 }, &maps);
 }
 
 /// One line of the table.
@@ -188,7 +205,7 @@ const ROWS: [Row; 6] = [
     Row { name: "Position angle from +x", metric: "position_angle_deg", unit: "deg", digits: 1 },
     Row { name: "Shear", metric: "shear", unit: "", digits: 4 },
     Row { name: "Shear angle from +x", metric: "shear_angle_deg", unit: "deg", digits: 1 },
-    Row { name: "Mass within it", metric: "einstein_mass_msun", unit: "Msun", digits: 3 },
+    Row { name: "Mass within it", metric: "einstein_mass_msun", unit: "M☉", digits: 2 },
 ];
 
 fn table_ui(ui: &mut Ui, finished: &Finished) {
@@ -250,7 +267,11 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
 }
 
 fn with_error(value: f64, error: Option<f64>, row: &Row) -> String {
-    let number = if value.abs() >= 1e5 { format!("{value:.*e}", row.digits) } else { format!("{value:.*}", row.digits) };
+    let number = if value.abs() >= 1e5 {
+        crate::plots::axes::format_value(value, row.digits + 1)
+    } else {
+        format!("{value:.*}", row.digits)
+    };
     let error = error.filter(|e| e.is_finite()).map(|e| {
         if value.abs() >= 1e5 { format!(" ± {e:.1e}") } else { format!(" ± {e:.*}", row.digits.max(error_digits(e))) }
     });

@@ -112,7 +112,7 @@ impl LensReconstruction {
 
     /// Draws the step.
     pub(super) fn data_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
-        egui::Panel::left("lens data").resizable(true).default_size(330.0).size_range(260.0..=520.0).show(ui, |ui| {
+        egui::Panel::left("lens data").resizable(true).default_size(316.0).size_range(260.0..=520.0).show(ui, |ui| {
             ui.horizontal(|ui| {
                 for (value, text, help) in [
                     (Origin::Simulate, "Simulate", "Build a lens with the sliders; the demo"),
@@ -159,7 +159,7 @@ impl LensReconstruction {
         let entry = TaskEntry::of::<SimulateRequest>();
         let list = fields(&(entry.schema)(), &Value::Null);
         if let Ok(mut request) = serde_json::to_value(&self.saved.simulate)
-            && crate::panels::request_ui(ui, "lens simulate", &mut request, &list, |_| true)
+            && crate::panels::request_ui(ui, "lens simulate", &mut request, &list, false, |_| true)
             && let Ok(changed) = serde_json::from_value(request)
         {
             self.saved.simulate = changed;
@@ -194,7 +194,7 @@ impl LensReconstruction {
             "mask_outer_radius_arcsec",
         ];
         if let Ok(mut request) = serde_json::to_value(&self.saved.fit)
-            && crate::panels::request_ui(ui, "lens files", &mut request, &list, |f| names.contains(&f.name.as_str()))
+            && crate::panels::request_ui(ui, "lens files", &mut request, &list, true, |f| names.contains(&f.name.as_str()))
             && let Ok(changed) = serde_json::from_value(request)
         {
             self.saved.fit = changed;
@@ -232,7 +232,9 @@ impl LensReconstruction {
         let image = |id, title, image, look| MapSpec::new(id, title, image, scale, Frame::Preview, look);
         let maps = [
             image("simulated image", "Image", &outcome.image, Look::Light).curves(curves()),
-            MapSpec::new("simulated source", "Source", &outcome.source, outcome.source_scale_arcsec, Frame::Own, Look::Light).curves(caustics),
+            MapSpec::new("simulated source", "Source", &outcome.source, outcome.source_scale_arcsec, Frame::Own, Look::Light)
+                .centre(outcome.source_centre_arcsec)
+                .curves(caustics),
             image("simulated convergence", "Convergence", &outcome.convergence, Look::Convergence).curves(curves()),
             image("simulated noiseless", "Image without noise", &outcome.noiseless, Look::Light),
         ];

@@ -13,7 +13,7 @@ use crate::plots::colors::{self, Role};
 use crate::plots::image_camera::Camera;
 use crate::plots::image_overlay::{MarkerShape, Markers, Mask, Overlays, Polyline};
 use crate::plots::image_view::{ImageSource, ImageView};
-use crate::plots::limits::LimitsMode;
+use crate::plots::limits::{Limits, LimitsMode};
 use crate::studies::lens_reconstruction::Curves;
 
 /// Maps of the same frame share their camera and the cross under the pointer.
@@ -91,17 +91,33 @@ pub(super) struct MapSpec<'a> {
     pub curves: Vec<CurveOverlay>,
     /// Pixels to shade.
     pub mask: Option<&'a Arc<Array2<bool>>>,
+    /// Coordinates of the centre of the map.
+    pub centre_arcsec: [f64; 2],
+    /// The map whose limits it takes, so that the same colour is the same value on both.
+    pub limits_of: Option<&'static str>,
 }
 
 impl<'a> MapSpec<'a> {
     /// A map without overlays.
     pub(super) fn new(id: &'static str, title: &'a str, image: &'a Arc<Array2<f32>>, scale: f64, frame: Frame, look: Look) -> Self {
-        Self { id, title, image, unit: "", pixel_scale_arcsec: scale, frame, look, curves: Vec::new(), mask: None }
+        Self { id, title, image, unit: "", pixel_scale_arcsec: scale, frame, look, curves: Vec::new(), mask: None, centre_arcsec: [0.0; 2], limits_of: None }
     }
 
     /// With a unit.
     pub(super) fn unit(mut self, unit: &'a str) -> Self {
         self.unit = unit;
+        self
+    }
+
+    /// With its centre elsewhere than at the image centre.
+    pub(super) fn centre(mut self, centre: [f64; 2]) -> Self {
+        self.centre_arcsec = centre;
+        self
+    }
+
+    /// With the limits of another map, which is drawn before it.
+    pub(super) fn limits_of(mut self, id: &'static str) -> Self {
+        self.limits_of = Some(id);
         self
     }
 
@@ -137,6 +153,8 @@ pub(super) struct Views {
     /// Part of the image frame to show first, in pixels: x0, y0, x1, y1.
     focus: Option<[f64; 4]>,
     revision: u64,
+    /// Limits in use, by map.
+    limits: BTreeMap<&'static str, Limits>,
 }
 
 impl Default for Views {
@@ -149,6 +167,7 @@ impl Default for Views {
             hovered: None,
             focus: None,
             revision: 0,
+            limits: BTreeMap::new(),
         }
     }
 }
@@ -189,7 +208,10 @@ impl Views {
         let same = cell.source.as_ref().is_some_and(|s| Arc::ptr_eq(&s.pixels, map.image));
         if !same {
             cell.source = Some(
-                ImageSource::new(map.title, map.image.clone()).unit(map.unit).arcsec_per_pixel(map.pixel_scale_arcsec),
+                ImageSource::new(map.title, map.image.clone())
+                    .unit(map.unit)
+                    .arcsec_per_pixel(map.pixel_scale_arcsec)
+                    .centre_arcsec(map.centre_arcsec),
             );
         }
         let Some(source) = cell.source.clone() else { return };
@@ -220,22 +242,28 @@ impl Views {
         let display = self.displays.entry(map.look).or_insert_with(|| map.look.display());
         let bar_width = ColorBar::width();
         let mut camera = self.cameras.get(&map.frame).copied().filter(|_| map.frame != Frame::Own);
-        let title_rect = ui.horizontal(|ui| {
-            ui.label(RichText::new(map.title).strong());
-            ui.label(RichText::new("").small())
-        });
+        let title_rect = ui.horizontal(|ui| ui.label(RichText::new(map.title).strong()));
         let view_rect = ui.available_rect_before_wrap();
         let mut camera_now = camera.take().unwrap_or_else(|| first_camera(self.focus.filter(|_| map.frame == Frame::Image), view_rect.size() - vec2(bar_width + 44.0, 30.0)));
         let mut image_rect = view_rect;
         image_rect.set_width((view_rect.width() - bar_width).max(40.0));
         let mut image_ui = ui.new_child(egui::UiBuilder::new().max_rect(image_rect));
-        let response = cell.view.show(&mut image_ui, map.id, &source, display, &mut camera_now, &overlays);
+        let shared = map.limits_of.and_then(|id| self.limits.get(id)).map(|limits| {
+            let mut shared = display.clone();
+            shared.type_limits(*limits);
+            shared
+        });
+        let mut shown = shared.unwrap_or_else(|| display.clone());
+        let response = cell.view.show(&mut image_ui, map.id, &source, &mut shown, &mut camera_now, &overlays);
+        // Contrast and bias are set by dragging on the map; the limits stay those of the settings.
+        (display.contrast, display.bias) = (shown.contrast, shown.bias);
+        self.limits.insert(map.id, response.limits);
         let bar_rect = egui::Rect::from_min_max(
             egui::pos2(image_rect.right() + 4.0, response.view.top()),
             egui::pos2(view_rect.right(), response.view.bottom()),
         );
         let mut bar_ui = ui.new_child(egui::UiBuilder::new().max_rect(bar_rect));
-        ColorBar::new(display, response.limits).label(map.title, map.unit).height(bar_rect.height()).show(&mut bar_ui, (map.id, "bar"));
+        ColorBar::new(&mut shown, response.limits).label("", map.unit).height(bar_rect.height()).show(&mut bar_ui, (map.id, "bar"));
         if map.frame != Frame::Own {
             self.cameras.insert(map.frame, camera_now);
         }

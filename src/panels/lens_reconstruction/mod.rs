@@ -197,7 +197,7 @@ impl Panel for LensReconstruction {
             let wanted = |f: &crate::tasks::Field| {
                 f.kind != crate::tasks::FieldKind::Input && !(simulated && DATA_FIELDS.contains(&f.name.as_str()))
             };
-            if super::request_ui(ui, "lens fit", &mut request, &list, wanted)
+            if super::request_ui(ui, "lens fit", &mut request, &list, true, wanted)
                 && let Ok(changed) = serde_json::from_value(request)
             {
                 self.saved.fit = changed;
@@ -247,7 +247,7 @@ impl Panel for LensReconstruction {
 }
 
 /// Fields of the fit that the simulation decides.
-const DATA_FIELDS: [&str; 5] = ["noise_sigma", "psf_fwhm_arcsec", "pixel_scale_arcsec", "mask_marks", "mask_x_arcsec"];
+const DATA_FIELDS: [&str; 4] = ["noise_sigma", "psf_fwhm_arcsec", "pixel_scale_arcsec", "mask_marks"];
 
 fn nothing_yet(ui: &mut Ui) {
     ui.add_space(30.0);
