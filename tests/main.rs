@@ -1,4 +1,5 @@
 //! One test binary; one file a promise.
+#![allow(clippy::unwrap_used)] // clippy lets only functions marked as tests unwrap
 
 mod cli_demo;
 mod cli_folders;
@@ -12,7 +13,11 @@ mod fits_support;
 mod fits_writing;
 mod house_arrows;
 mod lens_blind_fit;
+mod lens_tasks;
 mod plots_image_view;
 mod plots_pictures;
+mod ui_panels;
+mod ui_stories;
+mod ui_support;
 mod workers_jobs;
 mod workers_queries;

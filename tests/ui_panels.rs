@@ -1,0 +1,66 @@
+//! Promise: every registered panel shows its finished example, in both themes, on a laptop's window and on a small one.
+
+use std::collections::BTreeSet;
+
+use egui_kittest::kittest::Queryable;
+use sextans::panels::{Command, PANELS};
+
+use crate::ui_support::{THEMES, settle, sized, texts};
+
+/// Different colours in a picture: a blank or broken panel has few.
+fn colors(picture: &image::RgbaImage) -> usize {
+    picture.pixels().map(|p| p.0).collect::<BTreeSet<_>>().len()
+}
+
+#[test]
+fn every_panel_shows_its_example_in_both_themes() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(PANELS.iter().any(|p| p.study), "no study is registered");
+    for panel in PANELS {
+        let mut brightness = Vec::new();
+        for theme in THEMES {
+            let mut harness = sized(folder.path(), [1366.0, 768.0]);
+            harness.state_mut().set_theme(theme);
+            harness.state_mut().send(Command::Example(panel.kind));
+            settle(&mut harness);
+            assert!(texts(&harness).is_empty(), "{}: {:?}", panel.kind, texts(&harness));
+            let picture = harness.render().unwrap();
+            assert!(colors(&picture) > 400, "{} {theme:?}: only {} colours", panel.kind, colors(&picture));
+            let sum: u64 = picture.pixels().map(|p| u64::from(p.0[0]) + u64::from(p.0[1]) + u64::from(p.0[2])).sum();
+            brightness.push(sum / u64::from(picture.width() * picture.height()));
+        }
+        assert!(brightness[1] > brightness[0] + 150, "{}: the light theme is not lighter: {brightness:?}", panel.kind);
+    }
+}
+
+#[test]
+fn every_panel_keeps_its_state_in_a_session() {
+    let folder = tempfile::tempdir().unwrap();
+    for panel in PANELS {
+        let mut harness = sized(folder.path(), [1000.0, 640.0]);
+        harness.state_mut().send(Command::OpenPanel(panel.kind));
+        settle(&mut harness);
+        let session = harness.state().session();
+        assert_eq!(session.views.len(), 1);
+        assert_eq!(session.views[0].kind, panel.kind);
+        let mut other = sized(folder.path(), [1000.0, 640.0]);
+        other.state_mut().restore(&session);
+        settle(&mut other);
+        assert_eq!(other.state().session().to_text(), session.to_text(), "{}", panel.kind);
+    }
+}
+
+#[test]
+fn studies_stand_in_the_tree_and_open_with_a_click() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = sized(folder.path(), [1366.0, 768.0]);
+    settle(&mut harness);
+    for panel in PANELS.iter().filter(|p| p.study) {
+        // On the welcome page and in the tree.
+        let buttons = harness.query_all_by_label(panel.title).count();
+        assert!(buttons >= 2, "{}: {buttons}", panel.title);
+        harness.query_all_by_label(panel.title).next().unwrap().click();
+        settle(&mut harness);
+        assert!(harness.state().session().views.iter().any(|v| v.kind == panel.kind));
+    }
+}
