@@ -5,4 +5,3 @@ mod fits_mutants;
 mod fits_pixels;
 mod fits_support;
 mod fits_writing;
-
