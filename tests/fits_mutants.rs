@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sextans::data::{FitsFile, Source, info, statistics::Statistics};
 
-use super::fits_support::{Dice, cube, extension, mixed, primary, random_groups, shorts};
+use super::fits_support::{Dice, cube, data_folder, extension, mixed, primary, random_groups, shorts};
 
 /// Counts what is read from memory.
 struct Counted {
@@ -146,4 +146,23 @@ fn a_thousand_damaged_files() {
     }
     // Most damage leaves something to read; if nothing were, the reader would refuse too much.
     assert!(arrays > 300, "{arrays}");
+}
+
+#[test]
+fn a_thousand_damaged_real_files() {
+    let Some(data) = data_folder("a_thousand_damaged_real_files") else { return };
+    let mut paths: Vec<_> = std::fs::read_dir(data.join("fits-corpus"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "fits"))
+        .collect();
+    paths.sort();
+    let seeds: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    assert!(seeds.len() >= 30);
+    let mut dice = Dice(17);
+    let mut arrays = 0;
+    for i in 0..1000 {
+        arrays += exercise(mutate(&seeds[i % seeds.len()], &mut dice));
+    }
+    assert!(arrays > 100, "{arrays}");
 }

@@ -189,10 +189,5 @@ fn info_describes_for_machines_and_people() {
         assert!(info::describe(&location, Some(outside)).unwrap_err().to_string().contains("1-based"));
     }
     let text = described.to_text();
-    assert!(
-        text.contains(
-            "image 5 x 3 x 4, BITPIX -32, in Jy; min 0.000000, max 224.000000, mean 112.000000, 15 without value"
-        ),
-        "{text}"
-    );
+    assert!(text.contains("image 5 x 3 x 4, BITPIX -32, in Jy; min 0, max 224, mean 112, 15 without value"), "{text}");
 }

@@ -207,7 +207,12 @@ impl FileInfo {
 
 impl HduInfo {
     fn to_line(&self) -> String {
-        let mut line = format!("{:<3}{:<10}", self.index, if self.name.is_empty() { "-" } else { &self.name });
+        let name = match (self.name.as_str(), self.version) {
+            ("", _) => "-".to_owned(),
+            (name, 1) => name.to_owned(),
+            (name, version) => format!("{name},{version}"),
+        };
+        let mut line = format!("{:<3}{name:<9} ", self.index);
         line.push_str(&self.kind.replace('_', " "));
         if let Some(codec) = &self.codec {
             let _infallible = write!(line, " ({codec})");
@@ -230,11 +235,48 @@ impl HduInfo {
             let _infallible = write!(line, ", {scale:.4} arcsec a pixel");
         }
         if let (Some(min), Some(max), Some(mean)) = (self.min, self.max, self.mean) {
-            let _infallible = write!(line, "; min {min:.6}, max {max:.6}, mean {mean:.6}");
+            let _infallible = write!(line, "; min {}, max {}, mean {}", short(min), short(max), short(mean));
         }
         if let Some(nan) = self.nan.filter(|&nan| nan > 0) {
             let _infallible = write!(line, ", {nan} without value");
         }
         line
+    }
+}
+
+/// Seven significant digits, as many as a 32-bit float has, and an exponent only where the number needs it.
+fn short(x: f64) -> String {
+    let scientific = format!("{x:.6e}");
+    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trimmed = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    if (-4..=9).contains(&exponent) {
+        let digits = usize::try_from(6 - exponent).unwrap_or(0);
+        trimmed(&format!("{x:.digits$}"))
+    } else {
+        format!("{}e{exponent}", trimmed(mantissa))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_keep_seven_digits() {
+        for (x, text) in [
+            (0.0, "0"),
+            (-32.528_144_836, "-32.52814"),
+            (1890.0, "1890"),
+            (4.548_525_898e-17, "4.548526e-17"),
+            (0.000_123_456_78, "0.0001234568"),
+            (1_234_567_890.0, "1234567890"),
+            (-1e300, "-1e300"),
+        ] {
+            assert_eq!(short(x), text);
+        }
     }
 }

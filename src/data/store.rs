@@ -91,6 +91,15 @@ struct Inner {
 struct Item {
     revision: u64,
     content: Content,
+    /// Made once for each revision, because the data tree asks for it in every frame.
+    entry: Arc<Entry>,
+}
+
+impl Item {
+    fn new(id: DataId, revision: u64, content: Content) -> Self {
+        let entry = Arc::new(content.entry(id, revision));
+        Self { revision, content, entry }
+    }
 }
 
 #[derive(Clone)]
@@ -216,7 +225,7 @@ impl Store {
         let new = Arc::new(FitsFile::open(old.path())?);
         let mut inner = self.lock();
         if let Some(item) = inner.items.get_mut(&id).filter(|item| item.revision == revision) {
-            *item = Item { revision: revision + 1, content: Content::File(new) };
+            *item = Item::new(id, revision + 1, Content::File(new));
             inner.forget_pixels(id);
         }
         Ok(true)
@@ -297,17 +306,14 @@ impl Store {
         }
     }
 
-    /// Everything in the store, in the order of opening: the data tree.
-    pub fn list(&self) -> Vec<Entry> {
-        let items: Vec<(DataId, u64, Content)> =
-            self.lock().items.iter().map(|(&id, item)| (id, item.revision, item.content.clone())).collect();
-        items.into_iter().map(|(id, revision, content)| content.entry(id, revision)).collect()
+    /// Everything in the store, in the order of opening: the data tree. Cheap enough to ask for in every frame.
+    pub fn list(&self) -> Vec<Arc<Entry>> {
+        self.lock().items.values().map(|item| item.entry.clone()).collect()
     }
 
     /// One entry of [`Store::list`].
-    pub fn entry(&self, id: DataId) -> Option<Entry> {
-        let (revision, content) = self.content(id).ok()?;
-        Some(content.entry(id, revision))
+    pub fn entry(&self, id: DataId) -> Option<Arc<Entry>> {
+        self.lock().items.get(&id).map(|item| item.entry.clone())
     }
 
     /// Bytes of pixels held in the cache.
@@ -357,7 +363,7 @@ impl Inner {
     fn add(&mut self, content: Content) -> DataId {
         let id = DataId(self.next);
         self.next += 1;
-        self.items.insert(id, Item { revision: 0, content });
+        self.items.insert(id, Item::new(id, 0, content));
         id
     }
 
