@@ -15,7 +15,7 @@ use super::axes;
 use super::colors::{self, Role};
 
 /// Points of the screen between two labels, along x and along y.
-const LABEL_SPACING: [f64; 2] = [64.0, 30.0];
+const LABEL_SPACING: [f64; 2] = [52.0, 30.0];
 /// egui_plot's smallest grid step is so many points wide (its default).
 const SMALLEST_STEP_POINTS: f64 = 8.0;
 /// How much a point of wheel movement magnifies, as in the image view.
