@@ -25,7 +25,7 @@ impl Pyramid {
     pub fn new(base: Arc<Array2<f32>>, when_done: impl FnOnce() + Send + 'static) -> Self {
         let pyramid = Self { levels: level_count(base.dim()), base, reduced: Arc::default() };
         if pyramid.base.len() <= AT_ONCE_PIXELS || !pyramid.reduce_in_background(when_done) {
-            pyramid.reduced.get_or_init(|| reductions(pyramid.base.view()));
+            pyramid.reduced.get_or_init(|| reductions(&pyramid.base.view()));
         }
         pyramid
     }
@@ -37,7 +37,7 @@ impl Pyramid {
         std::thread::Builder::new()
             .name("image-pyramid".to_owned())
             .spawn(move || {
-                reduced.get_or_init(|| reductions(image.view()));
+                reduced.get_or_init(|| reductions(&image.view()));
                 when_done();
             })
             .is_ok()
@@ -88,17 +88,20 @@ fn level_count((height, width): (usize, usize)) -> usize {
     levels
 }
 
-fn reductions(base: ArrayView2<'_, f32>) -> Vec<Array2<f32>> {
+fn reductions(base: &ArrayView2<'_, f32>) -> Vec<Array2<f32>> {
     let mut levels: Vec<Array2<f32>> = Vec::new();
     for _ in 1..level_count(base.dim()) {
-        let next = halved(levels.last().map_or(base, |level| level.view()));
+        let next = match levels.last() {
+            Some(level) => halved(&level.view()),
+            None => halved(base),
+        };
         levels.push(next);
     }
     levels
 }
 
 /// Means of 2 x 2 pixels that are not NaN; NaN where all four are. At odd ends the mean is over what there is.
-fn halved(image: ArrayView2<'_, f32>) -> Array2<f32> {
+fn halved(image: &ArrayView2<'_, f32>) -> Array2<f32> {
     let (height, width) = image.dim();
     let mut half = Array2::zeros((height.div_ceil(2), width.div_ceil(2)));
     half.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(y, mut row)| {
@@ -148,7 +151,7 @@ mod tests {
     fn means_leave_out_missing_values() {
         let nan = f32::NAN;
         let image = array![[1.0, 3.0, nan, nan, 5.0], [5.0, 7.0, nan, nan, 7.0], [1.0, nan, 2.0, 4.0, 9.0],];
-        let half = halved(image.view());
+        let half = halved(&image.view());
         assert_eq!(half.dim(), (2, 3));
         assert_eq!(half[[0, 0]], 4.0);
         assert!(half[[0, 1]].is_nan());
@@ -158,7 +161,7 @@ mod tests {
         assert_eq!(half[[1, 2]], 9.0);
         // The same through a view whose rows are not contiguous.
         let turned = image.t().to_owned();
-        let strided = halved(turned.t());
+        let strided = halved(&turned.t());
         assert_eq!(strided.dim(), half.dim());
         assert!(strided.iter().zip(&half).all(|(a, b)| a == b || (a.is_nan() && b.is_nan())));
     }

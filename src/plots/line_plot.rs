@@ -254,7 +254,7 @@ impl<'a> LinePlot<'a> {
             hints.label(text).label_spacing(1.0..=2.0).tick_label_color(tick_color).tick_label_font(font.clone())
         };
         let mut plot = Plot::new(id)
-            .custom_x_axes(vec![axis(AxisHints::new_x(), self.x).formatter(|mark, range| tick_label(mark, range))])
+            .custom_x_axes(vec![axis(AxisHints::new_x(), self.x).formatter(tick_label)])
             .custom_y_axes(vec![
                 axis(AxisHints::new_y(), self.y)
                     .formatter(move |mark, range| if log_y { log_tick_label(mark) } else { tick_label(mark, range) }),
