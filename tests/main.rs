@@ -15,6 +15,7 @@ mod house_arrows;
 mod lens_blind_fit;
 mod lens_tasks;
 mod plots_image_view;
+mod plots_labels;
 mod plots_pictures;
 mod ui_panels;
 mod ui_stories;

@@ -54,7 +54,7 @@ impl Bench {
             let (source, display, camera) = (&self.source, &mut self.display, &mut self.camera);
             response = Some(self.view.show(ui, "image", source, display, camera, &overlays));
         });
-        response.unwrap()
+        response.expect("the frame has run")
     }
 
     fn settle(&mut self) -> ImageResponse {

@@ -14,12 +14,12 @@ fn picture(theme: Theme, scale: f32, text: &str) -> Picture {
         ui.heading(text);
         ui.label("σ ″ χ² ⟨κ⟩");
     }));
-    window.picture().unwrap()
+    window.picture().expect("a picture of this size")
 }
 
 /// Pixels that differ from the top right corner, where nothing is drawn, by more than half of the range.
 fn strong_pixels(picture: &Picture) -> usize {
-    let ground = picture.pixel(picture.width() - 1, 0).unwrap();
+    let ground = picture.pixel(picture.width() - 1, 0).expect("a corner");
     picture.rgba().chunks_exact(4).filter(|p| p[0].abs_diff(ground[0]) > 100).count()
 }
 

@@ -1,6 +1,6 @@
 //! Every colour that a plot uses by name: the only place in the plots with colour literals.
 //!
-//! The hues are those of Okabe & Ito (2008), which stay apart for the common kinds of colour blindness;
+//! The hues lean on those of Okabe & Ito (2008), which stay apart for the common kinds of colour blindness;
 //! each has one tone for dark and one for light backgrounds, and one meaning in the whole program.
 #![allow(clippy::disallowed_methods)] // this is the file that the lint sends colour literals to
 
@@ -56,17 +56,25 @@ impl Role {
         let pick = |on_dark: [u8; 3], on_light: [u8; 3]| opaque(if dark { on_dark } else { on_light });
         match self {
             Self::TangentialCritical => pick([255, 120, 60], [185, 40, 20]),
-            Self::RadialCritical => pick([95, 200, 255], [0, 114, 178]),
+            Self::RadialCritical => pick([120, 215, 255], [0, 130, 215]),
             Self::TangentialCaustic => pick([255, 190, 80], [180, 120, 0]),
-            Self::RadialCaustic => pick([60, 210, 170], [0, 130, 95]),
+            Self::RadialCaustic => pick([190, 150, 255], [110, 60, 190]),
             Self::Data => pick([225, 228, 232], [40, 44, 52]),
-            Self::Model => pick([86, 180, 233], [0, 100, 170]),
+            Self::Model => pick([70, 160, 235], [0, 90, 160]),
             Self::Truth => pick([40, 200, 150], [0, 135, 100]),
             Self::Null => pick([150, 155, 162], [120, 125, 132]),
             Self::Network => pick([245, 150, 40], [205, 90, 0]),
             Self::Residual => pick([225, 140, 190], [170, 70, 125]),
             Self::Reference => pick([240, 228, 66], [130, 115, 0]),
         }
+    }
+}
+
+impl Role {
+    /// The colour of the role on an image, whatever the theme: bright, as lines on images have a dark rim.
+    #[must_use]
+    pub fn on_image(self) -> Color32 {
+        self.color(Theme::Dark)
     }
 }
 

@@ -15,7 +15,7 @@ pub struct Polyline<'a> {
     pub points: &'a [[f64; 2]],
     /// Joins the last point to the first.
     pub closed: bool,
-    /// Colour, as a rule of a [`colors::Role`].
+    /// Colour, as a rule [`colors::Role::on_image`].
     pub color: Color32,
     /// Width in points of the screen.
     pub width: f32,
@@ -150,6 +150,9 @@ fn draw_line(painter: &Painter, view: Rect, camera: &Camera, line: &Polyline<'_>
 fn flush(painter: &Painter, run: &mut Vec<Pos2>, stroke: Stroke) {
     let points = std::mem::take(run);
     if points.len() > 1 {
+        // A dark rim keeps the line visible where the image has its colour.
+        let rim = Stroke::new(stroke.width + 1.5, colors::faded(colors::UNDER_IMAGE_TEXT, 0.6));
+        painter.add(Shape::line(points.clone(), rim));
         painter.add(Shape::line(points, stroke));
     }
 }
@@ -165,7 +168,7 @@ fn may_cross(view: Rect, a: Pos2, b: Pos2) -> bool {
 fn draw_markers(painter: &Painter, view: Rect, camera: &Camera, markers: &Markers<'_>) {
     let radius = markers.radius;
     let around = view.expand(radius + 2.0);
-    let stroke = Stroke::new(1.5, markers.color);
+    let strokes = [Stroke::new(3.0, colors::faded(colors::UNDER_IMAGE_TEXT, 0.6)), Stroke::new(1.5, markers.color)];
     for position in markers.positions {
         if !position.iter().all(|v| v.is_finite()) {
             continue;
@@ -174,13 +177,15 @@ fn draw_markers(painter: &Painter, view: Rect, camera: &Camera, markers: &Marker
         if !around.contains(center) {
             continue;
         }
-        match markers.shape {
-            MarkerShape::Cross => {
-                painter.hline(center.x - radius..=center.x + radius, center.y, stroke);
-                painter.vline(center.x, center.y - radius..=center.y + radius, stroke);
-            }
-            MarkerShape::Circle => {
-                painter.circle_stroke(center, radius, stroke);
+        for stroke in strokes {
+            match markers.shape {
+                MarkerShape::Cross => {
+                    painter.hline(center.x - radius..=center.x + radius, center.y, stroke);
+                    painter.vline(center.x, center.y - radius..=center.y + radius, stroke);
+                }
+                MarkerShape::Circle => {
+                    painter.circle_stroke(center, radius, stroke);
+                }
             }
         }
     }

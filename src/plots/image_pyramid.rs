@@ -1,7 +1,6 @@
 //! Smaller and smaller copies of an image, so that a view zoomed out shows means of pixels, not every n-th pixel.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, OnceLock};
 
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, ArrayView2, Axis};
@@ -15,8 +14,8 @@ const AT_ONCE_PIXELS: usize = 1 << 24;
 /// An image with its reduced copies: level 0 is the image, each further level has half its rows and columns, rounded up.
 pub struct Pyramid {
     base: Arc<Array2<f32>>,
-    reduced: Vec<Array2<f32>>,
-    building: Option<Receiver<Vec<Array2<f32>>>>,
+    /// Levels from 1 on; set once, by whoever makes them.
+    reduced: Arc<OnceLock<Vec<Array2<f32>>>>,
     levels: usize,
 }
 
@@ -24,39 +23,30 @@ impl Pyramid {
     /// The pyramid of an image `[y, x]`. A large image is reduced in the background; `when_done` is called then.
     #[must_use]
     pub fn new(base: Arc<Array2<f32>>, when_done: impl FnOnce() + Send + 'static) -> Self {
-        let mut pyramid = Self { levels: level_count(base.dim()), base, reduced: Vec::new(), building: None };
-        if pyramid.base.len() > AT_ONCE_PIXELS {
-            let (sender, receiver) = sync_channel(1);
-            let image = Arc::clone(&pyramid.base);
-            let started = std::thread::Builder::new().name("image-pyramid".to_owned()).spawn(move || {
-                // The view may be gone by now; then nobody wants the levels.
-                if sender.send(reductions(image.view())).is_ok() {
-                    when_done();
-                }
-            });
-            if started.is_ok() {
-                pyramid.building = Some(receiver);
-                return pyramid;
-            }
+        let pyramid = Self { levels: level_count(base.dim()), base, reduced: Arc::default() };
+        if pyramid.base.len() <= AT_ONCE_PIXELS || !pyramid.reduce_in_background(when_done) {
+            pyramid.reduced.get_or_init(|| reductions(&pyramid.base.view()));
         }
-        pyramid.reduced = reductions(pyramid.base.view());
         pyramid
     }
 
-    /// Takes the reduced levels over when the background thread has them.
-    pub fn poll(&mut self) {
-        if let Some(receiver) = &self.building
-            && let Ok(levels) = receiver.try_recv()
-        {
-            self.reduced = levels;
-            self.building = None;
-        }
+    /// False when the system gives no thread.
+    fn reduce_in_background(&self, when_done: impl FnOnce() + Send + 'static) -> bool {
+        let image = Arc::clone(&self.base);
+        let reduced = Arc::clone(&self.reduced);
+        std::thread::Builder::new()
+            .name("image-pyramid".to_owned())
+            .spawn(move || {
+                reduced.get_or_init(|| reductions(&image.view()));
+                when_done();
+            })
+            .is_ok()
     }
 
     /// True while reduced levels are still being made.
     #[must_use]
     pub fn is_building(&self) -> bool {
-        self.building.is_some()
+        self.reduced.get().is_none()
     }
 
     /// How many levels there are, the image itself included.
@@ -83,7 +73,7 @@ impl Pyramid {
     pub fn level(&self, level: usize) -> Option<ArrayView2<'_, f32>> {
         match level.checked_sub(1) {
             None => Some(self.base.view()),
-            Some(reduced) => self.reduced.get(reduced).map(|level| level.view()),
+            Some(reduced) => self.reduced.get()?.get(reduced).map(|level| level.view()),
         }
     }
 }
@@ -98,17 +88,20 @@ fn level_count((height, width): (usize, usize)) -> usize {
     levels
 }
 
-fn reductions(base: ArrayView2<'_, f32>) -> Vec<Array2<f32>> {
+fn reductions(base: &ArrayView2<'_, f32>) -> Vec<Array2<f32>> {
     let mut levels: Vec<Array2<f32>> = Vec::new();
     for _ in 1..level_count(base.dim()) {
-        let next = halved(levels.last().map_or(base, |level| level.view()));
+        let next = match levels.last() {
+            Some(level) => halved(&level.view()),
+            None => halved(base),
+        };
         levels.push(next);
     }
     levels
 }
 
 /// Means of 2 x 2 pixels that are not NaN; NaN where all four are. At odd ends the mean is over what there is.
-fn halved(image: ArrayView2<'_, f32>) -> Array2<f32> {
+fn halved(image: &ArrayView2<'_, f32>) -> Array2<f32> {
     let (height, width) = image.dim();
     let mut half = Array2::zeros((height.div_ceil(2), width.div_ceil(2)));
     half.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(y, mut row)| {
@@ -158,7 +151,7 @@ mod tests {
     fn means_leave_out_missing_values() {
         let nan = f32::NAN;
         let image = array![[1.0, 3.0, nan, nan, 5.0], [5.0, 7.0, nan, nan, 7.0], [1.0, nan, 2.0, 4.0, 9.0],];
-        let half = halved(image.view());
+        let half = halved(&image.view());
         assert_eq!(half.dim(), (2, 3));
         assert_eq!(half[[0, 0]], 4.0);
         assert!(half[[0, 1]].is_nan());
@@ -168,7 +161,7 @@ mod tests {
         assert_eq!(half[[1, 2]], 9.0);
         // The same through a view whose rows are not contiguous.
         let turned = image.t().to_owned();
-        let strided = halved(turned.t());
+        let strided = halved(&turned.t());
         assert_eq!(strided.dim(), half.dim());
         assert!(strided.iter().zip(&half).all(|(a, b)| a == b || (a.is_nan() && b.is_nan())));
     }
@@ -190,10 +183,9 @@ mod tests {
     #[test]
     fn large_images_are_reduced_in_the_background() {
         let image = Arc::new(Array2::from_elem((4100, 4100), 1.5f32));
-        let (sender, receiver) = sync_channel(1);
-        let mut pyramid = Pyramid::new(image, move || sender.send(()).unwrap());
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let pyramid = Pyramid::new(image, move || sender.send(()).unwrap());
         receiver.recv().unwrap();
-        pyramid.poll();
         assert!(!pyramid.is_building());
         let last = pyramid.level_count() - 1;
         assert_eq!(pyramid.level(last).unwrap()[[0, 0]], 1.5);

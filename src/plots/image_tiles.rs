@@ -7,6 +7,7 @@ use egui::{
     Color32, ColorImage, Context, Mesh, Painter, Rect, Shape, TextureFilter, TextureHandle, TextureOptions, pos2,
 };
 use ndarray::{Array2, s};
+use rayon::prelude::*;
 
 use super::color_table::ColorTable;
 use super::image_camera::Camera;
@@ -76,22 +77,26 @@ impl TileLayer {
         if image.is_empty() {
             return;
         }
-        let mut pyramid = self.take_pyramid(image, revision, painter.ctx());
-        pyramid.poll();
+        let pyramid = self.take_pyramid(image, revision, painter.ctx());
         let scene = Scene { view, camera: *camera, dim: image.dim() };
         let level = fitting_level(camera, painter.pixels_per_point(), pyramid.level_count());
-        let mut missing = false;
-        let mut shapes = Vec::new();
-        for place in scene.visible_tiles(level) {
-            let sampled = pyramid.level(level).is_none();
-            let content = (revision, table.key(), sampled);
-            let fresh = self.tiles.get(&place).is_some_and(|tile| tile.content == content);
-            if !fresh && *budget > 0 {
-                *budget -= 1;
-                self.upload(painter.ctx(), &pyramid, place, content, table);
-            } else if !fresh {
-                missing = true;
-            }
+        let places = scene.visible_tiles(level);
+        let content = (revision, table.key(), pyramid.level(level).is_none());
+        let mut stale: Vec<Place> = places
+            .iter()
+            .copied()
+            .filter(|place| self.tiles.get(place).is_none_or(|tile| tile.content != content))
+            .collect();
+        let missing = stale.len() > *budget;
+        stale.truncate(*budget);
+        *budget -= stale.len();
+        let colored: Vec<(Place, ColorImage)> =
+            stale.into_par_iter().map(|place| (place, color_tile(&pyramid, place, table))).collect();
+        for (place, picture) in colored {
+            self.upload(painter.ctx(), place, content, picture);
+        }
+        let mut shapes = Vec::with_capacity(places.len());
+        for place in places {
             shapes.extend(self.shape(&scene, place, pyramid.level_count()));
         }
         painter.extend(shapes);
@@ -116,15 +121,7 @@ impl TileLayer {
         }
     }
 
-    fn upload(
-        &mut self,
-        ctx: &Context,
-        pyramid: &Pyramid,
-        place: Place,
-        content: (u64, u64, bool),
-        table: &ColorTable,
-    ) {
-        let picture = color_tile(pyramid, place, table);
+    fn upload(&mut self, ctx: &Context, place: Place, content: (u64, u64, bool), picture: ColorImage) {
         self.uploads += 1;
         let (level, column, row) = place;
         match self.tiles.get_mut(&place) {

@@ -78,12 +78,13 @@ impl Limits {
     /// The limits of an image `[y, x]`. NaN and infinities are left out; an image without finite values gets 0 to 1.
     /// `typed` serves [`LimitsMode::Typed`].
     #[must_use]
+    #[expect(clippy::needless_pass_by_value)] // a view is a reference already
     pub fn of(image: ArrayView2<'_, f32>, mode: LimitsMode, typed: [f64; 2]) -> Self {
         let found = match mode {
-            LimitsMode::MinMax => min_max(image),
+            LimitsMode::MinMax => min_max(&image),
             LimitsMode::Percentile(p) => {
                 let tail = 0.5 * (100.0 - p.clamp(0.0, 100.0));
-                let mut values = finite_values(image);
+                let mut values = finite_values(&image);
                 percentile(&mut values, tail).zip(percentile(&mut values, 100.0 - tail))
             }
             LimitsMode::Zscale => {
@@ -92,7 +93,7 @@ impl Limits {
             }
             LimitsMode::Symmetric(v) => Some((-v, v)),
             LimitsMode::SymmetricPercentile(p) => {
-                let mut values = finite_values(image);
+                let mut values = finite_values(&image);
                 for v in &mut values {
                     *v = v.abs();
                 }
@@ -116,7 +117,7 @@ impl Limits {
     }
 }
 
-fn min_max(image: ArrayView2<'_, f32>) -> Option<(f64, f64)> {
+fn min_max(image: &ArrayView2<'_, f32>) -> Option<(f64, f64)> {
     const LANES: usize = 16;
     let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
     let mut take = |block: &[f32]| {
@@ -142,7 +143,7 @@ fn min_max(image: ArrayView2<'_, f32>) -> Option<(f64, f64)> {
     (low <= high).then(|| (f64::from(low), f64::from(high)))
 }
 
-fn finite_values(image: ArrayView2<'_, f32>) -> Vec<f32> {
+fn finite_values(image: &ArrayView2<'_, f32>) -> Vec<f32> {
     // An odd stride does not lock onto rows or columns of images with a power of two a side.
     let stride = (image.len() / EXACT_PIXELS) | 1;
     image

@@ -15,7 +15,7 @@ use super::axes;
 use super::colors::{self, Role};
 
 /// Points of the screen between two labels, along x and along y.
-const LABEL_SPACING: [f64; 2] = [64.0, 30.0];
+const LABEL_SPACING: [f64; 2] = [52.0, 30.0];
 /// egui_plot's smallest grid step is so many points wide (its default).
 const SMALLEST_STEP_POINTS: f64 = 8.0;
 /// How much a point of wheel movement magnifies, as in the image view.
@@ -254,7 +254,7 @@ impl<'a> LinePlot<'a> {
             hints.label(text).label_spacing(1.0..=2.0).tick_label_color(tick_color).tick_label_font(font.clone())
         };
         let mut plot = Plot::new(id)
-            .custom_x_axes(vec![axis(AxisHints::new_x(), self.x).formatter(|mark, range| tick_label(mark, range))])
+            .custom_x_axes(vec![axis(AxisHints::new_x(), self.x).formatter(tick_label)])
             .custom_y_axes(vec![
                 axis(AxisHints::new_y(), self.y)
                     .formatter(move |mark, range| if log_y { log_tick_label(mark) } else { tick_label(mark, range) }),

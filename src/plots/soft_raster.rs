@@ -394,7 +394,7 @@ impl Axis {
     /// True when every pixel centre lies on a texel centre: glyphs, and images at 1:1.
     fn on_texels(&self) -> bool {
         let fraction = (self.origin - 0.5).rem_euclid(1.0);
-        (self.step.abs() - 1.0).abs() < 1e-4 && (fraction < 0.02 || fraction > 0.98)
+        (self.step.abs() - 1.0).abs() < 1e-4 && !(0.02..=0.98).contains(&fraction)
     }
 
     fn sample(&self, pixel: i64, texture: &Texture, size: usize, smooth: bool) -> Sample {
