@@ -67,7 +67,10 @@ fn what_is_saved_loads_back_equal() {
     // The truth is at hand: the fit must be near it, by far better than doing nothing.
     let metrics = saved.metrics();
     assert!((metrics["einstein_radius_arcsec"] - 1.2).abs() < 0.02, "{metrics:?}");
-    assert!(metrics["reduced_chi2"] < 1.15 && metrics["reduced_chi2_null"] > 1.3 * metrics["reduced_chi2"], "{metrics:?}");
+    assert!(
+        metrics["reduced_chi2"] < 1.15 && metrics["reduced_chi2_null"] > 1.3 * metrics["reduced_chi2"],
+        "{metrics:?}"
+    );
 }
 
 #[test]
@@ -103,6 +106,9 @@ fn the_main_ring_of_j0946_is_found_blind() {
     let metrics = request.run(&Progress::silent()).unwrap().metrics();
     // Published: 1.38 arcsec (Gavazzi et al. 2008; Sonnenfeld et al. 2012 and the sample of SLACS).
     assert!((metrics["einstein_radius_arcsec"] - 1.38).abs() < 0.05, "{metrics:?}");
-    assert!(metrics["reduced_chi2"] < 2.0 && metrics["reduced_chi2_null"] > 10.0 * metrics["reduced_chi2"], "{metrics:?}");
+    assert!(
+        metrics["reduced_chi2"] < 2.0 && metrics["reduced_chi2_null"] > 10.0 * metrics["reduced_chi2"],
+        "{metrics:?}"
+    );
     assert!((0.5..1.0).contains(&metrics["reduced_chi2_blank_sky"]), "{metrics:?}");
 }

@@ -23,17 +23,14 @@ impl TestRenderer for Painter {
             .0
             .paint([width, height], pixels_per_point, &primitives, colors::canvas(ctx.theme()))
             .map_err(|error| error.to_string())?;
-        RgbaImage::from_raw(width, height, picture.into_rgba())
-            .ok_or_else(|| "the picture has another size".to_owned())
+        RgbaImage::from_raw(width, height, picture.into_rgba()).ok_or_else(|| "the picture has another size".to_owned())
     }
 }
 
 #[test]
 fn a_harness_draws_with_it() {
-    let mut harness = egui_kittest::Harness::builder()
-        .with_size([200.0, 100.0])
-        .renderer(Painter::default())
-        .build_ui(|ui| {
+    let mut harness =
+        egui_kittest::Harness::builder().with_size([200.0, 100.0]).renderer(Painter::default()).build_ui(|ui| {
             ui.heading("Sextans");
         });
     let picture = harness.render().expect("the painter draws");

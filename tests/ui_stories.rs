@@ -36,9 +36,8 @@ fn open_a_file_see_it_in_the_tree_and_read_the_value_under_the_pointer() {
     // The middle of the view is near the middle of the image: x 30, y 20, value about 100 * 19.5 + 29.5.
     let read_out = harness.query_all_by_label_contains("Jy").find_map(|n| n.accesskit_node().label()).unwrap();
     let value: f64 = read_out.split_whitespace().rev().nth(1).unwrap().parse().unwrap();
-    let [x, y] = ["x ", "y "].map(|axis| {
-        read_out.split(axis).nth(1).unwrap().split_whitespace().next().unwrap().parse::<f64>().unwrap()
-    });
+    let [x, y] = ["x ", "y "]
+        .map(|axis| read_out.split(axis).nth(1).unwrap().split_whitespace().next().unwrap().parse::<f64>().unwrap());
     assert!((25.0..35.0).contains(&x) && (15.0..25.0).contains(&y), "{read_out}");
     // FITS pixels count from 1; the value is that of the pixel whose centre is nearest.
     assert!((value - (100.0 * (y.round() - 1.0) + (x.round() - 1.0))).abs() <= 101.0, "{read_out}");
@@ -101,7 +100,10 @@ fn a_slider_moves_the_simulated_lens() {
     harness.state_mut().send(Command::OpenPanel("lens_reconstruction"));
     settle(&mut harness);
     let before = harness.render().unwrap();
-    let slider = harness.query_all_by_label("Einstein radius").find(|n| n.accesskit_node().role() == egui::Role::Slider).unwrap();
+    let slider = harness
+        .query_all_by_label("Einstein radius")
+        .find(|n| n.accesskit_node().role() == egui::Role::Slider)
+        .unwrap();
     slider.focus();
     for _ in 0..10 {
         harness.key_press(Key::ArrowRight);
@@ -112,7 +114,8 @@ fn a_slider_moves_the_simulated_lens() {
     assert!(state["simulate"]["lens"]["einstein_radius_arcsec"].as_f64().unwrap() > 1.2, "{state}");
     let after = harness.render().unwrap();
     // The maps lie in the middle of the window: many of their pixels have changed.
-    let changed = before.enumerate_pixels().filter(|(x, y, p)| *x > 540 && *y > 150 && after.get_pixel(*x, *y) != *p).count();
+    let changed =
+        before.enumerate_pixels().filter(|(x, y, p)| *x > 540 && *y > 150 && after.get_pixel(*x, *y) != *p).count();
     assert!(changed > 2_000, "{changed}");
 }
 
@@ -121,7 +124,12 @@ fn files_without_a_pixel_scale_ask_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bare.fits");
     let pixels = Array2::from_shape_fn((30, 30), |(y, x)| ((x * 7 + y * 13) % 10) as f32);
-    write_planes(&path, &[Plane { name: "SCI", pixels: pixels.view().into_dyn(), unit: "", keywords: Vec::new() }], &[]).unwrap();
+    write_planes(
+        &path,
+        &[Plane { name: "SCI", pixels: pixels.view().into_dyn(), unit: "", keywords: Vec::new() }],
+        &[],
+    )
+    .unwrap();
     let mut harness = window(folder.path());
     harness.state_mut().send(Command::OpenPanel("lens_reconstruction"));
     settle(&mut harness);

@@ -3,33 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use egui_kittest::{Harness, TestRenderer};
+use egui_kittest::Harness;
 use sextans::app::{ThemeChoice, Workbench};
-use sextans::plots::soft::SoftPainter;
 use sextans::runs::Library;
 use sextans::workers::no_wake;
 
-/// The CPU painter behind kittest's face.
-#[derive(Default)]
-struct Painter(SoftPainter);
-
-impl TestRenderer for Painter {
-    fn handle_delta(&mut self, delta: &mut egui::TexturesDelta) {
-        self.0.update_textures(delta);
-    }
-
-    fn render(&mut self, ctx: &egui::Context, output: &egui::FullOutput) -> Result<image::RgbaImage, String> {
-        let size = ctx.content_rect().size() * output.pixels_per_point;
-        let (width, height) = (size.x.round() as u32, size.y.round() as u32);
-        let shapes = ctx.tessellate(output.shapes.clone(), output.pixels_per_point);
-        let theme = if ctx.global_style().visuals.dark_mode { egui::Theme::Dark } else { egui::Theme::Light };
-        let picture = self
-            .0
-            .paint([width, height], output.pixels_per_point, &shapes, sextans::plots::colors::canvas(theme))
-            .map_err(|e| e.to_string())?;
-        image::RgbaImage::from_raw(width, height, picture.into_rgba()).ok_or_else(|| "wrong size".into())
-    }
-}
+use crate::painter::Painter;
 
 /// A window of the size of a small laptop's, with its runs in `folder`.
 pub(crate) fn window(folder: &Path) -> Harness<'static, Workbench> {
@@ -49,7 +28,11 @@ pub(crate) fn sized(folder: &Path, size: [f32; 2]) -> Harness<'static, Workbench
 }
 
 /// Steps until `done`, or fails after a minute with what was waited for.
-pub(crate) fn until(harness: &mut Harness<'_, Workbench>, what: &str, mut done: impl FnMut(&Harness<'_, Workbench>) -> bool) {
+pub(crate) fn until(
+    harness: &mut Harness<'_, Workbench>,
+    what: &str,
+    mut done: impl FnMut(&Harness<'_, Workbench>) -> bool,
+) {
     let start = Instant::now();
     loop {
         harness.step();

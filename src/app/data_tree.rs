@@ -55,7 +55,8 @@ impl Workbench {
                 return;
             }
             Opened::File(id) => CollapsingHeader::new(&name).id_salt(&full).default_open(true).show(ui, |ui| {
-                for hdu in self.services.store.entry(*id).map(|e| e.hdus).unwrap_or_default() {
+                let entry = self.services.store.entry(*id);
+                for hdu in entry.iter().flat_map(|e| &e.hdus) {
                     let text = format!("{} {}  {}", hdu.index, hdu.name, hdu.description);
                     if hdu.is_image {
                         if ui.selectable_label(false, text).on_hover_text("Show this image").clicked() {
@@ -67,7 +68,11 @@ impl Workbench {
                 }
             }),
             Opened::Run(record) => CollapsingHeader::new(&name).id_salt(&full).default_open(true).show(ui, |ui| {
-                if ui.selectable_label(false, RichText::new(&record.task).strong()).on_hover_text("Show this run in its study").clicked() {
+                if ui
+                    .selectable_label(false, RichText::new(&record.task).strong())
+                    .on_hover_text("Show this run in its study")
+                    .clicked()
+                {
                     commands.push(Command::OpenPath(path.to_owned()));
                 }
                 for file in record.files.iter().filter(|f| f.ends_with(".fits")) {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::{Session, ThemeChoice, Workbench};
 use crate::panels::Command;
 use crate::plots::headless::Headless;
-use crate::runs::Library;
 use crate::plots::picture::Picture;
+use crate::runs::Library;
 use crate::workers::no_wake;
 
 /// What `sextans render` draws.

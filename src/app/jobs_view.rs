@@ -76,8 +76,10 @@ impl Workbench {
                 }
                 JobState::Failed(message) => {
                     ui.label(&row.name);
-                    ui.add(egui::Label::new(egui::RichText::new(message).color(ui.visuals().error_fg_color)).truncate())
-                        .on_hover_text(message);
+                    ui.add(
+                        egui::Label::new(egui::RichText::new(message).color(ui.visuals().error_fg_color)).truncate(),
+                    )
+                    .on_hover_text(message);
                 }
             }
         });

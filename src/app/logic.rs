@@ -132,7 +132,8 @@ impl Workbench {
         self.to_show.remove(at);
         match self.opened.iter().find(|(p, _)| p == path).map(|(_, o)| o.clone()) {
             Some(Opened::File(id)) => {
-                let first = self.services.store.entry(id).and_then(|e| e.hdus.iter().find(|h| h.is_image).map(|h| h.index));
+                let first =
+                    self.services.store.entry(id).and_then(|e| e.hdus.iter().find(|h| h.is_image).map(|h| h.index));
                 if let Some(hdu) = first {
                     self.commands.push_back(Command::ShowImage { path: path.to_owned(), hdu });
                 } else {

@@ -205,7 +205,10 @@ impl Workbench {
                 }
                 None => self.notices.push(
                     crate::panels::Severity::Warning,
-                    format!("the session has a view of kind {:?}, which this program does not know; it is left out", record.kind),
+                    format!(
+                        "the session has a view of kind {:?}, which this program does not know; it is left out",
+                        record.kind
+                    ),
                 ),
             }
         }

@@ -163,7 +163,11 @@ mod tests {
     fn save_load_save_is_byte_equal() {
         let session = Session {
             paths: vec!["b.fits".into(), "a.fits".into()],
-            views: vec![ViewRecord { id: 3, kind: "image".into(), state: serde_json::json!({"z": 1, "a": [1.5, {"y": 0, "b": 1}]}) }],
+            views: vec![ViewRecord {
+                id: 3,
+                kind: "image".into(),
+                state: serde_json::json!({"z": 1, "a": [1.5, {"y": 0, "b": 1}]}),
+            }],
             ..Session::default()
         };
         let once = session.to_text();

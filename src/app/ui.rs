@@ -3,8 +3,8 @@
 use egui::{Align, Align2, Key, Layout, Panel as Side, RichText, Ui};
 
 use super::{Dialog, Workbench};
-use crate::workers::JobState;
 use crate::panels::{Command, PANELS, PanelContext};
+use crate::workers::JobState;
 
 impl Workbench {
     /// Draws one frame. `ui` is the root of the window.
@@ -28,7 +28,9 @@ impl Workbench {
             });
         }
         let fill = ui.visuals().panel_fill;
-        egui::CentralPanel::no_frame().frame(egui::Frame::new().fill(fill)).show(ui, |ui| self.views_ui(ui, &mut commands));
+        egui::CentralPanel::no_frame()
+            .frame(egui::Frame::new().fill(fill))
+            .show(ui, |ui| self.views_ui(ui, &mut commands));
         self.dialog_ui(ui.ctx(), &mut commands);
         self.drop_ui(ui.ctx(), &mut commands);
         self.notices.ui(ui.ctx());
@@ -136,12 +138,21 @@ impl Workbench {
         let mut open = true;
         match &mut dialog {
             Dialog::Open(text) => {
-                if let Some(path) = path_dialog(ctx, "Open", "Path of a FITS file, a run folder, a session or a picture", "Open", text, &mut open) {
+                if let Some(path) = path_dialog(
+                    ctx,
+                    "Open",
+                    "Path of a FITS file, a run folder, a session or a picture",
+                    "Open",
+                    text,
+                    &mut open,
+                ) {
                     commands.push(Command::OpenPath(path));
                 }
             }
             Dialog::SaveSession(text) => {
-                if let Some(path) = path_dialog(ctx, "Save session", "Path of the session file", "Save", text, &mut open) {
+                if let Some(path) =
+                    path_dialog(ctx, "Save session", "Path of the session file", "Save", text, &mut open)
+                {
                     self.save_session(&path);
                 }
             }
@@ -169,17 +180,22 @@ impl Workbench {
         }
         let names: Vec<String> = hovered
             .iter()
-            .map(|f| f.path.as_ref().and_then(|p| p.file_name()).map_or_else(|| "a file".into(), |n| n.to_string_lossy().into_owned()))
+            .map(|f| {
+                f.path
+                    .as_ref()
+                    .and_then(|p| p.file_name())
+                    .map_or_else(|| "a file".into(), |n| n.to_string_lossy().into_owned())
+            })
             .collect();
-        egui::Area::new(egui::Id::unique("drop")).anchor(Align2::CENTER_CENTER, egui::Vec2::ZERO).order(egui::Order::Foreground).show(
-            ctx,
-            |ui| {
+        egui::Area::new(egui::Id::unique("drop"))
+            .anchor(Align2::CENTER_CENTER, egui::Vec2::ZERO)
+            .order(egui::Order::Foreground)
+            .show(ctx, |ui| {
                 egui::Frame::window(ui.style()).inner_margin(24).show(ui, |ui| {
                     ui.heading(format!("Open {}", names.join(", ")));
                     ui.weak("FITS files open as images, run folders and pictures with a record in their study");
                 });
-            },
-        );
+            });
     }
 }
 
@@ -194,9 +210,12 @@ fn path_dialog(
 ) -> Option<std::path::PathBuf> {
     let mut chosen = None;
     let mut stay = *open;
-    egui::Window::new(title).anchor(Align2::CENTER_CENTER, egui::Vec2::ZERO).collapsible(false).resizable(false).open(&mut stay).show(
-        ctx,
-        |ui| {
+    egui::Window::new(title)
+        .anchor(Align2::CENTER_CENTER, egui::Vec2::ZERO)
+        .collapsible(false)
+        .resizable(false)
+        .open(&mut stay)
+        .show(ctx, |ui| {
             let label = ui.label(hint);
             let field = ui.add(egui::TextEdit::singleline(text).desired_width(460.0)).labelled_by(label.id);
             if ctx.memory(|m| m.focused().is_none()) {
@@ -207,8 +226,7 @@ fn path_dialog(
             if (clicked || entered) && !text.trim().is_empty() {
                 chosen = Some(expand_home(text.trim()));
             }
-        },
-    );
+        });
     *open = stay && chosen.is_none();
     chosen
 }
@@ -222,28 +240,32 @@ fn expand_home(text: &str) -> std::path::PathBuf {
 }
 
 fn shortcuts_ui(ctx: &egui::Context, open: &mut bool) {
-    egui::Window::new("Keys and commands").anchor(Align2::CENTER_CENTER, egui::Vec2::ZERO).collapsible(false).open(open).show(ctx, |ui| {
-        egui::Grid::new("keys").num_columns(3).striped(true).show(ui, |ui| {
-            for item in Command::listed() {
-                ui.label(item.text);
-                ui.monospace(item.shortcut.map_or_else(String::new, |k| ui.ctx().format_shortcut(&k)));
-                ui.weak(item.help);
-                ui.end_row();
-            }
-            for (keys, help) in [
-                ("Wheel", "Zoom the image at the pointer"),
-                ("Left drag", "Move the image"),
-                ("Right drag", "Bias (across) and contrast (up and down); double right-click resets"),
-                ("Double-click, 0", "Fit the image into its view"),
-                ("1", "One image pixel on one screen point"),
-            ] {
-                ui.label("Image");
-                ui.monospace(keys);
-                ui.weak(help);
-                ui.end_row();
-            }
+    egui::Window::new("Keys and commands")
+        .anchor(Align2::CENTER_CENTER, egui::Vec2::ZERO)
+        .collapsible(false)
+        .open(open)
+        .show(ctx, |ui| {
+            egui::Grid::new("keys").num_columns(3).striped(true).show(ui, |ui| {
+                for item in Command::listed() {
+                    ui.label(item.text);
+                    ui.monospace(item.shortcut.map_or_else(String::new, |k| ui.ctx().format_shortcut(&k)));
+                    ui.weak(item.help);
+                    ui.end_row();
+                }
+                for (keys, help) in [
+                    ("Wheel", "Zoom the image at the pointer"),
+                    ("Left drag", "Move the image"),
+                    ("Right drag", "Bias (across) and contrast (up and down); double right-click resets"),
+                    ("Double-click, 0", "Fit the image into its view"),
+                    ("1", "One image pixel on one screen point"),
+                ] {
+                    ui.label("Image");
+                    ui.monospace(keys);
+                    ui.weak(help);
+                    ui.end_row();
+                }
+            });
         });
-    });
 }
 
 fn about_ui(ctx: &egui::Context, open: &mut bool) {

@@ -90,8 +90,10 @@ impl Workbench {
     pub(super) fn restore_layout(&mut self, layout: &Value) {
         let fresh = || Tree::empty(egui::Id::unique("views"));
         self.tree = serde_json::from_value(layout.clone()).unwrap_or_else(|_| fresh());
-        let known: Vec<ViewId> = self.tree.tiles.tiles().filter_map(|t| if let Tile::Pane(id) = t { Some(*id) } else { None }).collect();
-        let all_known = self.views.keys().all(|id| known.contains(id)) && known.iter().all(|id| self.views.contains_key(id));
+        let known: Vec<ViewId> =
+            self.tree.tiles.tiles().filter_map(|t| if let Tile::Pane(id) = t { Some(*id) } else { None }).collect();
+        let all_known =
+            self.views.keys().all(|id| known.contains(id)) && known.iter().all(|id| self.views.contains_key(id));
         if !all_known || (self.tree.root().is_none() && !self.views.is_empty()) {
             self.tree = Tree::new_tabs(egui::Id::unique("views"), self.views.keys().copied().collect());
         }
@@ -103,8 +105,13 @@ impl Workbench {
             self.welcome_ui(ui, commands);
             return;
         }
-        let mut behavior =
-            Docking { views: &mut self.views, services: &self.services, commands, focused: &mut self.focused, closed: Vec::new() };
+        let mut behavior = Docking {
+            views: &mut self.views,
+            services: &self.services,
+            commands,
+            focused: &mut self.focused,
+            closed: Vec::new(),
+        };
         self.tree.ui(&mut behavior, ui);
         let closed = behavior.closed;
         for id in closed {
@@ -128,12 +135,15 @@ impl egui_tiles::Behavior<ViewId> for Docking<'_> {
     fn pane_ui(&mut self, ui: &mut egui::Ui, _tile: TileId, id: &mut ViewId) -> UiResponse {
         let Some(view) = self.views.get_mut(id) else { return UiResponse::None };
         let rect = ui.max_rect();
-        let pressed = ui.input(|i| i.pointer.any_pressed() && i.pointer.interact_pos().is_some_and(|p| rect.contains(p)));
+        let pressed =
+            ui.input(|i| i.pointer.any_pressed() && i.pointer.interact_pos().is_some_and(|p| rect.contains(p)));
         if pressed {
             *self.focused = Some(*id);
         }
         egui::Frame::new().inner_margin(6).show(ui, |ui| {
-            ui.push_id(*id, |ui| view.panel.ui(ui, &mut PanelContext { services: self.services, commands: self.commands }));
+            ui.push_id(*id, |ui| {
+                view.panel.ui(ui, &mut PanelContext { services: self.services, commands: self.commands })
+            });
         });
         UiResponse::None
     }

@@ -95,8 +95,20 @@ impl Command {
         let key = |key| Some(KeyboardShortcut::new(Modifiers::NONE, key));
         let item = |menu, text, help, shortcut, command| Listed { menu, text, help, shortcut, command };
         vec![
-            item("File", "Open…", "Open a FITS file, a run folder, a session or a picture with a record", ctrl(Key::O), Self::Open),
-            item("File", "Save session…", "Keep the layout, the opened files and every setting", ctrl(Key::S), Self::SaveSession),
+            item(
+                "File",
+                "Open…",
+                "Open a FITS file, a run folder, a session or a picture with a record",
+                ctrl(Key::O),
+                Self::Open,
+            ),
+            item(
+                "File",
+                "Save session…",
+                "Keep the layout, the opened files and every setting",
+                ctrl(Key::S),
+                Self::SaveSession,
+            ),
             item("File", "Save picture…", "Save the window as a PNG", ctrl(Key::E), Self::SavePicture),
             item("File", "Close view", "Close the focused view", ctrl(Key::W), Self::CloseView),
             item("File", "Quit", "Leave; running jobs are cancelled", ctrl(Key::Q), Self::Quit),
@@ -104,7 +116,13 @@ impl Command {
             item("View", "Inspector", "Show or hide the inspector", key(Key::F3), Self::ToggleInspector),
             item("View", "Jobs", "Show or hide the jobs", key(Key::F4), Self::ToggleJobs),
             item("View", "Light or dark", "Switch the theme", ctrl(Key::L), Self::ToggleTheme),
-            item("View", "Next view", "Bring the next view to the front", Some(KeyboardShortcut::new(Modifiers::CTRL, Key::Tab)), Self::NextView),
+            item(
+                "View",
+                "Next view",
+                "Bring the next view to the front",
+                Some(KeyboardShortcut::new(Modifiers::CTRL, Key::Tab)),
+                Self::NextView,
+            ),
             item("View", "Larger", "Larger text and widgets", ctrl(Key::Plus), Self::ZoomIn),
             item("View", "Smaller", "Smaller text and widgets", ctrl(Key::Minus), Self::ZoomOut),
             item("View", "Normal size", "Text and widgets at their normal size", ctrl(Key::Num0), Self::ZoomReset),

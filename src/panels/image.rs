@@ -42,7 +42,13 @@ struct Saved {
 
 impl Default for Saved {
     fn default() -> Self {
-        Self { path: PathBuf::new(), hdu: 0, plane: 0, display: Display { color_map: "gray".into(), ..Display::default() }, camera: Camera::default() }
+        Self {
+            path: PathBuf::new(),
+            hdu: 0,
+            plane: 0,
+            display: Display { color_map: "gray".into(), ..Display::default() },
+            camera: Camera::default(),
+        }
     }
 }
 
@@ -87,13 +93,14 @@ impl ImagePanel {
         let store = cx.services.store.clone();
         let (path, hdu, plane) = (self.saved.path.clone(), self.saved.hdu, self.saved.plane);
         let slot = Slot::of(&("image", &path, hdu, result));
-        let answer = cx.services.queries.ask(slot, Key::of(&(&path, hdu, plane, result)), &cx.services.wake, move |_| {
-            let id = result.map_or_else(|| store.open(&path), Ok)?;
-            let pixels = store.plane(id, hdu, plane)?;
-            let hdu = store.entry(id).and_then(|e| e.hdus.into_iter().find(|h| h.index == hdu));
-            let hdu = hdu.ok_or_else(|| TaskError::file(&path, "closed while it was being read; open it again"))?;
-            Ok(Loaded { pixels, hdu })
-        });
+        let answer =
+            cx.services.queries.ask(slot, Key::of(&(&path, hdu, plane, result)), &cx.services.wake, move |_| {
+                let id = result.map_or_else(|| store.open(&path), Ok)?;
+                let pixels = store.plane(id, hdu, plane)?;
+                let hdu = store.entry(id).and_then(|e| e.hdus.iter().find(|h| h.index == hdu).cloned());
+                let hdu = hdu.ok_or_else(|| TaskError::file(&path, "closed while it was being read; open it again"))?;
+                Ok(Loaded { pixels, hdu })
+            });
         match &answer {
             Answer::Failed(message) => {
                 self.problem = Some(message.to_string());
@@ -130,7 +137,8 @@ impl crate::workers::Weigh for Loaded {
 
 impl Panel for ImagePanel {
     fn title(&self) -> String {
-        let name = self.saved.path.file_name().map_or_else(|| ENTRY.title.to_owned(), |n| n.to_string_lossy().into_owned());
+        let name =
+            self.saved.path.file_name().map_or_else(|| ENTRY.title.to_owned(), |n| n.to_string_lossy().into_owned());
         match self.shown.as_ref().map(|s| s.hdu.name.as_str()) {
             Some(hdu) if !hdu.is_empty() && hdu != "PRIMARY" => format!("{name} [{hdu}]"),
             _ if self.saved.hdu > 0 => format!("{name} [{}]", self.saved.hdu),
@@ -176,9 +184,18 @@ impl Panel for ImagePanel {
         let mut image_rect = room;
         image_rect.set_width((room.width() - ColorBar::width() - 4.0).max(60.0));
         let mut image_ui = ui.new_child(egui::UiBuilder::new().max_rect(image_rect));
-        let response =
-            self.view.show(&mut image_ui, "image", &shown.source, &mut self.saved.display, &mut self.saved.camera, &Overlays::default());
-        let bar_rect = egui::Rect::from_min_max(egui::pos2(image_rect.right() + 4.0, response.view.top()), egui::pos2(room.right(), response.view.bottom()));
+        let response = self.view.show(
+            &mut image_ui,
+            "image",
+            &shown.source,
+            &mut self.saved.display,
+            &mut self.saved.camera,
+            &Overlays::default(),
+        );
+        let bar_rect = egui::Rect::from_min_max(
+            egui::pos2(image_rect.right() + 4.0, response.view.top()),
+            egui::pos2(room.right(), response.view.bottom()),
+        );
         let mut bar_ui = ui.new_child(egui::UiBuilder::new().max_rect(bar_rect));
         ColorBar::new(&mut self.saved.display, response.limits)
             .label("Value", &shown.source.unit)

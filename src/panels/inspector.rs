@@ -78,7 +78,9 @@ fn row_ui(ui: &mut Ui, request: &mut Value, field: &Field, compact: bool) -> boo
         if field.optional {
             let mut given = !place.is_null();
             let tick = ui.checkbox(&mut given, "").on_hover_text("Give a value, or leave it to the program");
-            tick.widget_info(|| egui::WidgetInfo::selected(egui::Role::CheckBox, true, given, format!("{label} given")));
+            tick.widget_info(|| {
+                egui::WidgetInfo::selected(egui::Role::CheckBox, true, given, format!("{label} given"))
+            });
             if tick.changed() {
                 *place = if given { start_value(field) } else { Value::Null };
                 changed = true;
@@ -120,9 +122,9 @@ fn value_ui(ui: &mut Ui, place: &mut Value, field: &Field, compact: bool, label:
         FieldKind::Number { min, max } => {
             let mut number = place.as_f64().unwrap_or(0.0);
             let response = match (min, max) {
-                (Some(a), Some(b)) if !compact => ui.add(
-                    Slider::new(&mut number, *a..=*b).logarithmic(field.logarithmic && *a > 0.0).max_decimals(4),
-                ),
+                (Some(a), Some(b)) if !compact => {
+                    ui.add(Slider::new(&mut number, *a..=*b).logarithmic(field.logarithmic && *a > 0.0).max_decimals(4))
+                }
                 _ => {
                     let range = min.unwrap_or(f64::NEG_INFINITY)..=max.unwrap_or(f64::INFINITY);
                     let speed = (number.abs() * 0.01).max(1e-3);

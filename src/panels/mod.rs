@@ -11,8 +11,8 @@ mod lens_reconstruction;
 mod series;
 mod study;
 
-pub use display::display_ui;
 pub use command::{Command, Listed, Severity};
+pub use display::display_ui;
 pub use inspector::request_ui;
 pub use series::series_ui;
 pub use study::{HOOKS, Step, panel_picture};

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{Command, PanelContext, Services, Severity};
 use crate::runs::{Hooks, Record, RunResult};
-use crate::tasks::{AnyOutcome, Board, TaskEntry, TaskError};
-use crate::workers::Job;
+use crate::tasks::{AnyOutcome, Board, Cost, TaskEntry, TaskError};
+use crate::workers::{Job, machine};
 
 /// The four steps of every study.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,19 +76,26 @@ pub struct StudyRun {
 }
 
 impl StudyRun {
-    /// Starts `work` as a job of the name of `entry`; it gets the library's path for the run.
+    /// Starts `work` as a job of the name of `entry`, unless the machine lacks the memory that it needs; it gets the library for its runs.
     pub fn start(
         &mut self,
         services: &Services,
         entry: &TaskEntry,
+        cost: Cost,
         work: impl FnOnce(&Arc<Board>, &crate::runs::Library) -> Result<RunResult, TaskError> + Send + 'static,
     ) {
         if self.is_running() {
             return;
         }
         self.error = None;
+        // The same refusal as on the command line: what does not fit into the machine is not begun.
+        if let Err(problem) = crate::runs::cost::afford(entry.name, &cost, machine::memory()) {
+            self.error = Some(problem);
+            return;
+        }
         let library = services.library.clone();
-        let job = services.jobs.submit(entry.name, entry.lane, services.wake.clone(), move |board| work(board, &library));
+        let job =
+            services.jobs.submit(entry.name, entry.lane, services.wake.clone(), move |board| work(board, &library));
         self.board = Some(job.board().clone());
         self.job = Some(job);
     }
@@ -108,7 +115,12 @@ impl StudyRun {
         let result = self.job.as_ref()?.take()?;
         self.job = None;
         match result {
-            Ok(result) => Some(result),
+            Ok(result) => {
+                for note in &result.notes {
+                    cx.send(Command::Notice(Severity::Warning, note.clone()));
+                }
+                Some(result)
+            }
             Err(TaskError::Cancelled) => {
                 cx.send(Command::Notice(Severity::Info, "Cancelled; nothing was written".into()));
                 None
@@ -126,11 +138,11 @@ impl StudyRun {
         let (Some(_), Some(board)) = (&self.job, &self.board) else { return };
         let snapshot = board.snapshot();
         let paused = board.cancel().state() == crate::tasks::RunState::Paused;
-        ui.add(
-            egui::ProgressBar::new(snapshot.fraction as f32)
-                .desired_width(260.0)
-                .text(if paused { "paused".to_owned() } else { snapshot.phase }),
-        );
+        ui.add(egui::ProgressBar::new(snapshot.fraction as f32).desired_width(260.0).text(if paused {
+            "paused".to_owned()
+        } else {
+            snapshot.phase
+        }));
         if ui.button(if paused { "Resume" } else { "Pause" }).clicked() {
             board.cancel().set_paused(!paused);
         }
@@ -170,7 +182,11 @@ pub fn keep_ui(ui: &mut Ui, folder: &std::path::Path, record: &Record, python: &
         });
         for (title, help, text) in [
             ("Command line", "runs the same task with the same parameters", command_line(record)),
-            ("Repeat and verify", "repeats the run from its record and prints the largest difference", repeat_line(folder)),
+            (
+                "Repeat and verify",
+                "repeats the run from its record and prints the largest difference",
+                repeat_line(folder),
+            ),
             ("Python", "shows the maps with astropy and matplotlib", python.to_owned()),
         ] {
             ui.add_space(10.0);

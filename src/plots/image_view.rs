@@ -223,9 +223,8 @@ impl ImageView {
         let limits = self.limits(source, display);
         response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, ui.is_enabled(), image_label(source)));
 
-        let scale = source
-            .arcsec_per_pixel
-            .map_or(Scale::Pixels, |step| Scale::Arcsec { step, centre: source.centre_arcsec });
+        let scale =
+            source.arcsec_per_pixel.map_or(Scale::Pixels, |step| Scale::Arcsec { step, centre: source.centre_arcsec });
         let frame = display.axes.then(|| Frame::new(outer, scale)).flatten();
         let view = frame.as_ref().map_or(outer, |frame| frame.view);
         if camera.follows_fit {

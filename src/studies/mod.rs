@@ -7,10 +7,8 @@ pub mod lens_reconstruction;
 
 use crate::tasks::TaskEntry;
 
-static REGISTRY: [TaskEntry; 2] = [
-    TaskEntry::of::<lens_reconstruction::SimulateRequest>(),
-    TaskEntry::of::<lens_reconstruction::FitRequest>(),
-];
+static REGISTRY: [TaskEntry; 2] =
+    [TaskEntry::of::<lens_reconstruction::SimulateRequest>(), TaskEntry::of::<lens_reconstruction::FitRequest>()];
 
 /// Every task, in the order of `sextans list`.
 pub fn registry() -> &'static [TaskEntry] {

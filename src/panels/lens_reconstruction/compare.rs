@@ -64,7 +64,10 @@ impl Finished {
     pub(super) fn read(folder: &Path) -> Result<Self, TaskError> {
         let record = Record::read(folder)?;
         if record.task != crate::studies::lens_reconstruction::FitRequest::NAME {
-            return Err(TaskError::file(folder, format!("a run of {}; this panel shows runs of lens_reconstruction.fit", record.task)));
+            return Err(TaskError::file(
+                folder,
+                format!("a run of {}; this panel shows runs of lens_reconstruction.fit", record.task),
+            ));
         }
         let outcome = FitOutcome::load(folder, &record.request, &record.metrics)?;
         Ok(Self::new(Arc::new(outcome), record, folder.to_owned()))
@@ -154,7 +157,13 @@ fn maps_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
     let unit = outcome.unit.as_str();
     let in_image = || image_curves(&outcome.curves, outcome.model.dim(), scale, theme);
     let in_source = || {
-        source_curves(&outcome.curves, outcome.source_centre_arcsec, outcome.source.dim(), outcome.source_scale_arcsec, theme)
+        source_curves(
+            &outcome.curves,
+            outcome.source_centre_arcsec,
+            outcome.source.dim(),
+            outcome.source_scale_arcsec,
+            theme,
+        )
     };
     let image = |id, title, image| MapSpec::new(id, title, image, scale, Frame::Image, Look::Light).unit(unit);
     let source_map = |id, title, image| {
@@ -165,18 +174,26 @@ fn maps_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
     let mut maps = vec![
         image("data", "Data", &outcome.data).mask(&finished.left_out),
         image("model", "Model", &outcome.model).limits_of("data").curves(in_image()),
-        MapSpec::new("residual", "Residual", &outcome.residual, scale, Frame::Image, Look::Residual).unit("sigma").mask(&finished.left_out),
+        MapSpec::new("residual", "Residual", &outcome.residual, scale, Frame::Image, Look::Residual)
+            .unit("sigma")
+            .mask(&finished.left_out),
         source_map("source", "Source", &outcome.source).curves(in_source()),
     ];
     let arcs = image("arcs", "Data less lens light", &finished.arcs).mask(&finished.left_out);
-    let mass = MapSpec::new("convergence", "Convergence", &outcome.convergence, scale, Frame::Image, Look::Convergence).curves(in_image());
+    let mass = MapSpec::new("convergence", "Convergence", &outcome.convergence, scale, Frame::Image, Look::Convergence)
+        .curves(in_image());
     let lens_light = image("lens light", "Lens light", &outcome.lens_light).limits_of("data");
     // Six maps in a laptop's window, eight where there is room.
     let wide = ui.available_width() > 1020.0;
     if let Some(truth) = &finished.truth {
         let curves = &truth.outcome.curves;
-        let true_curves =
-            source_curves(curves, outcome.source_centre_arcsec, outcome.source.dim(), outcome.source_scale_arcsec, theme);
+        let true_curves = source_curves(
+            curves,
+            outcome.source_centre_arcsec,
+            outcome.source.dim(),
+            outcome.source_scale_arcsec,
+            theme,
+        );
         maps.push(source_map("true source", "True source", &truth.source).limits_of("source").curves(true_curves));
         maps.push(mass);
         if wide {
@@ -185,7 +202,10 @@ fn maps_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
     } else {
         maps.extend([arcs, mass]);
         if wide {
-            maps.extend([lens_light, MapSpec::new("noise", "Noise", &outcome.noise, scale, Frame::Image, Look::Plain).unit(unit)]);
+            maps.extend([
+                lens_light,
+                MapSpec::new("noise", "Noise", &outcome.noise, scale, Frame::Image, Look::Plain).unit(unit),
+            ]);
         }
     }
     views.grid_ui(ui, if wide { 4 } else { 3 }, &maps);
@@ -243,7 +263,9 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
                     ("Blank sky of this image", "reduced_chi2_blank_sky", Role::Reference),
                 ] {
                     ui.colored_label(role.color(theme), name);
-                    ui.label(metrics.get(metric).filter(|v| v.is_finite()).map_or_else(|| "–".into(), |v| format!("{v:.3}")));
+                    ui.label(
+                        metrics.get(metric).filter(|v| v.is_finite()).map_or_else(|| "–".into(), |v| format!("{v:.3}")),
+                    );
                     ui.end_row();
                 }
             });

@@ -7,11 +7,13 @@ use egui::{RichText, ScrollArea, TextEdit, Ui};
 use ndarray::Array2;
 use serde_json::Value;
 
-use super::maps::{Frame, Look, MapSpec, image_curves, source_curves};
+use super::maps::{Frame, Look, MapSpec, Views, image_curves, source_curves};
 use super::{LensReconstruction, Origin};
 use crate::data::EntryKind;
 use crate::panels::PanelContext;
 use crate::plots::colors::{Role, theme_of};
+use crate::plots::headless::Headless;
+use crate::plots::picture::Picture;
 use crate::studies::lens_reconstruction::{FitRequest, Loaded, SimulateOutcome, SimulateRequest, Verdict, load};
 use crate::tasks::{Progress, Task, TaskEntry, fields};
 use crate::workers::{Answer, Key, Slot, Weigh};
@@ -135,7 +137,9 @@ impl LensReconstruction {
                 if start.on_hover_text("Start the fit and watch it in step 2").clicked() {
                     self.start(cx);
                 }
-                if self.saved.origin == Origin::Simulate && ui.button("Reset").on_hover_text("Back to the demo lens").clicked() {
+                if self.saved.origin == Origin::Simulate
+                    && ui.button("Reset").on_hover_text("Back to the demo lens").clicked()
+                {
                     self.saved.simulate = SimulateRequest::default();
                 }
             });
@@ -172,7 +176,7 @@ impl LensReconstruction {
             .store
             .list()
             .into_iter()
-            .filter_map(|e| if let EntryKind::File { path } = e.kind { Some(path) } else { None })
+            .filter_map(|e| if let EntryKind::File { path } = &e.kind { Some(path.clone()) } else { None })
             .collect();
         let fit = &mut self.saved.fit;
         for (label, help, place) in [
@@ -194,7 +198,9 @@ impl LensReconstruction {
             "mask_outer_radius_arcsec",
         ];
         if let Ok(mut request) = serde_json::to_value(&self.saved.fit)
-            && crate::panels::request_ui(ui, "lens files", &mut request, &list, true, |f| names.contains(&f.name.as_str()))
+            && crate::panels::request_ui(ui, "lens files", &mut request, &list, true, |f| {
+                names.contains(&f.name.as_str())
+            })
             && let Ok(changed) = serde_json::from_value(request)
         {
             self.saved.fit = changed;
@@ -218,27 +224,13 @@ impl LensReconstruction {
     }
 
     fn simulated_maps_ui(&mut self, ui: &mut Ui) {
-        let Some(outcome) = self.preview.simulated.clone() else {
-            if self.preview.waiting {
+        match self.preview.simulated.clone() {
+            Some(outcome) => simulated_grid_ui(ui, &outcome, &mut self.views),
+            None if self.preview.waiting => {
                 ui.spinner();
             }
-            return;
-        };
-        let theme = theme_of(ui.visuals());
-        let scale = outcome.pixel_scale_arcsec;
-        let curves = || image_curves(&outcome.curves, outcome.image.dim(), scale, theme);
-        let caustics =
-            source_curves(&outcome.curves, outcome.source_centre_arcsec, outcome.source.dim(), outcome.source_scale_arcsec, theme);
-        let image = |id, title, image, look| MapSpec::new(id, title, image, scale, Frame::Preview, look);
-        let maps = [
-            image("simulated image", "Image", &outcome.image, Look::Light).curves(curves()),
-            MapSpec::new("simulated source", "Source", &outcome.source, outcome.source_scale_arcsec, Frame::Own, Look::Light)
-                .centre(outcome.source_centre_arcsec)
-                .curves(caustics),
-            image("simulated convergence", "Convergence", &outcome.convergence, Look::Convergence).curves(curves()),
-            image("simulated noiseless", "Image without noise", &outcome.noiseless, Look::Light),
-        ];
-        self.views.grid_ui(ui, 2, &maps);
+            None => {}
+        }
     }
 
     fn file_maps_ui(&mut self, ui: &mut Ui) {
@@ -260,11 +252,56 @@ impl LensReconstruction {
                 .unit(unit)
                 .mask(&preview.left_out),
             MapSpec::new("file noise", "Noise", &preview.noise, scale, Frame::Preview, Look::Plain).unit(unit),
-            MapSpec::new("file signal", "Signal to noise", &preview.signal, scale, Frame::Preview, Look::Plain).mask(&preview.left_out),
+            MapSpec::new("file signal", "Signal to noise", &preview.signal, scale, Frame::Preview, Look::Plain)
+                .mask(&preview.left_out),
             MapSpec::new("file psf", "PSF", &preview.psf, scale, Frame::Own, Look::Light),
         ];
         self.views.grid_ui(ui, 2, &maps);
     }
+}
+
+/// The maps of a simulated lens.
+fn simulated_grid_ui(ui: &mut Ui, outcome: &SimulateOutcome, views: &mut Views) {
+    let theme = theme_of(ui.visuals());
+    let scale = outcome.pixel_scale_arcsec;
+    let curves = || image_curves(&outcome.curves, outcome.image.dim(), scale, theme);
+    let caustics = source_curves(
+        &outcome.curves,
+        outcome.source_centre_arcsec,
+        outcome.source.dim(),
+        outcome.source_scale_arcsec,
+        theme,
+    );
+    let image = |id, title, image, look| MapSpec::new(id, title, image, scale, Frame::Preview, look);
+    let maps = [
+        image("simulated image", "Image", &outcome.image, Look::Light).curves(curves()),
+        MapSpec::new(
+            "simulated source",
+            "Source",
+            &outcome.source,
+            outcome.source_scale_arcsec,
+            Frame::Own,
+            Look::Light,
+        )
+        .centre(outcome.source_centre_arcsec)
+        .curves(caustics),
+        image("simulated convergence", "Convergence", &outcome.convergence, Look::Convergence).curves(curves()),
+        image("simulated noiseless", "Image without noise", &outcome.noiseless, Look::Light),
+    ];
+    views.grid_ui(ui, 2, &maps);
+}
+
+/// The maps of a simulation as a picture, for `panel.png`.
+pub(super) fn picture(outcome: &SimulateOutcome) -> Option<Picture> {
+    let mut screen = Headless::new([900.0, 760.0], 1.0, egui::Theme::Light);
+    let mut views = Views::default();
+    screen.settle(60, |ui| {
+        egui::CentralPanel::default().show(ui, |ui| {
+            ui.heading("Simulated lens: not an observation");
+            simulated_grid_ui(ui, outcome, &mut views);
+        });
+    });
+    screen.picture().ok()
 }
 
 /// A path field with a list of the files that are open already.

@@ -45,8 +45,12 @@ pub(super) enum Look {
 }
 
 impl Look {
-    const ALL: [(Self, &'static str); 4] =
-        [(Self::Light, "Light"), (Self::Residual, "Residuals"), (Self::Convergence, "Convergence"), (Self::Plain, "Other maps")];
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Light, "Light"),
+        (Self::Residual, "Residuals"),
+        (Self::Convergence, "Convergence"),
+        (Self::Plain, "Other maps"),
+    ];
 
     fn display(self) -> Display {
         match self {
@@ -58,7 +62,9 @@ impl Look {
                 limits: LimitsMode::Percentile(99.5),
                 ..Display::default()
             },
-            Self::Plain => Display { color_map: "viridis".into(), limits: LimitsMode::Percentile(99.5), ..Display::default() },
+            Self::Plain => {
+                Display { color_map: "viridis".into(), limits: LimitsMode::Percentile(99.5), ..Display::default() }
+            }
         }
     }
 }
@@ -99,8 +105,27 @@ pub(super) struct MapSpec<'a> {
 
 impl<'a> MapSpec<'a> {
     /// A map without overlays.
-    pub(super) fn new(id: &'static str, title: &'a str, image: &'a Arc<Array2<f32>>, scale: f64, frame: Frame, look: Look) -> Self {
-        Self { id, title, image, unit: "", pixel_scale_arcsec: scale, frame, look, curves: Vec::new(), mask: None, centre_arcsec: [0.0; 2], limits_of: None }
+    pub(super) fn new(
+        id: &'static str,
+        title: &'a str,
+        image: &'a Arc<Array2<f32>>,
+        scale: f64,
+        frame: Frame,
+        look: Look,
+    ) -> Self {
+        Self {
+            id,
+            title,
+            image,
+            unit: "",
+            pixel_scale_arcsec: scale,
+            frame,
+            look,
+            curves: Vec::new(),
+            mask: None,
+            centre_arcsec: [0.0; 2],
+            limits_of: None,
+        }
     }
 
     /// With a unit.
@@ -235,16 +260,30 @@ impl Views {
             }));
         }
         // The pointer on one map of a frame is a cross on the others.
-        let cross: Vec<[f64; 2]> =
-            hovered.iter().filter(|(frame, id, _)| *frame == map.frame && *id != map.id && *frame != Frame::Own).map(|h| h.2).collect();
-        overlays.markers.push(Markers { positions: &cross, shape: MarkerShape::Cross, radius: 6.0, color: colors::ON_IMAGE, label: "" });
+        let cross: Vec<[f64; 2]> = hovered
+            .iter()
+            .filter(|(frame, id, _)| *frame == map.frame && *id != map.id && *frame != Frame::Own)
+            .map(|h| h.2)
+            .collect();
+        overlays.markers.push(Markers {
+            positions: &cross,
+            shape: MarkerShape::Cross,
+            radius: 6.0,
+            color: colors::ON_IMAGE,
+            label: "",
+        });
 
         let display = self.displays.entry(map.look).or_insert_with(|| map.look.display());
         let bar_width = ColorBar::width();
         let mut camera = self.cameras.get(&map.frame).copied().filter(|_| map.frame != Frame::Own);
         let title_rect = ui.horizontal(|ui| ui.label(RichText::new(map.title).strong()));
         let view_rect = ui.available_rect_before_wrap();
-        let mut camera_now = camera.take().unwrap_or_else(|| first_camera(self.focus.filter(|_| map.frame == Frame::Image), view_rect.size() - vec2(bar_width + 44.0, 30.0)));
+        let mut camera_now = camera.take().unwrap_or_else(|| {
+            first_camera(
+                self.focus.filter(|_| map.frame == Frame::Image),
+                view_rect.size() - vec2(bar_width + 44.0, 30.0),
+            )
+        });
         let mut image_rect = view_rect;
         image_rect.set_width((view_rect.width() - bar_width).max(40.0));
         let mut image_ui = ui.new_child(egui::UiBuilder::new().max_rect(image_rect));
@@ -263,7 +302,10 @@ impl Views {
             egui::pos2(view_rect.right(), response.view.bottom()),
         );
         let mut bar_ui = ui.new_child(egui::UiBuilder::new().max_rect(bar_rect));
-        ColorBar::new(&mut shown, response.limits).label("", map.unit).height(bar_rect.height()).show(&mut bar_ui, (map.id, "bar"));
+        ColorBar::new(&mut shown, response.limits)
+            .label("", map.unit)
+            .height(bar_rect.height())
+            .show(&mut bar_ui, (map.id, "bar"));
         if map.frame != Frame::Own {
             self.cameras.insert(map.frame, camera_now);
         }
@@ -325,14 +367,24 @@ pub(super) fn image_curves(curves: &Curves, shape: (usize, usize), scale: f64, t
 }
 
 /// Caustics over a map of the source plane whose centre is at `centre` (arcsec).
-pub(super) fn source_curves(curves: &Curves, centre: [f64; 2], shape: (usize, usize), scale: f64, theme: Theme) -> Vec<CurveOverlay> {
+pub(super) fn source_curves(
+    curves: &Curves,
+    centre: [f64; 2],
+    shape: (usize, usize),
+    scale: f64,
+    theme: Theme,
+) -> Vec<CurveOverlay> {
     vec![
         CurveOverlay {
             points: to_pixels(&curves.caustic, centre, shape, scale),
             color: Role::TangentialCaustic.color(theme),
             label: "caustic",
         },
-        CurveOverlay { points: to_pixels(&curves.cut, centre, shape, scale), color: Role::RadialCaustic.color(theme), label: "cut" },
+        CurveOverlay {
+            points: to_pixels(&curves.cut, centre, shape, scale),
+            color: Role::RadialCaustic.color(theme),
+            label: "cut",
+        },
     ]
 }
 

@@ -20,8 +20,8 @@ use super::study::{HOOKS, Step, StudyHead, StudyRun, head_ui, keep_ui};
 use super::{Panel, PanelContext, PanelEntry};
 use crate::plots::picture::Picture;
 use crate::runs::{Library, Record, RunResult, execute};
-use crate::studies::lens_reconstruction::{FitOutcome, FitRequest, SimulateRequest};
-use crate::tasks::{AnyOutcome, Board, Task, TaskEntry, TaskError, fields};
+use crate::studies::lens_reconstruction::{FitOutcome, FitRequest, SimulateOutcome, SimulateRequest};
+use crate::tasks::{AnyOutcome, Board, Cost, Task, TaskEntry, TaskError, fields};
 use crate::workers::{Answer, Key, Slot};
 
 /// In the registry.
@@ -104,10 +104,21 @@ impl LensReconstruction {
         let fit = self.saved.fit.clone();
         self.saved.step = Step::Run;
         match self.saved.origin {
-            Origin::Files => self.run.start(cx.services, &entry, move |board, library| run_fit(&fit, board, library)),
+            Origin::Files => {
+                // Reads a header of the user's own image: microseconds, and the error is the one the run would give.
+                match fit.cost() {
+                    Ok(cost) => {
+                        self.run.start(cx.services, &entry, cost, move |board, library| run_fit(&fit, board, library));
+                    }
+                    Err(error) => self.run.error = Some(error.to_string()),
+                }
+            }
             Origin::Simulate => {
                 let simulate = self.saved.simulate.clone();
-                self.run.start(cx.services, &entry, move |board, library| run_simulated(&simulate, &fit, board, library));
+                let cost = simulate.cost().unwrap_or(Cost { bytes: 0, seconds: 0.0 });
+                self.run.start(cx.services, &entry, cost, move |board, library| {
+                    run_simulated(&simulate, &fit, board, library)
+                });
             }
         }
     }
@@ -131,12 +142,10 @@ impl LensReconstruction {
     fn take_opening(&mut self, cx: &mut PanelContext<'_>) {
         let Some(folder) = self.opening.clone() else { return };
         let work_folder = folder.clone();
-        let answer = cx.services.queries.ask(
-            Slot::of(&("lens run", &folder)),
-            Key::of(&folder),
-            &cx.services.wake,
-            move |_| Finished::read(&work_folder),
-        );
+        let answer =
+            cx.services.queries.ask(Slot::of(&("lens run", &folder)), Key::of(&folder), &cx.services.wake, move |_| {
+                Finished::read(&work_folder)
+            });
         match answer {
             Answer::Ready(finished) => {
                 self.saved.run = Some(folder);
@@ -182,7 +191,9 @@ impl Panel for LensReconstruction {
             Step::Run => self.run_ui(ui, cx),
             Step::Compare => self.compare_ui(ui),
             Step::Keep => match &self.finished {
-                Some(finished) => keep_ui(ui, &finished.folder, &finished.record, &compare::python(&finished.folder), cx),
+                Some(finished) => {
+                    keep_ui(ui, &finished.folder, &finished.record, &compare::python(&finished.folder), cx)
+                }
                 None => nothing_yet(ui),
             },
         }
@@ -203,7 +214,11 @@ impl Panel for LensReconstruction {
                 self.saved.fit = changed;
             }
         }
-        if ui.button("Defaults").on_hover_text("Put every setting of the fit back to its default; the files stay").clicked() {
+        if ui
+            .button("Defaults")
+            .on_hover_text("Put every setting of the fit back to its default; the files stay")
+            .clicked()
+        {
             let old = std::mem::take(&mut self.saved.fit);
             self.saved.fit = FitRequest {
                 image: old.image,
@@ -272,8 +287,10 @@ fn run_simulated(
     run_fit(&fit.clone().on_simulation(&simulated.folder), board, library)
 }
 
-/// `panel.png` of a run: the Compare step of a finished fit.
+/// `panel.png` of a run: the Compare step of a finished fit, the maps of a simulation.
 fn picture(record: &Record, outcome: &AnyOutcome) -> Option<Picture> {
-    let outcome = outcome.get::<FitOutcome>()?;
-    compare::picture(outcome, record.clone())
+    if let Some(simulated) = outcome.get::<SimulateOutcome>() {
+        return data_step::picture(&simulated);
+    }
+    compare::picture(outcome.get::<FitOutcome>()?, record.clone())
 }

@@ -17,7 +17,8 @@ impl LensReconstruction {
             };
             if self.run.is_running() {
                 self.run.controls_ui(ui);
-            } else if ui.button(RichText::new("Start the fit").strong()).on_hover_text(format!("Fit {what}")).clicked() {
+            } else if ui.button(RichText::new("Start the fit").strong()).on_hover_text(format!("Fit {what}")).clicked()
+            {
                 self.start(cx);
             } else {
                 ui.weak(format!("of {what}; settings are in the inspector"));
@@ -50,7 +51,8 @@ impl LensReconstruction {
             let height = ui.available_height() - plot_height - 8.0;
             let scale = update.pixel_scale_arcsec;
             let maps = [
-                MapSpec::new("live residual", "Residual", &update.residual, scale, Frame::Live, Look::Residual).unit("sigma"),
+                MapSpec::new("live residual", "Residual", &update.residual, scale, Frame::Live, Look::Residual)
+                    .unit("sigma"),
                 MapSpec::new("live model", "Model", &update.model, scale, Frame::Live, Look::Light),
             ];
             ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| self.views.grid_ui(ui, 2, &maps));

@@ -178,7 +178,8 @@ pub struct FitUpdate {
 
 impl Task for FitRequest {
     const NAME: &'static str = "lens_reconstruction.fit";
-    const SUMMARY: &'static str = "Reconstruct a gravitational lens from one image: mass model, source, lens light, with errors.";
+    const SUMMARY: &'static str =
+        "Reconstruct a gravitational lens from one image: mass model, source, lens light, with errors.";
     const OUTPUTS: &'static [(&'static str, &'static str)] = super::outcome::OUTPUTS;
     const LANE: Lane = Lane::Short;
     type Update = FitUpdate;
@@ -199,7 +200,10 @@ impl Task for FitRequest {
         // A dozen double planes, and the Jacobian's; seconds as measured on J0946 (4,000 pixels fitted, 2 cores), scaled.
         let parameters = 8.0 + 7.0 * (self.lens_light_components + self.source_components) as f64;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate
-        Ok(Cost { bytes: (pixels * 8.0 * (24.0 + parameters)) as u64, seconds: pixels * 2.5e-4 * self.starts as f64 / 8.0 })
+        Ok(Cost {
+            bytes: (pixels * 8.0 * (24.0 + parameters)) as u64,
+            seconds: pixels * 2.5e-4 * self.starts as f64 / 8.0,
+        })
     }
 
     fn run(&self, progress: &Progress<FitUpdate>) -> Result<FitOutcome, TaskError> {

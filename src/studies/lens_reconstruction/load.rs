@@ -4,8 +4,8 @@ use std::path::Path;
 
 use ndarray::Array2;
 
-use super::fit::{FitRequest, MaskMeaning};
 use super::Observation;
+use super::fit::{FitRequest, MaskMeaning};
 use super::simulate::gaussian_psf;
 use crate::data::{FitsFile, Header, Location, Sidecar, pixel_scale_arcsec};
 use crate::tasks::TaskError;
@@ -59,7 +59,10 @@ pub fn load(request: &FitRequest) -> Result<Loaded, TaskError> {
     let image = read_plane(image_path)?;
     let (rows, columns) = image.pixels.dim();
     if rows < 8 || columns < 8 {
-        return Err(TaskError::file(image_path, format!("the image is {columns} x {rows} pixels; at least 8 x 8 are needed")));
+        return Err(TaskError::file(
+            image_path,
+            format!("the image is {columns} x {rows} pixels; at least 8 x 8 are needed"),
+        ));
     }
     let sidecar = Sidecar::beside(&location(image_path).path).unwrap_or_default();
     let scale = scale_of(request, &image.header, &sidecar, image_path, &mut checks)?;
@@ -100,7 +103,8 @@ pub fn load(request: &FitRequest) -> Result<Loaded, TaskError> {
         text: format!("{used} of {} pixels are fitted", rows * columns),
     });
     let data = image.pixels.mapv(|v| if v.is_finite() { v } else { 0.0 });
-    let observation = Observation::new(data, noise, psf, mask, scale).map_err(|e| TaskError::file(image_path, e.to_string()))?;
+    let observation =
+        Observation::new(data, noise, psf, mask, scale).map_err(|e| TaskError::file(image_path, e.to_string()))?;
     Ok(Loaded {
         observation,
         unit: image.unit,
@@ -155,7 +159,12 @@ fn scale_of(
         ));
     };
     if !(1e-4..=100.0).contains(&scale) {
-        return Err(TaskError::field("pixel_scale_arcsec", scale, "not a sensible pixel scale", "give it in arcsec, e.g. 0.05"));
+        return Err(TaskError::field(
+            "pixel_scale_arcsec",
+            scale,
+            "not a sensible pixel scale",
+            "give it in arcsec, e.g. 0.05",
+        ));
     }
     checks.push(Check { name: "Pixel scale", verdict: Verdict::Good, text: format!("{scale:.4} arcsec, {source}") });
     Ok(scale)
@@ -172,7 +181,9 @@ fn noise_of(request: &FitRequest, data: &Array2<f64>, checks: &mut Vec<Check>) -
         let text = if verdict == Verdict::Good {
             format!("median {typical:.4}; the image's own pixel-to-pixel scatter is {sky:.4}")
         } else {
-            format!("median {typical:.4}, but the image's own pixel-to-pixel scatter is {sky:.4}: chi2 will not come to 1")
+            format!(
+                "median {typical:.4}, but the image's own pixel-to-pixel scatter is {sky:.4}: chi2 will not come to 1"
+            )
         };
         checks.push(Check { name: "Noise", verdict, text });
         return Ok(noise);
@@ -199,12 +210,17 @@ fn psf_of(request: &FitRequest, scale: f64, checks: &mut Vec<Check>) -> Result<A
         let sum: f64 = psf.iter().filter(|v| v.is_finite()).sum();
         let (ny, nx) = psf.dim();
         if sum <= 0.0 || psf.iter().any(|v| !v.is_finite()) {
-            return Err(TaskError::file(path, "the PSF must be finite with a positive sum; give the star's cut-out, sky subtracted"));
+            return Err(TaskError::file(
+                path,
+                "the PSF must be finite with a positive sum; give the star's cut-out, sky subtracted",
+            ));
         }
         if ny % 2 == 0 || nx % 2 == 0 {
             return Err(TaskError::file(
                 path,
-                format!("the PSF is {nx} x {ny} pixels; both must be odd, so that it has a centre pixel (cut one row or column off)"),
+                format!(
+                    "the PSF is {nx} x {ny} pixels; both must be odd, so that it has a centre pixel (cut one row or column off)"
+                ),
             ));
         }
         psf /= sum;
@@ -217,7 +233,11 @@ fn psf_of(request: &FitRequest, scale: f64, checks: &mut Vec<Check>) -> Result<A
         return Ok(psf);
     }
     if let Some(fwhm) = request.psf_fwhm_arcsec {
-        checks.push(Check { name: "PSF", verdict: Verdict::Note, text: format!("circular Gaussian of {fwhm} arcsec FWHM") });
+        checks.push(Check {
+            name: "PSF",
+            verdict: Verdict::Note,
+            text: format!("circular Gaussian of {fwhm} arcsec FWHM"),
+        });
         return Ok(gaussian_psf(fwhm, scale));
     }
     checks.push(Check {

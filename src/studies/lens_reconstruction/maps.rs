@@ -50,8 +50,9 @@ impl Curves {
             }
         }
         let table = Table::new(vec![
-            TableColumn::new("curve", "", ColumnData::from(names))
-                .described("tangential_critical lies in the image plane, tangential_caustic and cut in the source plane"),
+            TableColumn::new("curve", "", ColumnData::from(names)).described(
+                "tangential_critical lies in the image plane, tangential_caustic and cut in the source plane",
+            ),
             TableColumn::new("x", "arcsec", ColumnData::from(x)).described("right of the image centre"),
             TableColumn::new("y", "arcsec", ColumnData::from(y)).described("above the image centre"),
         ]);
@@ -171,7 +172,10 @@ pub fn history(provenance: &Provenance, remark: &str) -> Vec<String> {
 /// # Errors
 /// The file is missing, damaged, or not two-dimensional.
 pub fn read_map(folder: &Path, name: &str) -> Result<Arc<Array2<f32>>, TaskError> {
-    read_maps(folder, name)?.into_iter().next().ok_or_else(|| TaskError::file(&folder.join(name), "no image in this file"))
+    read_maps(folder, name)?
+        .into_iter()
+        .next()
+        .ok_or_else(|| TaskError::file(&folder.join(name), "no image in this file"))
 }
 
 /// Every image of a product.
@@ -183,7 +187,11 @@ pub fn read_maps(folder: &Path, name: &str) -> Result<Vec<Arc<Array2<f32>>>, Tas
     read_planes(&path)?
         .into_iter()
         .map(|plane| {
-            plane.pixels.into_dimensionality().map(Arc::new).map_err(|_| TaskError::file(&path, "expected two-dimensional images"))
+            plane
+                .pixels
+                .into_dimensionality()
+                .map(Arc::new)
+                .map_err(|_| TaskError::file(&path, "expected two-dimensional images"))
         })
         .collect()
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
+use super::Observation;
 use super::classical::ParametricFit;
 use super::cosmology::einstein_mass_msun;
 use super::maps::{
-    Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid, source_map,
+    Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid,
+    source_map,
 };
-use super::Observation;
 use crate::data::{FitsFile, Header, Keyword, Plane, write_planes};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
@@ -110,7 +111,9 @@ impl FitOutcome {
 /// The cards of a header that describe world coordinates, when they describe the sky.
 fn world_keywords(header: &Header) -> Vec<Keyword> {
     let celestial = ["CTYPE1", "CTYPE2"].iter().all(|k| {
-        header.get_str(k).is_some_and(|t| ["RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT"].iter().any(|p| t.starts_with(p)))
+        header
+            .get_str(k)
+            .is_some_and(|t| ["RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT"].iter().any(|p| t.starts_with(p)))
     });
     if !celestial {
         return Vec::new();
@@ -192,7 +195,14 @@ impl Outcome for FitOutcome {
             ("source.fits", vec![one("SOURCE", &self.source, unit, &source_grid)]),
             ("convergence.fits", vec![one("CONVERGENCE", &self.convergence, "", &grid)]),
             ("lens_light.fits", vec![one("LENS_LIGHT", &self.lens_light, unit, &grid)]),
-            ("data.fits", vec![one("DATA", &self.data, unit, &grid), one("NOISE", &self.noise, unit, &grid), one("MASK", &mask, "", &grid)]),
+            (
+                "data.fits",
+                vec![
+                    one("DATA", &self.data, unit, &grid),
+                    one("NOISE", &self.noise, unit, &grid),
+                    one("MASK", &mask, "", &grid),
+                ],
+            ),
         ] {
             write_planes(&folder.join(file), &planes, &history)?;
         }
@@ -208,7 +218,10 @@ impl Outcome for FitOutcome {
         let number = |file: &str, keyword: &str| -> Result<f64, TaskError> {
             let path = folder.join(file);
             let fits = FitsFile::open(&path)?;
-            fits.hdu(0)?.header.get_f64(keyword).ok_or_else(|| TaskError::file(&path, format!("its header lacks {keyword}")))
+            fits.hdu(0)?
+                .header
+                .get_f64(keyword)
+                .ok_or_else(|| TaskError::file(&path, format!("its header lacks {keyword}")))
         };
         let fits = FitsFile::open(&data_path)?;
         let header = &fits.hdu(0)?.header;
