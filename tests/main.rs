@@ -17,7 +17,6 @@ mod lens_tasks;
 mod painter;
 mod plots_image_view;
 mod plots_labels;
-mod plots_labels;
 mod plots_pictures;
 mod ui_panels;
 mod ui_stories;
