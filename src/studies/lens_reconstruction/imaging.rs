@@ -124,7 +124,7 @@ impl ForwardModel {
             target,
             weight,
             typical_noise,
-            convolver: Convolver::new(observation.psf.view(), extent),
+            convolver: Convolver::new(&observation.psf, extent),
             workers: Vec::new(),
         })
     }
