@@ -8,10 +8,12 @@ pub mod classical;
 mod error;
 pub mod imaging;
 mod observation;
+mod render;
 mod sampling;
 mod scene;
 pub mod simulate;
 
 pub use error::LensError;
 pub use observation::{Frame, Observation};
+pub use render::render;
 pub use scene::{Layout, Scene};
