@@ -8,7 +8,7 @@
 use ndarray::{Array2, s};
 use rayon::prelude::*;
 
-use super::sampling::{Pixel, Samples, level_for};
+use super::sampling::{FINEST, Pixel, Samples, level_for};
 use super::scene::{Layout, lens_parameters, sersic_parameters};
 use super::{Frame, LensError, Observation};
 use crate::numerics::convolution::{Convolver, Scratch};
@@ -183,8 +183,8 @@ impl ForwardModel {
         self.source = Samples::new(&self.active, step, |pixel| {
             let [xx, xy, yy] = lens.hessian(pixel.x, pixel.y);
             let (mean, half) = (1.0 - 0.5 * (xx + yy), (0.5 * (xx - yy)).hypot(xy));
-            // A pixel's size in the source plane: at most a few pixels, except at the singular centre of the lens.
-            let stretch = (mean.abs() + half).min(4.0);
+            // A pixel's size in the source plane: at most a few pixels, except at the singular centre of the lens, where it is all of the cut.
+            let stretch = (mean.abs() + half).min(100.0);
             let [x, y] = lens.source_from_image(pixel.x, pixel.y);
             level(&sources, x, y, step * stretch)
         });
@@ -192,7 +192,9 @@ impl ForwardModel {
     }
 
     fn prepare(&self, p: &[f64]) -> (PreparedLens, Vec<PreparedSersic>, Vec<PreparedSersic>) {
-        let component = |k: usize| PreparedSersic::new(sersic_parameters(self.layout, p, k));
+        // Less than half the distance of the finest samples: beyond the first of them the profile is as it was.
+        let softening = 0.4 / FINEST as f64 * self.frame.pixel_scale_arcsec;
+        let component = |k: usize| PreparedSersic::new(sersic_parameters(self.layout, p, k)).softened(softening);
         (
             PreparedLens::new(lens_parameters(p)),
             (0..self.layout.sources).map(component).collect(),
