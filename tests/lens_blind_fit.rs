@@ -1,5 +1,7 @@
 //! The blind fit finds simulated lenses: no guess is given, only data, noise, PSF and mask.
 
+#![allow(clippy::unwrap_used)] // a test may panic, its helpers too
+
 use std::ops::ControlFlow;
 
 use sextans::studies::lens_models::{LensModel, Sersic, Shear, Sie};

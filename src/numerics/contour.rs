@@ -1,6 +1,6 @@
 //! Level lines of a sampled function by marching squares, and areas of polygons.
 
-use ndarray::ArrayView2;
+use ndarray::ArrayRef2;
 
 /// A chain of points `[x, y]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub struct Polyline {
 ///
 /// Sample `[j, i]` lies at `x = origin[0] + i * step`, `y = origin[1] + j * step`. Cells with a value that is not finite are left out,
 /// so lines end there. A saddle cell is resolved by the mean of its corners.
-pub fn level_lines(values: ArrayView2<f64>, level: f64, origin: [f64; 2], step: f64) -> Vec<Polyline> {
+pub fn level_lines(values: &ArrayRef2<f64>, level: f64, origin: [f64; 2], step: f64) -> Vec<Polyline> {
     let (rows, columns) = values.dim();
     if rows < 2 || columns < 2 {
         return Vec::new();
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn an_ellipse_is_one_closed_line_of_the_right_area() {
         let (values, origin, step) = sampled(201, |x, y| x * x / 2.25 + y * y / 0.64);
-        let lines = level_lines(values.view(), 1.0, origin, step);
+        let lines = level_lines(&values, 1.0, origin, step);
         assert_eq!(lines.len(), 1);
         assert!(lines[0].closed);
         let expected = std::f64::consts::PI * 1.5 * 0.8;
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_ring_has_two_lines_and_a_cut_line_is_open() {
         let (values, origin, step) = sampled(81, |x, y| (x.hypot(y) - 1.0).abs());
-        let lines = level_lines(values.view(), 0.3, origin, step);
+        let lines = level_lines(&values, 0.3, origin, step);
         let mut areas: Vec<f64> = lines.iter().map(|l| area(&l.points)).collect();
         areas.sort_by(f64::total_cmp);
         assert_eq!(areas.len(), 2);
@@ -167,7 +167,7 @@ mod tests {
         assert!((areas[1] - std::f64::consts::PI * 1.69).abs() < 0.02);
 
         let (values, origin, step) = sampled(41, |x, y| x + 0.3 * y);
-        let lines = level_lines(values.view(), 0.05, origin, step);
+        let lines = level_lines(&values, 0.05, origin, step);
         assert_eq!(lines.len(), 1);
         assert!(!lines[0].closed);
         let (first, last) = (lines[0].points[0], lines[0].points[lines[0].points.len() - 1]);
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn saddles_and_holes_leave_no_loose_ends() {
         let (mut values, origin, step) = sampled(64, |x, y| (3.0 * x).sin() * (3.0 * y).sin());
-        let lines = level_lines(values.view(), 1e-9, origin, step);
+        let lines = level_lines(&values, 1e-9, origin, step);
         for line in &lines {
             let ends = [line.points[0], line.points[line.points.len() - 1]];
             let on_border = ends.iter().all(|p| p.iter().any(|v| (v.abs() - 2.0).abs() < 1e-9));
@@ -185,11 +185,7 @@ mod tests {
         }
         values[[30, 30]] = f64::NAN;
         assert!(
-            level_lines(values.view(), 0.2, origin, step).iter().all(|l| l
-                .points
-                .iter()
-                .flatten()
-                .all(|v| v.is_finite()))
+            level_lines(&values, 0.2, origin, step).iter().all(|l| l.points.iter().flatten().all(|v| v.is_finite()))
         );
     }
 

@@ -166,7 +166,6 @@ fn least_magnitude(f: &impl Fn(f64) -> f64, mut low: f64, mut high: f64, sign: f
     0.5 * (low + high)
 }
 
-/// Area of a circle of the effective Einstein radius (arcsec^2).
 impl CriticalCurves {
     /// Area inside the tangential critical curve (arcsec^2).
     pub fn tangential_area(&self) -> f64 {
@@ -325,7 +324,7 @@ mod tests {
         let sampled = Array2::from_shape_fn((251, 251), |(j, i)| {
             lens.inverse_magnification(i as f64 * step - 2.5, j as f64 * step - 2.5).max(-3.0)
         });
-        let lines = level_lines(sampled.view(), 0.0, [-2.5, -2.5], step);
+        let lines = level_lines(&sampled, 0.0, [-2.5, -2.5], step);
         assert_eq!(lines.len(), 1);
         assert!((area(&lines[0].points) / curves.tangential_area() - 1.0).abs() < 2e-3);
     }

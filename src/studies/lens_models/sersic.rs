@@ -100,6 +100,8 @@ pub struct PreparedSersic {
     half_power: f64,
     b: f64,
     b_slope: f64,
+    /// Square of the softening length.
+    softening: f64,
 }
 
 /// Derivatives of a surface brightness at one point.
@@ -131,6 +133,7 @@ impl PreparedSersic {
             half_power: 0.5 / index,
             b,
             b_slope,
+            softening: SOFTENING,
         }
     }
 
@@ -146,11 +149,19 @@ impl PreparedSersic {
         self
     }
 
+    /// The same profile with its radius replaced by `sqrt(R^2 + length^2)`: for images sampled on a grid, whose samples would otherwise
+    /// jump as the central cusp passes between them. `length` in arcsec, a fraction of the distance of samples.
+    #[must_use]
+    pub fn softened(mut self, length: f64) -> Self {
+        self.softening = (length * length).max(SOFTENING);
+        self
+    }
+
     /// Squared elliptical radius `q x'^2 + y'^2 / q`, written with the ellipticity vector so that no angle is needed.
     #[inline(always)]
     fn radius2(&self, dx: f64, dy: f64) -> f64 {
         let stretched = self.e1 * (dx * dx - dy * dy) + 2.0 * self.e2 * dx * dy;
-        (self.round * (dx * dx + dy * dy) - 2.0 * stretched) * self.widen + SOFTENING
+        (self.round * (dx * dx + dy * dy) - 2.0 * stretched) * self.widen + self.softening
     }
 
     /// Surface brightness at (x, y).
@@ -179,8 +190,9 @@ impl PreparedSersic {
             by_radius2 * twice_widen * (self.round * dy - 2.0 * (self.e2 * dx - self.e1 * dy)),
         ];
         let r2 = dx * dx + dy * dy;
-        let by_e1 = by_radius2 * twice_widen * (self.e1 * r2 - (dx * dx - dy * dy) + self.e1 * (radius2 - SOFTENING));
-        let by_e2 = by_radius2 * twice_widen * (self.e2 * r2 - 2.0 * dx * dy + self.e2 * (radius2 - SOFTENING));
+        let by_e1 =
+            by_radius2 * twice_widen * (self.e1 * r2 - (dx * dx - dy * dy) + self.e1 * (radius2 - self.softening));
+        let by_e2 = by_radius2 * twice_widen * (self.e2 * r2 - 2.0 * dx * dy + self.e2 * (radius2 - self.softening));
         let by_effective_radius = 2.0 * steepness * self.inverse_radius;
         // R^(1/n) falls with n as -t ln(R / R_e) / n^2; 1 / n^2 = 4 half_power^2 and ln(R / R_e) = log / 2.
         let by_index = value * (self.b_slope * (1.0 - t) + 2.0 * self.b * t * log * self.half_power * self.half_power);
@@ -199,7 +211,7 @@ impl PreparedSersic {
     /// Surface brightness at an elliptical radius (arcsec) and its steepness `|d ln I / dR|` (per arcsec) along the minor axis there.
     /// They say how finely the profile must be sampled.
     pub fn brightness_and_steepness(&self, radius: f64) -> (f64, f64) {
-        let radius2 = (radius * radius).max(SOFTENING);
+        let radius2 = (radius * radius).max(self.softening);
         let t = exp(ln(radius2 * self.inverse_radius2) * self.half_power);
         let stretch = (1.0 + self.e1.hypot(self.e2)) * self.widen.sqrt();
         let value = self.amplitude * exp(self.b * (1.0 - t));

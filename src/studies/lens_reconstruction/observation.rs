@@ -118,7 +118,9 @@ impl Frame {
 mod tests {
     use super::*;
 
-    fn parts() -> (Array2<f64>, Array2<f64>, Array2<f64>, Array2<bool>) {
+    type Parts = (Array2<f64>, Array2<f64>, Array2<f64>, Array2<bool>);
+
+    fn parts() -> Parts {
         (Array2::zeros((4, 6)), Array2::ones((4, 6)), Array2::from_elem((3, 3), 0.1), Array2::from_elem((4, 6), true))
     }
 
@@ -135,7 +137,7 @@ mod tests {
 
     #[test]
     fn unusable_parts_are_named() {
-        let build = |change: &dyn Fn(&mut (Array2<f64>, Array2<f64>, Array2<f64>, Array2<bool>)), scale: f64| {
+        let build = |change: &dyn Fn(&mut Parts), scale: f64| {
             let mut parts = parts();
             change(&mut parts);
             Observation::new(parts.0, parts.1, parts.2, parts.3, scale).unwrap_err().to_string()

@@ -4,7 +4,8 @@ use ndarray::Array2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::imaging::{Sampling, render};
+use super::imaging::Sampling;
+use super::render::render;
 use super::{Frame, LensError, Observation, Scene};
 use crate::numerics::random;
 use crate::studies::lens_models::{LensModel, PreparedSersic, Sersic};
