@@ -451,7 +451,7 @@ fn log_grid(input: &GridInput) -> Vec<GridMark> {
         return values
             .into_iter()
             .filter(|v| *v > 0.0)
-            .map(|v| GridMark { value: v.log10(), step_size: 1.0 })
+            .map(|v| GridMark { value: v.log10(), step_size: ROUND_VALUE })
             .collect();
     }
     let every = (decades / room.max(1.0)).ceil().max(1.0) as i64;
@@ -475,12 +475,16 @@ fn tick_label(mark: GridMark, range: &RangeInclusive<f64>) -> String {
     axes::format_tick(mark.value, mark.step_size, largest)
 }
 
+/// Step size that tells the round values of a logarithmic axis of few decades from whole decades (1 and more) and from
+/// the unlabelled lines between them (0.1).
+const ROUND_VALUE: f64 = 0.75;
+
 fn log_tick_label(mark: GridMark) -> String {
     if mark.step_size < 0.5 {
         return String::new();
     }
     let decade = mark.value.round();
-    if (mark.value - decade).abs() < 1e-9 && decade.abs() < 400.0 {
+    if mark.step_size != ROUND_VALUE && decade.abs() < 400.0 {
         format!("10{}", axes::superscript(decade as i32))
     } else {
         axes::format_value(10f64.powf(mark.value), 4)
@@ -530,6 +534,8 @@ mod tests {
         assert!(label(log_grid(&input(-30.0, 30.0))).len() <= 8);
         let narrow = label(log_grid(&input(0.1, 0.6)));
         assert_eq!(narrow, ["1.5", "2", "2.5", "3", "3.5"]);
+        let around_one = label(log_grid(&input(-0.2, 0.2)));
+        assert!(around_one.iter().any(|l| l == "1"), "{around_one:?}");
         assert!(log_grid(&input(f64::NAN, 1.0)).is_empty());
     }
 }
