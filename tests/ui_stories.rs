@@ -1,7 +1,7 @@
 //! Promises, each told as what a user does: clicks and keys in, what is on the screen out.
 
 use egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use ndarray::Array2;
 use sextans::data::{Plane, arcsec_grid, write_planes};
 use sextans::panels::Command;

@@ -175,10 +175,10 @@ impl Workbench {
             Command::Demo(kind) => self.with_panel(kind, |panel, cx| panel.start_demo(cx)),
             Command::Example(kind) => self.with_panel(kind, |panel, cx| panel.show_example(cx)),
             Command::Forget(path) => {
-                if let Some(at) = self.opened.iter().position(|(p, _)| *p == path) {
-                    if let Opened::File(id) = self.opened.remove(at).1 {
-                        self.services.store.remove(id);
-                    }
+                if let Some(at) = self.opened.iter().position(|(p, _)| *p == path)
+                    && let Opened::File(id) = self.opened.remove(at).1
+                {
+                    self.services.store.remove(id);
                 }
             }
             Command::CloseView => self.close_focused(),

@@ -95,7 +95,7 @@ pub enum SessionError {
 impl Session {
     /// The bytes of the session file: JSON with sorted keys.
     pub fn to_text(&self) -> String {
-        let value = serde_json::to_value(self).map(sorted).unwrap_or(Value::Null);
+        let value = serde_json::to_value(self).map_or(Value::Null, sorted);
         let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
         text.push('\n');
         text

@@ -142,7 +142,7 @@ impl egui_tiles::Behavior<ViewId> for Docking<'_> {
         }
         egui::Frame::new().inner_margin(6).show(ui, |ui| {
             ui.push_id(*id, |ui| {
-                view.panel.ui(ui, &mut PanelContext { services: self.services, commands: self.commands })
+                view.panel.ui(ui, &mut PanelContext { services: self.services, commands: self.commands });
             });
         });
         UiResponse::None

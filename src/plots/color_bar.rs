@@ -138,7 +138,11 @@ fn draw_bar(painter: &Painter, bar: Rect, display: &Display) {
 fn bar_ticks(display: &Display, limits: Limits, height: f32) -> Ticks {
     let count = ((height / TICK_SPACING) as usize).clamp(2, 9);
     let place = |value: f64| display.stretch.apply(limits.fraction(value));
-    let even = axes::nice_values(limits.low, limits.high, count);
+    // One tick alone says nothing about the scale: on a short bar rather one more than planned.
+    let even = (count..count + 4)
+        .map(|count| axes::nice_values(limits.low, limits.high, count))
+        .find(|values| values.len() > 1)
+        .unwrap_or_default();
     let spacing = f64::from(TICK_SPACING / height) * 0.8;
     let apart = |values: &[f64]| values.windows(2).all(|w| place(w[1]) - place(w[0]) >= spacing);
     let spread = |values: &[f64]| match (values.first(), values.last()) {
@@ -151,9 +155,10 @@ fn bar_ticks(display: &Display, limits: Limits, height: f32) -> Ticks {
     let mut values: Vec<f64> = Vec::new();
     for i in 0..=count {
         let wanted = limits.value(display.stretch.invert(i as f64 / count as f64));
-        // Half a place to either side; at the ends there is only one side.
-        let beside = |by: f64| limits.value(display.stretch.invert(((i as f64 + by) / count as f64).clamp(0.0, 1.0)));
-        let rounded = round_near(wanted, 0.5 * (beside(0.5) - beside(-0.5)).abs());
+        // How far half a step along the bar goes; at the upper end, looking back.
+        let half = if i < count { 0.5 } else { -0.5 };
+        let step = limits.value(display.stretch.invert((i as f64 + half) / count as f64)) - wanted;
+        let rounded = round_near(wanted, step.abs(), limits);
         let fits = values.last().is_none_or(|last| place(rounded) - place(*last) >= spacing);
         if fits && (limits.low..=limits.high).contains(&rounded) {
             values.push(rounded);
@@ -162,8 +167,9 @@ fn bar_ticks(display: &Display, limits: Limits, height: f32) -> Ticks {
     if values.len() < 2 { Ticks::of(even) } else { Ticks::of(values) }
 }
 
-/// The multiple of 1, 2 or 5 times a power of ten, not coarser than `step`, that is next to a value.
-fn round_near(value: f64, step: f64) -> f64 {
+/// The multiple of 1, 2 or 5 times a power of ten, not coarser than `step`, that is next to a value;
+/// inside of the limits, if there is one.
+fn round_near(value: f64, step: f64, limits: Limits) -> f64 {
     if !(step.is_finite() && step > 0.0) {
         return value;
     }
@@ -178,7 +184,17 @@ fn round_near(value: f64, step: f64) -> f64 {
         (1.0, power)
     };
     let per_unit = divisor * 10f64.powi(-power);
-    if per_unit.is_finite() && per_unit > 0.0 { (value * per_unit).round() / per_unit } else { value }
+    if !(per_unit.is_finite() && per_unit > 0.0) {
+        return value;
+    }
+    let rounded = (value * per_unit).round() / per_unit;
+    if rounded < limits.low {
+        (value * per_unit).ceil() / per_unit
+    } else if rounded > limits.high {
+        (value * per_unit).floor() / per_unit
+    } else {
+        rounded
+    }
 }
 
 fn drag_limit(ui: &mut Ui, id: egui::Id, bar: Rect, display: &mut Display, limits: Limits, high: bool) {
@@ -215,7 +231,7 @@ mod tests {
     #[test]
     fn ticks_lie_inside_and_apart_for_every_stretch() {
         for stretch in Stretch::ALL {
-            for (low, high) in [(0.0, 1.0), (-3.2, 1741.0), (1e-9, 4e-8), (-5.0, 5.0)] {
+            for (low, high) in [(0.0, 1.0), (-3.2, 1741.0), (1e-9, 4e-8), (-5.0, 5.0), (-2.999e6, 2.999_981_2e6)] {
                 let display = Display { stretch, ..Display::default() };
                 let limits = Limits::new(low, high);
                 for height in [60.0, 200.0, 600.0] {
@@ -229,6 +245,8 @@ mod tests {
                         let points = (pair[1] - pair[0]) * f64::from(height);
                         assert!(points > 8.0, "{stretch:?} {limits:?} {height}: {ticks:?}");
                     }
+                    let longest = ticks.labels.iter().map(String::len).max().unwrap_or(0);
+                    assert!(longest <= 10, "{stretch:?} {limits:?} {height}: {ticks:?}");
                     let distinct = ticks.labels.windows(2).all(|w| w[0] != w[1]);
                     assert!(distinct, "{stretch:?} {limits:?}: {ticks:?}");
                 }

@@ -95,11 +95,12 @@ impl Frame {
         let x_range = [x0.max(-0.5), x1.min(width as f64 - 0.5)];
         let y_range = [y0.max(-0.5), y1.min(height as f64 - 0.5)];
         let room = |pixels: [f64; 2], each: f64| {
-            ((pixels[1] - pixels[0]) * camera.points_per_pixel / each).clamp(0.0, 12.0) as usize
+            ((pixels[1] - pixels[0]) * camera.points_per_pixel / each).clamp(0.0, 9.0) as usize
         };
-        let x_ticks = self.ticks(x_range, width, 0, room(x_range, 55.0).max(2));
-        let y_ticks = self.ticks(y_range, height, 1, room(y_range, 35.0).max(2));
-        let mut last_right = f32::NEG_INFINITY;
+        let x_ticks = self.ticks(x_range, width, 0, room(x_range, 25.0));
+        let y_ticks = self.ticks(y_range, height, 1, room(y_range, 14.0));
+        // The unit stands left of the view, see below.
+        let mut last_right = view.left() - TICK_LENGTH;
         for (value, label) in x_ticks.values.iter().zip(&x_ticks.labels) {
             let x = camera.screen_from_pixel(view, [self.scale.pixel(*value, width, 0), 0.0]).x;
             painter.vline(x, view.bottom()..=view.bottom() + TICK_LENGTH, stroke);
@@ -110,11 +111,15 @@ impl Frame {
                 painter.galley(pos2(x - half, view.bottom() + TICK_LENGTH), galley, color);
             }
         }
+        let mut last_top = f32::INFINITY;
         for (value, label) in y_ticks.values.iter().zip(&y_ticks.labels) {
             let y = camera.screen_from_pixel(view, [0.0, self.scale.pixel(*value, height, 1)]).y;
             painter.hline(view.left() - TICK_LENGTH..=view.left(), y, stroke);
-            let position = pos2(view.left() - TICK_LENGTH - 2.0, y);
-            painter.text(position, Align2::RIGHT_CENTER, label, font.clone(), color);
+            if y < last_top - FONT_SIZE {
+                last_top = y;
+                let position = pos2(view.left() - TICK_LENGTH - 2.0, y);
+                painter.text(position, Align2::RIGHT_CENTER, label, font.clone(), color);
+            }
         }
         // The unit in the corner between the axes, where no tick label can be.
         let corner = pos2(view.left() - TICK_LENGTH, view.bottom() + TICK_LENGTH);

@@ -40,7 +40,12 @@ pub enum TaskError {
 
 impl TaskError {
     /// A field whose value cannot be used.
-    pub fn field(field: &str, value: impl ToString, problem: impl Into<String>, cure: impl Into<String>) -> Self {
+    pub fn field(
+        field: &str,
+        value: impl std::fmt::Display,
+        problem: impl Into<String>,
+        cure: impl Into<String>,
+    ) -> Self {
         Self::Field { field: field.to_owned(), value: value.to_string(), problem: problem.into(), cure: cure.into() }
     }
 

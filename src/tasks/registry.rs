@@ -8,12 +8,14 @@ use serde_json::Value;
 
 use super::{Board, Cost, Lane, Metrics, Outcome, Progress, Provenance, RequestError, Task, TaskError};
 
+type SaveFn = fn(&(dyn Any + Send + Sync), &Path, &Provenance) -> Result<Vec<String>, TaskError>;
+
 /// An outcome whose type is known only to its panel.
 #[derive(Clone)]
 pub struct AnyOutcome {
     value: Arc<dyn Any + Send + Sync>,
     metrics: fn(&(dyn Any + Send + Sync)) -> Metrics,
-    save: fn(&(dyn Any + Send + Sync), &Path, &Provenance) -> Result<Vec<String>, TaskError>,
+    save: SaveFn,
 }
 
 impl AnyOutcome {

@@ -8,7 +8,7 @@ use super::Task;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RequestError {
     /// No such field.
-    #[error("{name}: no such field{}", hint.as_ref().map(|h| format!("; did you mean {h}?")).unwrap_or_else(|| "; `sextans list TASK` shows them".into()))]
+    #[error("{name}: no such field; {}", hint.as_ref().map_or_else(|| "`sextans list TASK` shows them".into(), |h| format!("did you mean {h}?")))]
     Unknown {
         /// What was asked for.
         name: String,

@@ -192,7 +192,7 @@ impl Panel for LensReconstruction {
             Step::Compare => self.compare_ui(ui),
             Step::Keep => match &self.finished {
                 Some(finished) => {
-                    keep_ui(ui, &finished.folder, &finished.record, &compare::python(&finished.folder), cx)
+                    keep_ui(ui, &finished.folder, &finished.record, &compare::python(&finished.folder), cx);
                 }
                 None => nothing_yet(ui),
             },

@@ -150,7 +150,6 @@ impl FitRequest {
             fit_sky: self.fit_sky,
             max_steps: self.max_steps,
             seed: self.seed,
-            ..FitSettings::default()
         }
     }
 }

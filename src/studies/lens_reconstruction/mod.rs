@@ -16,6 +16,7 @@ mod load;
 mod maps;
 mod observation;
 mod outcome;
+mod render;
 mod sampling;
 mod scene;
 pub mod simulate;
