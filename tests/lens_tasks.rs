@@ -36,7 +36,8 @@ fn a_fit_is_the_same_on_one_thread_and_on_three() {
         pool.install(|| request.run(&Progress::silent()).unwrap())
     };
     let (one, three) = (on(1), on(3));
-    assert_eq!(one.metrics(), three.metrics());
+    // As text, because the metric of the blank sky is NaN where every pixel is fitted.
+    assert_eq!(format!("{:?}", one.metrics()), format!("{:?}", three.metrics()));
     assert_eq!(one.model, three.model);
     assert_eq!(one.source, three.source);
 }
@@ -62,7 +63,7 @@ fn what_is_saved_loads_back_equal() {
     }
     assert_eq!(saved.mask, loaded.mask);
     assert_eq!(saved.curves, loaded.curves);
-    assert_eq!(saved.metrics(), loaded.metrics());
+    assert_eq!(format!("{:?}", saved.metrics()), format!("{:?}", loaded.metrics()));
     assert!((saved.source_scale_arcsec - loaded.source_scale_arcsec).abs() < 1e-12);
     // The truth is at hand: the fit must be near it, by far better than doing nothing.
     let metrics = saved.metrics();

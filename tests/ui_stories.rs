@@ -34,7 +34,8 @@ fn open_a_file_see_it_in_the_tree_and_read_the_value_under_the_pointer() {
     harness.hover_at(image.center());
     harness.run_steps(3);
     // The middle of the view is near the middle of the image: x 30, y 20, value about 100 * 19.5 + 29.5.
-    let read_out = harness.query_all_by_label_contains("Jy").find_map(|n| n.accesskit_node().label()).unwrap();
+    let read_out =
+        harness.query_all_by_label_contains("Jy").filter_map(|n| n.value()).find(|t| t.starts_with("x ")).unwrap();
     let value: f64 = read_out.split_whitespace().rev().nth(1).unwrap().parse().unwrap();
     let [x, y] = ["x ", "y "]
         .map(|axis| read_out.split(axis).nth(1).unwrap().split_whitespace().next().unwrap().parse::<f64>().unwrap());
@@ -135,9 +136,20 @@ fn files_without_a_pixel_scale_ask_for_it() {
     settle(&mut harness);
     harness.get_by_label("My files").click();
     settle(&mut harness);
-    harness.get_by_label("Image").type_text(&path.display().to_string());
+    let field = |h: &egui_kittest::Harness<'_, _>, act: &dyn Fn(egui_kittest::Node<'_>)| {
+        act(h.query_all_by_label("Image").find(|n| n.accesskit_node().role() == egui::Role::TextInput).unwrap());
+    };
+    field(&harness, &|n| n.focus());
+    harness.run_steps(2);
+    field(&harness, &|n| n.type_text(&path.display().to_string()));
     settle(&mut harness);
-    assert!(harness.query_by_label_contains("pixel_scale_arcsec").is_some());
+    let state = harness.state().session().views[0].state.clone();
+    assert_eq!(state["fit"]["image"], serde_json::json!(path), "the typed path arrived");
+    assert!(harness.query_by_label_contains("pixel_scale_arcsec").is_some(), "{state}");
+    harness.get_by_label("Use it").click();
+    settle(&mut harness);
+    // The next thing that is missing is asked for by name, with a value that would do.
+    assert!(harness.query_by_label_contains("noise_sigma=").is_some());
 }
 
 #[test]

@@ -44,10 +44,13 @@ pub(crate) fn until(
     }
 }
 
-/// Steps until nothing runs and a few frames more.
+/// Steps until nothing has run for a few frames.
 pub(crate) fn settle(harness: &mut Harness<'_, Workbench>) {
-    until(harness, "the window to settle", |h| !h.state().busy());
-    harness.run_steps(4);
+    let mut quiet = 0;
+    until(harness, "the window to settle", |h| {
+        quiet = if h.state().busy() { 0 } else { quiet + 1 };
+        quiet == 6
+    });
 }
 
 /// Texts of all notices.

@@ -140,7 +140,7 @@ impl Workbench {
             Dialog::Open(text) => {
                 if let Some(path) = path_dialog(
                     ctx,
-                    "Open",
+                    "Open a file or run",
                     "Path of a FITS file, a run folder, a session or a picture",
                     "Open",
                     text,

@@ -26,7 +26,7 @@ pub fn request_ui(
         let end = wanted[start..].iter().position(|f| prefix_of(&f.name) != prefix).map_or(wanted.len(), |n| start + n);
         if group.as_deref() != Some(prefix) && !prefix.is_empty() {
             ui.add_space(4.0);
-            ui.label(RichText::new(capital(&spaced(prefix))).strong());
+            ui.label(RichText::new(titled(prefix)).strong());
         }
         group = Some(prefix.to_owned());
         Grid::new((id, start)).num_columns(2).spacing([8.0, 4.0]).show(ui, |ui| {
@@ -53,7 +53,17 @@ fn label_of(field: &Field) -> String {
         "km/s" => "_km_s",
         _ => "",
     };
-    capital(&spaced(last.strip_suffix(unit_suffix).unwrap_or(last)))
+    titled(last.strip_suffix(unit_suffix).unwrap_or(last))
+}
+
+/// `psf_fwhm` -> `PSF FWHM`, `x` -> `x`, `axis_ratio` -> `Axis ratio`.
+fn titled(name: &str) -> String {
+    let words: Vec<String> = name
+        .split(['_', '.'])
+        .map(|word| if matches!(word, "psf" | "fwhm" | "snr") { word.to_uppercase() } else { word.to_owned() })
+        .collect();
+    let text = words.join(" ");
+    if text.len() == 1 { text } else { capital(&text) }
 }
 
 fn capital(text: &str) -> String {

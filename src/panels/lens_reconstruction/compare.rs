@@ -6,7 +6,7 @@ use std::sync::Arc;
 use egui::{Grid, RichText, Ui};
 use ndarray::Array2;
 
-use super::maps::{Frame, Look, MapSpec, Views, image_curves, source_curves};
+use super::maps::{Frame, Look, MapSpec, Views, image_curves, part_of, source_curves};
 use super::{LensReconstruction, nothing_yet};
 use crate::plots::colors::{Role, theme_of};
 use crate::plots::headless::Headless;
@@ -72,24 +72,6 @@ impl Finished {
         let outcome = FitOutcome::load(folder, &record.request, &record.metrics)?;
         Ok(Self::new(Arc::new(outcome), record, folder.to_owned()))
     }
-
-    /// The fitted part of the image, in pixels, with a margin.
-    fn focus(&self) -> Option<[f64; 4]> {
-        let mask = &self.outcome.mask;
-        let mut part = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
-        for ((y, x), m) in mask.indexed_iter() {
-            if *m {
-                let (x, y) = (x as f64, y as f64);
-                part = [part[0].min(x), part[1].min(y), part[2].max(x), part[3].max(y)];
-            }
-        }
-        let whole = part[2] - part[0] > 0.9 * mask.ncols() as f64 && part[3] - part[1] > 0.9 * mask.nrows() as f64;
-        if whole || !part[0].is_finite() {
-            return None;
-        }
-        let margin = 0.12 * (part[2] - part[0]).max(part[3] - part[1]);
-        Some([part[0] - margin, part[1] - margin, part[2] + margin, part[3] + margin])
-    }
 }
 
 /// The simulation that the image came from: its run folder holds the image.
@@ -118,7 +100,8 @@ impl LensReconstruction {
             return;
         };
         if self.refocus {
-            self.views.focus_on(finished.focus());
+            self.views.focus_on(Frame::Image, part_of(&finished.outcome.mask, 0.12));
+            self.views.focus_on(Frame::Source, None);
             self.refocus = false;
         }
         comparison_ui(ui, &finished, &mut self.views);
@@ -136,7 +119,9 @@ fn comparison_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
     ui.horizontal_top(|ui| {
         let numbers = 580.0_f32.min(ui.available_width());
         ui.allocate_ui(egui::vec2(numbers, below), |ui| {
-            egui::ScrollArea::both().id_salt("lens numbers").auto_shrink(false).show(ui, |ui| table_ui(ui, finished));
+            egui::ScrollArea::both().id_salt("lens numbers").auto_shrink(false).show(ui, |ui| {
+                ui.vertical(|ui| table_ui(ui, finished));
+            });
         });
         // A histogram narrower than this says nothing.
         if ui.available_width() > 130.0 {
@@ -151,19 +136,12 @@ fn comparison_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
 }
 
 fn maps_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
-    let theme = theme_of(ui.visuals());
     let outcome = &finished.outcome;
     let scale = outcome.pixel_scale_arcsec;
     let unit = outcome.unit.as_str();
-    let in_image = || image_curves(&outcome.curves, outcome.model.dim(), scale, theme);
+    let in_image = || image_curves(&outcome.curves, outcome.model.dim(), scale);
     let in_source = || {
-        source_curves(
-            &outcome.curves,
-            outcome.source_centre_arcsec,
-            outcome.source.dim(),
-            outcome.source_scale_arcsec,
-            theme,
-        )
+        source_curves(&outcome.curves, outcome.source_centre_arcsec, outcome.source.dim(), outcome.source_scale_arcsec)
     };
     let image = |id, title, image| MapSpec::new(id, title, image, scale, Frame::Image, Look::Light).unit(unit);
     let source_map = |id, title, image| {
@@ -187,13 +165,8 @@ fn maps_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
     let wide = ui.available_width() > 1020.0;
     if let Some(truth) = &finished.truth {
         let curves = &truth.outcome.curves;
-        let true_curves = source_curves(
-            curves,
-            outcome.source_centre_arcsec,
-            outcome.source.dim(),
-            outcome.source_scale_arcsec,
-            theme,
-        );
+        let true_curves =
+            source_curves(curves, outcome.source_centre_arcsec, outcome.source.dim(), outcome.source_scale_arcsec);
         maps.push(source_map("true source", "True source", &truth.source).limits_of("source").curves(true_curves));
         maps.push(mass);
         if wide {
@@ -316,7 +289,7 @@ pub(super) fn picture(outcome: Arc<FitOutcome>, record: Record) -> Option<Pictur
     let mut screen = Headless::new([1180.0, 760.0], 1.0, egui::Theme::Light);
     let finished = Finished::new(outcome, record, PathBuf::new());
     let mut views = Views::default();
-    views.focus_on(finished.focus());
+    views.focus_on(Frame::Image, part_of(&finished.outcome.mask, 0.12));
     screen.settle(60, |ui| {
         egui::CentralPanel::default().show(ui, |ui| {
             ui.heading("Lens reconstruction: parametric fit");

@@ -7,7 +7,7 @@ use egui::{RichText, ScrollArea, TextEdit, Ui};
 use ndarray::Array2;
 use serde_json::Value;
 
-use super::maps::{Frame, Look, MapSpec, Views, image_curves, source_curves};
+use super::maps::{Frame, Look, MapSpec, Views, image_curves, part_of, source_curves};
 use super::{LensReconstruction, Origin};
 use crate::data::EntryKind;
 use crate::panels::PanelContext;
@@ -100,6 +100,9 @@ impl LensReconstruction {
                 match &answer {
                     Answer::Ready(preview) => {
                         self.problem = None;
+                        if !self.preview.files.as_ref().is_some_and(|old| Arc::ptr_eq(old, preview)) {
+                            self.views.focus_on(Frame::Preview, part_of(&preview.loaded.observation.mask, 0.4));
+                        }
                         self.preview.files = Some(preview.clone());
                     }
                     Answer::Failed(message) => {
@@ -152,11 +155,37 @@ impl LensReconstruction {
         if let Some(problem) = &self.problem {
             let color = ui.visuals().error_fg_color;
             ui.add(egui::Label::new(RichText::new(problem).color(color)).wrap());
+            // Many lens images carry no scale at all: ask for it where the problem is told.
+            if problem.starts_with("pixel_scale_arcsec") && self.saved.fit.pixel_scale_arcsec.is_none() {
+                self.ask_pixel_scale_ui(ui);
+            }
         }
         match self.saved.origin {
             Origin::Simulate => self.simulated_maps_ui(ui),
             Origin::Files => self.file_maps_ui(ui),
         }
+    }
+
+    fn ask_pixel_scale_ui(&mut self, ui: &mut Ui) {
+        ui.add_space(8.0);
+        egui::Frame::group(ui.style()).show(ui, |ui| {
+            ui.label(RichText::new("How large is a pixel of this image?").strong());
+            ui.horizontal(|ui| {
+                let label = ui.label("Pixel scale");
+                ui.add(
+                    egui::DragValue::new(&mut self.asked_scale)
+                        .range(0.0001..=100.0)
+                        .speed(0.001)
+                        .max_decimals(5)
+                        .suffix(" arcsec"),
+                )
+                .labelled_by(label.id);
+                if ui.button("Use it").clicked() {
+                    self.saved.fit.pixel_scale_arcsec = Some(self.asked_scale);
+                }
+            });
+            ui.weak("ACS on Hubble has 0.05, NIRCam on JWST 0.031 (short) and 0.063 (long), Euclid's VIS 0.1");
+        });
     }
 
     fn sliders_ui(&mut self, ui: &mut Ui) {
@@ -262,16 +291,10 @@ impl LensReconstruction {
 
 /// The maps of a simulated lens.
 fn simulated_grid_ui(ui: &mut Ui, outcome: &SimulateOutcome, views: &mut Views) {
-    let theme = theme_of(ui.visuals());
     let scale = outcome.pixel_scale_arcsec;
-    let curves = || image_curves(&outcome.curves, outcome.image.dim(), scale, theme);
-    let caustics = source_curves(
-        &outcome.curves,
-        outcome.source_centre_arcsec,
-        outcome.source.dim(),
-        outcome.source_scale_arcsec,
-        theme,
-    );
+    let curves = || image_curves(&outcome.curves, outcome.image.dim(), scale);
+    let caustics =
+        source_curves(&outcome.curves, outcome.source_centre_arcsec, outcome.source.dim(), outcome.source_scale_arcsec);
     let image = |id, title, image, look| MapSpec::new(id, title, image, scale, Frame::Preview, look);
     let maps = [
         image("simulated image", "Image", &outcome.image, Look::Light).curves(curves()),
@@ -307,7 +330,16 @@ pub(super) fn picture(outcome: &SimulateOutcome) -> Option<Picture> {
 /// A path field with a list of the files that are open already.
 fn path_ui(ui: &mut Ui, label: &str, help: &str, place: &mut Option<PathBuf>, known: &[PathBuf]) {
     let mut text = place.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
-    let name = ui.label(label).on_hover_text(help);
+    let name = ui
+        .horizontal(|ui| {
+            let name = ui.label(label).on_hover_text(help);
+            // The field shows the beginning of a long path; what tells files apart is the end.
+            if let Some(file) = place.as_ref().and_then(|p| p.file_name()) {
+                ui.weak(file.to_string_lossy());
+            }
+            name
+        })
+        .inner;
     ui.horizontal(|ui| {
         let width = (ui.available_width() - 70.0).max(80.0);
         let field = ui.add(TextEdit::singleline(&mut text).desired_width(width).hint_text("path")).labelled_by(name.id);

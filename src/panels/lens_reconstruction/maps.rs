@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use egui::{Color32, RichText, Theme, Ui, vec2};
+use egui::{Color32, RichText, Ui, vec2};
 use ndarray::Array2;
 
 use crate::plots::axes;
@@ -175,8 +175,8 @@ pub(super) struct Views {
     pub show_curves: bool,
     /// Where the pointer is: frame, the map it is on, pixel.
     hovered: Option<(Frame, &'static str, [f64; 2])>,
-    /// Part of the image frame to show first, in pixels: x0, y0, x1, y1.
-    focus: Option<[f64; 4]>,
+    /// Parts of frames to show first, in pixels: x0, y0, x1, y1.
+    focus: BTreeMap<Frame, [f64; 4]>,
     revision: u64,
     /// Limits in use, by map.
     limits: BTreeMap<&'static str, Limits>,
@@ -190,7 +190,7 @@ impl Default for Views {
             displays: Look::ALL.into_iter().map(|(look, _)| (look, look.display())).collect(),
             show_curves: true,
             hovered: None,
-            focus: None,
+            focus: BTreeMap::new(),
             revision: 0,
             limits: BTreeMap::new(),
         }
@@ -198,11 +198,13 @@ impl Default for Views {
 }
 
 impl Views {
-    /// The image frame shows this part (pixels x0, y0, x1, y1) when it is next drawn.
-    pub(super) fn focus_on(&mut self, part: Option<[f64; 4]>) {
-        self.focus = part;
-        self.cameras.remove(&Frame::Image);
-        self.cameras.remove(&Frame::Source);
+    /// A frame shows this part (pixels x0, y0, x1, y1), or all of it, when it is next drawn.
+    pub(super) fn focus_on(&mut self, frame: Frame, part: Option<[f64; 4]>) {
+        match part {
+            Some(part) => self.focus.insert(frame, part),
+            None => self.focus.remove(&frame),
+        };
+        self.cameras.remove(&frame);
     }
 
     /// Draws maps in a grid that fills the room.
@@ -279,10 +281,7 @@ impl Views {
         let title_rect = ui.horizontal(|ui| ui.label(RichText::new(map.title).strong()));
         let view_rect = ui.available_rect_before_wrap();
         let mut camera_now = camera.take().unwrap_or_else(|| {
-            first_camera(
-                self.focus.filter(|_| map.frame == Frame::Image),
-                view_rect.size() - vec2(bar_width + 44.0, 30.0),
-            )
+            first_camera(self.focus.get(&map.frame).copied(), view_rect.size() - vec2(bar_width + 44.0, 30.0))
         });
         let mut image_rect = view_rect;
         image_rect.set_width((view_rect.width() - bar_width).max(40.0));
@@ -344,6 +343,21 @@ impl Views {
     }
 }
 
+/// The part of an image that a mask keeps (true = kept), in pixels, with a margin; `None` when that is nearly all of it.
+pub(super) fn part_of(mask: &Array2<bool>, margin: f64) -> Option<[f64; 4]> {
+    let mut part = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
+    for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
+        let (x, y) = (x as f64, y as f64);
+        part = [part[0].min(x), part[1].min(y), part[2].max(x), part[3].max(y)];
+    }
+    let whole = part[2] - part[0] > 0.9 * mask.ncols() as f64 && part[3] - part[1] > 0.9 * mask.nrows() as f64;
+    if whole || !part[0].is_finite() {
+        return None;
+    }
+    let margin = margin * (part[2] - part[0]).max(part[3] - part[1]);
+    Some([part[0] - margin, part[1] - margin, part[2] + margin, part[3] + margin])
+}
+
 /// `x 12  y 40  0.0123 sigma`, pixels counted from 1.
 fn read_out(source: &ImageSource, pixel: [f64; 2]) -> String {
     let [x, y] = pixel.map(|p| axes::fits_from_pixel(p).round());
@@ -361,28 +375,22 @@ fn first_camera(part: Option<[f64; 4]>, room: egui::Vec2) -> Camera {
 }
 
 /// Critical curves over a map of the image plane of `[rows, columns]` pixels.
-pub(super) fn image_curves(curves: &Curves, shape: (usize, usize), scale: f64, theme: Theme) -> Vec<CurveOverlay> {
+pub(super) fn image_curves(curves: &Curves, shape: (usize, usize), scale: f64) -> Vec<CurveOverlay> {
     let pixels = to_pixels(&curves.tangential, [0.0, 0.0], shape, scale);
-    vec![CurveOverlay { points: pixels, color: Role::TangentialCritical.color(theme), label: "critical curve" }]
+    vec![CurveOverlay { points: pixels, color: Role::TangentialCritical.on_image(), label: "critical curve" }]
 }
 
 /// Caustics over a map of the source plane whose centre is at `centre` (arcsec).
-pub(super) fn source_curves(
-    curves: &Curves,
-    centre: [f64; 2],
-    shape: (usize, usize),
-    scale: f64,
-    theme: Theme,
-) -> Vec<CurveOverlay> {
+pub(super) fn source_curves(curves: &Curves, centre: [f64; 2], shape: (usize, usize), scale: f64) -> Vec<CurveOverlay> {
     vec![
         CurveOverlay {
             points: to_pixels(&curves.caustic, centre, shape, scale),
-            color: Role::TangentialCaustic.color(theme),
+            color: Role::TangentialCaustic.on_image(),
             label: "caustic",
         },
         CurveOverlay {
             points: to_pixels(&curves.cut, centre, shape, scale),
-            color: Role::RadialCaustic.color(theme),
+            color: Role::RadialCaustic.on_image(),
             label: "cut",
         },
     ]

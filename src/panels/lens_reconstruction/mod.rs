@@ -76,6 +76,8 @@ pub struct LensReconstruction {
     refocus: bool,
     /// What is wrong with what is set in step 1.
     problem: Option<String>,
+    /// Pixel scale in the field that asks for it.
+    asked_scale: f64,
     /// The panel shows its finished example: go to Compare when the run is done.
     to_compare: bool,
 }
@@ -94,6 +96,7 @@ impl LensReconstruction {
             preview: Preview::default(),
             refocus: false,
             problem: None,
+            asked_scale: 0.05,
             to_compare: false,
         }
     }
