@@ -66,7 +66,41 @@ pub(super) fn report(result: &RunResult, output: &mut Output) {
     }
     let width = result.record.metrics.keys().map(String::len).max().unwrap_or_default();
     for (name, value) in &result.record.metrics {
-        output.line(&format!("{name:width$}  {value}"));
+        output.line(&format!("{name:width$}  {}", figures(*value)));
     }
     output.line(&result.folder.display().to_string());
+}
+
+/// A number to seven figures, as people read it: `1.415276`, `3.042447e11`, `-`, without trailing zeros. The record holds all of them.
+fn figures(value: f64) -> String {
+    if !value.is_finite() {
+        return "-".into();
+    }
+    let size = value.abs();
+    if size != 0.0 && !(1e-4..1e7).contains(&size) {
+        return format!("{value:.6e}");
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between 0 and 10 by the range above
+    let decimals = if size == 0.0 { 0 } else { (6.0 - size.log10().floor()).clamp(0.0, 10.0) as usize };
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::figures;
+
+    #[test]
+    fn numbers_are_printed_for_people() {
+        for (value, text) in [
+            (1.415_276_019_982_8, "1.415276"),
+            (3818.0, "3818"),
+            (0.0, "0"),
+            (3.042_446_6e11, "3.042447e11"),
+            (-0.014_619_149, "-0.01461915"),
+            (f64::NAN, "-"),
+        ] {
+            assert_eq!(figures(value), text);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::output::Output;
 use super::{CliError, Faces, request};
-use crate::tasks::{Field, FieldKind, Lane, TaskEntry, fields};
+use crate::tasks::{Field, FieldKind, Lane, TaskEntry, fields, range_text};
 
 pub(super) fn run(task: Option<&str>, json: bool, faces: &Faces, output: &mut Output) -> Result<(), CliError> {
     let all = (faces.tasks)();
@@ -102,8 +102,8 @@ fn parameter(field: &Field) -> [String; 3] {
         middle = format!("{middle} {}", field.unit);
     }
     let range = match &field.kind {
-        FieldKind::Number { min, max } => range(min.map(|m| m.to_string()), max.map(|m| m.to_string())),
-        FieldKind::Integer { min, max } => range(min.map(|m| m.to_string()), max.map(|m| m.to_string())),
+        FieldKind::Number { min, max } => range(*min, *max),
+        FieldKind::Integer { min, max } => range(min.map(|m| m as f64), max.map(|m| m as f64)),
         FieldKind::Choice(names) => Some(names.join(" | ")),
         FieldKind::Bool => Some("true | false".into()),
         FieldKind::Input | FieldKind::Text => None,
@@ -114,13 +114,8 @@ fn parameter(field: &Field) -> [String; 3] {
     [field.name.clone(), middle, one_line(&field.help)]
 }
 
-fn range(min: Option<String>, max: Option<String>) -> Option<String> {
-    match (min, max) {
-        (Some(a), Some(b)) => Some(format!("{a} to {b}")),
-        (Some(a), None) => Some(format!("at least {a}")),
-        (None, Some(b)) => Some(format!("at most {b}")),
-        (None, None) => None,
-    }
+fn range(min: Option<f64>, max: Option<f64>) -> Option<String> {
+    (min.is_some() || max.is_some()).then(|| range_text(min, max))
 }
 
 fn input(field: &Field) -> [String; 3] {

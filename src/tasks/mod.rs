@@ -17,7 +17,7 @@ mod request;
 pub use error::TaskError;
 pub use progress::{Board, Cancel, Progress, RunState, Series, Snapshot};
 pub use registry::{Answer, AnyOutcome, TaskEntry};
-pub use request::{Field, FieldKind, RequestError, fields, input_fields, set_field};
+pub use request::{Field, FieldKind, RequestError, fields, input_fields, range_text, set_field};
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -212,12 +212,13 @@ fn check_value(field: &Field, value: &Value) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// A bound as people write it: `0.05 to 10`, `at least 0`.
-pub(crate) fn range_text(min: Option<f64>, max: Option<f64>) -> String {
+/// Bounds as people write them: `0.05 to 10`, `at least 0`, `1e-30 to 1e30`.
+pub fn range_text(min: Option<f64>, max: Option<f64>) -> String {
+    let number = |v: f64| if v != 0.0 && !(1e-4..1e7).contains(&v.abs()) { format!("{v:e}") } else { v.to_string() };
     match (min, max) {
-        (Some(a), Some(b)) => format!("{a} to {b}"),
-        (Some(a), None) => format!("at least {a}"),
-        (None, Some(b)) => format!("at most {b}"),
+        (Some(a), Some(b)) => format!("{} to {}", number(a), number(b)),
+        (Some(a), None) => format!("at least {}", number(a)),
+        (None, Some(b)) => format!("at most {}", number(b)),
         (None, None) => "any".into(),
     }
 }

@@ -117,7 +117,7 @@ fn comparison_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
         maps_ui(ui, finished, views);
     });
     ui.horizontal_top(|ui| {
-        let numbers = 580.0_f32.min(ui.available_width());
+        let numbers = if finished.truth.is_some() { 620.0_f32 } else { 540.0 }.min(ui.available_width());
         ui.allocate_ui(egui::vec2(numbers, below), |ui| {
             egui::ScrollArea::both().id_salt("lens numbers").auto_shrink(false).show(ui, |ui| {
                 ui.vertical(|ui| table_ui(ui, finished));
@@ -190,15 +190,40 @@ struct Row {
     metric: &'static str,
     unit: &'static str,
     digits: usize,
+    help: &'static str,
 }
 
 const ROWS: [Row; 6] = [
-    Row { name: "Einstein radius (effective)", metric: "einstein_radius_arcsec", unit: "arcsec", digits: 4 },
-    Row { name: "Axis ratio", metric: "axis_ratio", unit: "", digits: 3 },
-    Row { name: "Position angle from +x", metric: "position_angle_deg", unit: "deg", digits: 1 },
-    Row { name: "Shear", metric: "shear", unit: "", digits: 4 },
-    Row { name: "Shear angle from +x", metric: "shear_angle_deg", unit: "deg", digits: 1 },
-    Row { name: "Mass within it", metric: "einstein_mass_msun", unit: "M☉", digits: 2 },
+    Row {
+        name: "Einstein radius",
+        metric: "einstein_radius_arcsec",
+        unit: "arcsec",
+        digits: 4,
+        help: "Effective: of the circle with the area inside the tangential critical curve, shear included",
+    },
+    Row { name: "Axis ratio", metric: "axis_ratio", unit: "", digits: 3, help: "Of the mass, minor over major axis" },
+    Row {
+        name: "Position angle",
+        metric: "position_angle_deg",
+        unit: "deg",
+        digits: 1,
+        help: "Of the major axis of the mass, counter-clockwise from +x",
+    },
+    Row { name: "Shear", metric: "shear", unit: "", digits: 4, help: "Strength of the external shear" },
+    Row {
+        name: "Shear angle",
+        metric: "shear_angle_deg",
+        unit: "deg",
+        digits: 1,
+        help: "Direction in which the shear stretches images, counter-clockwise from +x",
+    },
+    Row {
+        name: "Mass inside",
+        metric: "einstein_mass_msun",
+        unit: "M☉",
+        digits: 2,
+        help: "Mass inside the Einstein radius; flat universe, H0 = 70 km/s/Mpc, Omega_m = 0.3, redshifts from info.json",
+    },
 ];
 
 fn table_ui(ui: &mut Ui, finished: &Finished) {
@@ -216,7 +241,13 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
             ui.end_row();
             for row in &ROWS {
                 let Some(value) = metrics.get(row.metric) else { continue };
-                ui.label(row.name);
+                ui.horizontal(|ui| {
+                    ui.spacing_mut().item_spacing.x = 5.0;
+                    ui.label(row.name);
+                    ui.weak(row.unit);
+                })
+                .response
+                .on_hover_text(row.help);
                 let error = metrics.get(&format!("{}_error", row.metric));
                 ui.label(with_error(*value, error.copied(), row));
                 if let Some(truth) = truth {
@@ -244,7 +275,7 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
             });
             ui.label(
                 RichText::new(format!(
-                    "{:.1} s, {} threads, {:.0} model evaluations",
+                    "{:.1} s on {} thread(s), {:.0} model evaluations",
                     finished.record.wall_seconds,
                     finished.record.threads,
                     metrics.get("likelihood_calls").copied().unwrap_or(0.0)
@@ -261,26 +292,26 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
     );
 }
 
+/// `1.2138 ± 0.0003`: value and error to the same decimals.
 fn with_error(value: f64, error: Option<f64>, row: &Row) -> String {
-    let number = if value.abs() >= 1e5 {
-        crate::plots::axes::format_value(value, row.digits + 1)
-    } else {
-        format!("{value:.*}", row.digits)
-    };
-    let error = error.filter(|e| e.is_finite()).map(|e| {
-        if value.abs() >= 1e5 { format!(" ± {e:.1e}") } else { format!(" ± {e:.*}", row.digits.max(error_digits(e))) }
-    });
-    let unit = if row.unit.is_empty() { String::new() } else { format!(" {}", row.unit) };
-    format!("{number}{}{unit}", error.unwrap_or_default())
+    let error = error.filter(|e| e.is_finite());
+    if value.abs() >= 1e5 {
+        return crate::plots::axes::format_value(value, row.digits + 1);
+    }
+    let digits = error.map_or(row.digits, |e| row.digits.max(error_digits(e)));
+    match error {
+        Some(error) => format!("{value:.digits$} ± {error:.digits$}"),
+        None => format!("{value:.digits$}"),
+    }
 }
 
-/// Decimals that show an error to two figures at least, at most six.
+/// Decimals that show an error to one figure at least, at most six.
 fn error_digits(error: f64) -> usize {
     if error <= 0.0 {
         return 0;
     }
     #[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation)] // clamped first
-    let digits = (1.0 - error.log10().floor()).clamp(0.0, 6.0) as usize;
+    let digits = (-error.log10().floor()).clamp(0.0, 6.0) as usize;
     digits
 }
 
