@@ -110,7 +110,7 @@ impl LensReconstruction {
 
 /// Maps above, numbers and the histogram of residuals below.
 fn comparison_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
-    let below = 196.0_f32.min(ui.available_height() * 0.4);
+    let below = 216.0_f32.min(ui.available_height() * 0.4);
     let height = (ui.available_height() - below - 8.0).max(120.0);
     ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| {
         ui.set_min_size(ui.available_size());
