@@ -1,158 +1,16 @@
 //! `lens_reconstruction.fit`: one lens image in, model, source, convergence and errors out.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ndarray::Array2;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::classical::{FitSettings, FitStep, Phase, fit_parametric};
+use super::classical::{FitStep, Phase, fit_parametric};
 use super::load::{Loaded, load};
 use super::outcome::FitOutcome;
+use super::request::FitRequest;
 use crate::data::FitsFile;
 use crate::studies::lens_models::LensModel;
 use crate::tasks::{Cost, Lane, Progress, Task, TaskError};
-
-/// How the lens is reconstructed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// Elliptical isothermal mass with shear, Sersic source and lens light: multi-start Levenberg-Marquardt.
-    #[default]
-    Parametric,
-}
-
-/// What the nonzero pixels of a mask file mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MaskMeaning {
-    /// They are left out of the fit.
-    #[default]
-    LeftOut,
-    /// They are fitted, all others are left out.
-    Kept,
-}
-
-/// Reconstruct a gravitational lens from one image.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct FitRequest {
-    /// Image of the lens (FITS), background subtracted or not. Needed.
-    #[schemars(extend("x-input" = true))]
-    pub image: Option<PathBuf>,
-    /// Noise map: one standard deviation of each pixel, in the unit of the image. This or `noise_sigma` is needed.
-    #[schemars(extend("x-input" = true))]
-    pub noise: Option<PathBuf>,
-    /// One standard deviation for every pixel, when there is no noise map.
-    #[schemars(range(min = 1e-30, max = 1e30))]
-    pub noise_sigma: Option<f64>,
-    /// Point spread function at the image's pixel scale, odd width and height.
-    #[schemars(extend("x-input" = true))]
-    pub psf: Option<PathBuf>,
-    /// Full width at half maximum of a circular Gaussian PSF, when none was measured.
-    #[schemars(range(min = 0.001, max = 10.0), extend("x-unit" = "arcsec"))]
-    pub psf_fwhm_arcsec: Option<f64>,
-    /// Mask of the size of the image; see `mask_marks`.
-    #[schemars(extend("x-input" = true))]
-    pub mask: Option<PathBuf>,
-    /// What the nonzero pixels of the mask mean.
-    pub mask_marks: MaskMeaning,
-    /// Pixels nearer to the mask centre than this are left out.
-    #[schemars(range(min = 0.0, max = 60.0), extend("x-unit" = "arcsec"))]
-    pub mask_inner_radius_arcsec: f64,
-    /// Pixels farther from the mask centre than this are left out; automatic: none are.
-    #[schemars(range(min = 0.05, max = 60.0), extend("x-unit" = "arcsec"))]
-    pub mask_outer_radius_arcsec: Option<f64>,
-    /// Mask centre right of the image centre.
-    #[schemars(range(min = -60.0, max = 60.0), extend("x-unit" = "arcsec"))]
-    pub mask_x_arcsec: f64,
-    /// Mask centre above the image centre.
-    #[schemars(range(min = -60.0, max = 60.0), extend("x-unit" = "arcsec"))]
-    pub mask_y_arcsec: f64,
-    /// Size of a pixel; automatic: from the header, or from `info.json` beside the image.
-    #[schemars(range(min = 0.0001, max = 100.0), extend("x-unit" = "arcsec"))]
-    pub pixel_scale_arcsec: Option<f64>,
-    /// How the lens is reconstructed.
-    pub method: Method,
-    /// Starting points of the search, kept by how well they fit; each is carried to its own minimum.
-    #[schemars(range(min = 1, max = 64))]
-    pub starts: usize,
-    /// Sersic components of the lens galaxy's light; 0 when it was subtracted before.
-    #[schemars(range(min = 0, max = 3))]
-    pub lens_light_components: usize,
-    /// Sersic components of the source galaxy.
-    #[schemars(range(min = 1, max = 2))]
-    pub source_components: usize,
-    /// Each pixel is the mean of this many by this many rays.
-    #[schemars(range(min = 1, max = 4))]
-    pub supersampling: usize,
-    /// Fit a constant sky level too.
-    pub fit_sky: bool,
-    /// Most Levenberg-Marquardt steps of one start.
-    #[schemars(range(min = 5, max = 1000))]
-    pub max_steps: usize,
-    /// Seed of the starting points.
-    pub seed: u64,
-}
-
-impl Default for FitRequest {
-    fn default() -> Self {
-        let s = FitSettings::default();
-        Self {
-            image: None,
-            noise: None,
-            noise_sigma: None,
-            psf: None,
-            psf_fwhm_arcsec: None,
-            mask: None,
-            mask_marks: MaskMeaning::LeftOut,
-            mask_inner_radius_arcsec: 0.0,
-            mask_outer_radius_arcsec: None,
-            mask_x_arcsec: 0.0,
-            mask_y_arcsec: 0.0,
-            pixel_scale_arcsec: None,
-            method: Method::Parametric,
-            starts: s.starts,
-            lens_light_components: s.lens_light_components,
-            source_components: s.source_components,
-            supersampling: s.supersampling,
-            fit_sky: s.fit_sky,
-            max_steps: s.max_steps,
-            seed: 1,
-        }
-    }
-}
-
-impl FitRequest {
-    /// The same fit of the image in the run folder of a simulation.
-    #[must_use]
-    pub fn on_simulation(self, folder: &Path) -> Self {
-        Self {
-            image: Some(folder.join("image.fits")),
-            noise: Some(folder.join("noise.fits")),
-            psf: Some(folder.join("psf.fits")),
-            noise_sigma: None,
-            psf_fwhm_arcsec: None,
-            pixel_scale_arcsec: None,
-            mask: None,
-            ..self
-        }
-    }
-
-    fn settings(&self) -> FitSettings {
-        FitSettings {
-            starts: self.starts,
-            lens_light_components: self.lens_light_components,
-            source_components: self.source_components,
-            supersampling: self.supersampling,
-            fit_sky: self.fit_sky,
-            max_steps: self.max_steps,
-            seed: self.seed,
-        }
-    }
-}
+use ndarray::Array2;
 
 /// What the screen shows while the fit runs. Images are `[y, x]`, row 0 at the bottom, cut to the fitted box.
 #[derive(Clone, Debug)]

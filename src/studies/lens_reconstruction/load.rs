@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::Array2;
 
 use super::Observation;
-use super::fit::{FitRequest, MaskMeaning};
+use super::request::{FitRequest, MaskMeaning};
 use super::simulate::gaussian_psf;
 use crate::data::{FitsFile, Header, Location, Sidecar, pixel_scale_arcsec};
 use crate::tasks::TaskError;

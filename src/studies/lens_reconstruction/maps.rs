@@ -110,13 +110,17 @@ pub fn source_map(sources: &[Sersic], centre: [f64; 2], scale: f64, (rows, colum
 pub fn convergence_map(lens: &LensModel, shape: (usize, usize), scale: f64) -> Array2<f32> {
     const FINE: usize = 4;
     let lens = lens.prepare();
+    let [cx, cy] = lens.sie.centre();
     Array2::from_shape_fn(shape, |at| {
         let [x, y] = place([0.0, 0.0], scale, shape, at);
         let mut sum = 0.0;
         for a in 0..FINE {
             for b in 0..FINE {
                 let offset = |k: usize| ((k as f64 + 0.5) / FINE as f64 - 0.5) * scale;
-                sum += lens.convergence(x + offset(b), y + offset(a));
+                let (x, y) = (x + offset(b), y + offset(a));
+                // A point on the singular centre itself would make the pixel infinite.
+                let off = if (x - cx).hypot(y - cy) < 1e-3 * scale { 1e-3 * scale } else { 0.0 };
+                sum += lens.convergence(x + off, y);
             }
         }
         (sum / (FINE * FINE) as f64) as f32

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::imaging::Sampling;
 use super::render::render;
-use super::{Frame, LensError, Observation, Scene};
+use super::{LensError, Observation, Scene};
 use crate::numerics::random;
-use crate::studies::lens_models::{LensModel, PreparedSersic, Sersic};
+use crate::studies::lens_models::{LensModel, Sersic};
 
 /// What to simulate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,12 +34,6 @@ pub struct SimulationSpec {
     /// Samples along the side of a pixel, at least; steep parts get more.
     #[schemars(range(min = 1, max = 10))]
     pub supersampling: usize,
-    /// Pixels along each side of the source map.
-    #[schemars(range(min = 8, max = 1024), extend("x-unit" = "px"))]
-    pub source_size_px: usize,
-    /// Side of the source map.
-    #[schemars(range(min = 0.01, max = 60.0), extend("x-unit" = "arcsec"))]
-    pub source_field_arcsec: f64,
     /// Seed of the noise.
     pub seed: u64,
 }
@@ -56,8 +50,6 @@ impl Default for SimulationSpec {
             noise_sigma: 0.05,
             gain: None,
             supersampling: 2,
-            source_size_px: 128,
-            source_field_arcsec: 2.0,
             seed: 1,
         }
     }
@@ -70,25 +62,10 @@ pub struct Simulation {
     pub observation: Observation,
     /// The image without noise.
     pub noiseless: Array2<f64>,
-    /// Truth: the unlensed source on its own grid, centred on the brightest component.
-    pub source: SourceMap,
-    /// Truth: convergence in each pixel of the image (at its centre).
-    pub convergence: Array2<f64>,
     /// Truth: light of the lens through the PSF.
     pub lens_light: Array2<f64>,
     /// Truth: lensed source through the PSF.
     pub lensed_source: Array2<f64>,
-}
-
-/// Surface brightness in the source plane.
-#[derive(Clone, Debug)]
-pub struct SourceMap {
-    /// Surface brightness, `[y, x]`, in the unit of the image's pixels.
-    pub brightness: Array2<f64>,
-    /// Sky coordinates (arcsec) of the centre of the map.
-    pub centre_arcsec: [f64; 2],
-    /// Size of a pixel of the map (arcsec).
-    pub pixel_scale_arcsec: f64,
 }
 
 /// A Gaussian PSF of the given full width at half maximum, sampled at pixel centres out to five standard deviations, with sum 1.
@@ -106,46 +83,6 @@ pub fn gaussian_psf(fwhm_arcsec: f64, pixel_scale_arcsec: f64) -> Array2<f64> {
     psf / sum
 }
 
-/// Surface brightness of unlensed sources on a square grid.
-pub fn source_map(sources: &[Sersic], centre_arcsec: [f64; 2], size_px: usize, field_arcsec: f64) -> SourceMap {
-    let pixel_scale_arcsec = field_arcsec / size_px as f64;
-    let frame = Frame::new((size_px, size_px), pixel_scale_arcsec);
-    let prepared: Vec<PreparedSersic> = sources.iter().map(Sersic::prepare).collect();
-    let brightness = Array2::from_shape_fn((size_px, size_px), |(j, i)| {
-        let (x, y) = (centre_arcsec[0] + frame.x(i as f64), centre_arcsec[1] + frame.y(j as f64));
-        prepared.iter().map(|s| s.value(x, y)).sum()
-    });
-    SourceMap { brightness, centre_arcsec, pixel_scale_arcsec }
-}
-
-/// Convergence at the centre of each pixel of an image.
-pub fn convergence_map(lens: &LensModel, shape: (usize, usize), pixel_scale_arcsec: f64) -> Array2<f64> {
-    let frame = Frame::new(shape, pixel_scale_arcsec);
-    let prepared = lens.prepare();
-    Array2::from_shape_fn(shape, |(j, i)| {
-        // The singular centre would be infinite: no point is nearer than a quarter of a pixel.
-        let (x, y) = (frame.x(i as f64), frame.y(j as f64));
-        let [cx, cy] = prepared.sie.centre();
-        let distance = (x - cx).hypot(y - cy);
-        let least = 0.25 * pixel_scale_arcsec;
-        if distance >= least {
-            prepared.convergence(x, y)
-        } else if distance > 0.0 {
-            prepared.convergence(cx + (x - cx) * least / distance, cy + (y - cy) * least / distance)
-        } else {
-            prepared.convergence(cx + least, cy)
-        }
-    })
-}
-
-/// Centre of the brightest component by total light.
-pub(crate) fn brightest_centre(sources: &[Sersic]) -> [f64; 2] {
-    sources
-        .iter()
-        .max_by(|a, b| a.total_flux().total_cmp(&b.total_flux()))
-        .map_or([0.0, 0.0], |s| [s.x_arcsec, s.y_arcsec])
-}
-
 /// Simulates an observation. The same specification gives the same bits.
 ///
 /// # Errors
@@ -153,8 +90,6 @@ pub(crate) fn brightest_centre(sources: &[Sersic]) -> [f64; 2] {
 pub fn simulate(spec: &SimulationSpec) -> Result<Simulation, LensError> {
     let positive = [
         ("size_px", spec.size_px as f64),
-        ("source_size_px", spec.source_size_px as f64),
-        ("source_field_arcsec", spec.source_field_arcsec),
         ("noise_sigma", spec.noise_sigma),
         ("gain", spec.gain.unwrap_or(1.0)),
         ("supersampling", spec.supersampling as f64),
@@ -189,15 +124,7 @@ pub fn simulate(spec: &SimulationSpec) -> Result<Simulation, LensError> {
     for ((value, sigma), deviate) in observation.data.iter_mut().zip(&observation.noise).zip(&deviates) {
         *value += sigma * deviate;
     }
-    let centre = brightest_centre(&spec.scene.sources);
-    Ok(Simulation {
-        observation,
-        noiseless,
-        source: source_map(&spec.scene.sources, centre, spec.source_size_px, spec.source_field_arcsec),
-        convergence: convergence_map(&spec.scene.lens, shape, spec.pixel_scale_arcsec),
-        lens_light,
-        lensed_source,
-    })
+    Ok(Simulation { observation, noiseless, lens_light, lensed_source })
 }
 
 #[cfg(test)]
@@ -235,9 +162,6 @@ mod tests {
         let simulation = simulate(&spec).unwrap();
         let flux = simulation.noiseless.sum() * spec.pixel_scale_arcsec.powi(2);
         assert!((flux / source.total_flux() - 1.0).abs() < 1e-3, "{flux} {}", source.total_flux());
-        let source_flux = simulation.source.brightness.sum() * simulation.source.pixel_scale_arcsec.powi(2);
-        // The map is 2 arcsec wide: what lies outside is missing.
-        assert!((source_flux / source.total_flux() - 1.0).abs() < 0.03);
     }
 
     #[test]

@@ -9,11 +9,7 @@ use crate::studies::lens_models::{critical_curves, ellipticity};
 use crate::studies::lens_reconstruction::imaging::Sampling;
 use crate::studies::lens_reconstruction::render::render;
 use crate::studies::lens_reconstruction::scene::{Layout, Scene};
-use crate::studies::lens_reconstruction::simulate::{SourceMap, brightest_centre, convergence_map, source_map};
 use crate::studies::lens_reconstruction::{LensError, Observation};
-
-/// Pixels along each side of the source map.
-const SOURCE_PIXELS: usize = 128;
 
 /// The result of a parametric fit. Maps are `[y, x]` over the whole image, not only the used pixels.
 #[derive(Clone, Debug)]
@@ -35,10 +31,6 @@ pub struct ParametricFit {
     pub lens_light_image: Array2<f64>,
     /// Lensed source through the PSF.
     pub lensed_source_image: Array2<f64>,
-    /// Unlensed source on its own grid.
-    pub source: SourceMap,
-    /// Convergence at the centres of the image's pixels.
-    pub convergence: Array2<f64>,
     /// Data minus model in sigma; NaN where the noise map holds no positive value.
     pub residual_sigma: Array2<f64>,
     /// Radius of the circle with the area inside the tangential critical curve, shear included (arcsec).
@@ -183,14 +175,9 @@ pub(super) fn finish(
     };
     let covariance = Covariance { free, matrix: fit.covariance.as_deref() };
     let [x, y] = [scene.lens.sie.x_arcsec, scene.lens.sie.y_arcsec];
-    let reach = reach(observation, [x, y]);
-    let extent = scene.sources.iter().map(|s| s.effective_radius_arcsec).fold(0.0, f64::max);
-    let field = (8.0 * extent).clamp(10.0 * observation.pixel_scale_arcsec, 2.0 * reach);
     Ok(ParametricFit {
         errors_gaussian: (0..layout.len()).map(|i| covariance.of(i, i).sqrt()).collect(),
         lens_errors_gaussian: covariance.lens_errors(&scene),
-        source: source_map(&scene.sources, brightest_centre(&scene.sources), SOURCE_PIXELS, field),
-        convergence: convergence_map(&scene.lens, observation.data.dim(), observation.pixel_scale_arcsec),
         effective_einstein_radius_arcsec: critical_curves(&scene.lens, 4).effective_einstein_radius_arcsec,
         residual_sigma,
         model_image,
