@@ -31,7 +31,7 @@ fn render(options: &cli::RenderOptions) -> Result<(), String> {
         panel: options.panel.clone(),
         session: options.session.clone(),
         open: options.open.clone(),
-        theme: Some(match options.theme {
+        theme: options.theme.map(|theme| match theme {
             cli::Theme::Dark => app::ThemeChoice::Dark,
             cli::Theme::Light => app::ThemeChoice::Light,
         }),

@@ -79,6 +79,30 @@ fn the_demo_fits_live_and_ends_in_compare_with_a_run_folder() {
 }
 
 #[test]
+fn a_picture_with_a_record_opens_its_run_and_a_stray_one_its_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(folder.path());
+    harness.state_mut().send(Command::Demo("lens_reconstruction"));
+    until(&mut harness, "the comparison", |h| h.query_by_label("True source").is_some());
+    let runs = std::fs::read_dir(folder.path().join("runs")).unwrap().map(|e| e.unwrap().path());
+    let picture = runs.map(|r| r.join("panel.png")).find(|p| p.to_string_lossy().contains(".fit-")).unwrap();
+    let stray = folder.path().join("from_a_talk.png");
+    std::fs::copy(&picture, &stray).unwrap();
+
+    let mut other = window(folder.path());
+    other.state_mut().send(Command::OpenPath(picture));
+    until(&mut other, "the comparison of the run", |h| h.query_by_label("True source").is_some());
+
+    let mut third = window(folder.path());
+    third.state_mut().send(Command::OpenPath(stray));
+    settle(&mut third);
+    let state = third.state().session().views[0].state.clone();
+    assert_eq!(state["step"], "data");
+    assert!(state["fit"]["image"].as_str().unwrap().ends_with("image.fits"), "{state}");
+    assert!(texts(&third).is_empty(), "{:?}", texts(&third));
+}
+
+#[test]
 fn a_cancelled_fit_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = window(folder.path());

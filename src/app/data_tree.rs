@@ -67,20 +67,32 @@ impl Workbench {
                     }
                 }
             }),
-            Opened::Run(record) => CollapsingHeader::new(&name).id_salt(&full).default_open(true).show(ui, |ui| {
+            Opened::Request(record) => {
                 if ui
-                    .selectable_label(false, RichText::new(&record.task).strong())
-                    .on_hover_text("Show this run in its study")
+                    .selectable_label(false, &name)
+                    .on_hover_text(format!("{full}\nPicture of a run of {}", record.task))
                     .clicked()
                 {
                     commands.push(Command::OpenPath(path.to_owned()));
                 }
-                for file in record.files.iter().filter(|f| f.ends_with(".fits")) {
-                    if ui.selectable_label(false, file).on_hover_text("Show this image").clicked() {
-                        commands.push(Command::OpenPath(path.join(file)));
+                return;
+            }
+            Opened::Run(folder, record) => {
+                CollapsingHeader::new(&name).id_salt(&full).default_open(true).show(ui, |ui| {
+                    if ui
+                        .selectable_label(false, RichText::new(&record.task).strong())
+                        .on_hover_text("Show this run in its study")
+                        .clicked()
+                    {
+                        commands.push(Command::OpenPath(path.to_owned()));
                     }
-                }
-            }),
+                    for file in record.files.iter().filter(|f| f.ends_with(".fits")) {
+                        if ui.selectable_label(false, file).on_hover_text("Show this image").clicked() {
+                            commands.push(Command::OpenPath(folder.join(file)));
+                        }
+                    }
+                })
+            }
         };
         header.header_response.on_hover_text(&full).context_menu(|ui| {
             if ui.button("Copy path").clicked() {

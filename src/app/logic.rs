@@ -9,7 +9,8 @@ use egui::Context;
 use super::{Dialog, Opened, Session, Workbench};
 use crate::data::DataId;
 use crate::panels::{Command, PANELS, Panel, PanelContext, Severity};
-use crate::runs::Record;
+use crate::plots::picture::read_record;
+use crate::runs::{RECORD_NAME, Record};
 use crate::tasks::TaskError;
 use crate::workers::{Answer, Key, Slot, Weigh};
 
@@ -19,7 +20,9 @@ const FRAME_BUDGET: Duration = Duration::from_millis(10);
 /// What a path turned out to be.
 enum Kind {
     Fits(DataId),
-    Run(Arc<Record>),
+    Run(PathBuf, Arc<Record>),
+    /// The record in a picture whose run folder is elsewhere.
+    Request(Arc<Record>),
     Session(Box<Session>),
 }
 
@@ -104,7 +107,8 @@ impl Workbench {
                 Answer::Ready(kind) => {
                     self.opened[index].1 = match kind.as_ref() {
                         Kind::Fits(id) => Opened::File(*id),
-                        Kind::Run(record) => Opened::Run(record.clone()),
+                        Kind::Run(folder, record) => Opened::Run(folder.clone(), record.clone()),
+                        Kind::Request(record) => Opened::Request(record.clone()),
                         Kind::Session(session) => {
                             sessions.push((index, path, session.clone()));
                             continue;
@@ -140,21 +144,25 @@ impl Workbench {
                     self.notices.push(Severity::Warning, format!("{}: no image in this file", path.display()));
                 }
             }
-            Some(Opened::Run(record)) => self.show_run(path, &record),
+            Some(Opened::Run(folder, record)) => self.show_run(&record, |panel, cx| panel.open(&folder, &record, cx)),
+            Some(Opened::Request(record)) => self.show_run(&record, |panel, cx| panel.open_request(&record, cx)),
             _ => {}
         }
     }
 
-    /// Opens a run folder in the panel of its study.
-    fn show_run(&mut self, path: &Path, record: &Record) {
+    /// Opens a run, or a request, in the panel of its study.
+    fn show_run(&mut self, record: &Record, open: impl FnOnce(&mut dyn Panel, &mut PanelContext<'_>) -> bool) {
         let study = record.task.split('.').next().unwrap_or_default();
         let Some(entry) = PANELS.iter().find(|p| p.study && p.kind == study) else {
-            self.notices.push(Severity::Warning, format!("{}: no panel for the task {}", path.display(), record.task));
+            self.notices.push(Severity::Warning, format!("no panel for the task {}", record.task));
             return;
         };
-        self.with_panel(entry.kind, |panel, cx| {
-            panel.open(path, cx);
-        });
+        let mut taken = false;
+        self.with_panel(entry.kind, |panel, cx| taken = open(panel, cx));
+        if !taken {
+            let text = format!("the panel {} does not show runs of {}; open its files", entry.title, record.task);
+            self.notices.push(Severity::Warning, text);
+        }
     }
 
     fn carry_out(&mut self, command: Command, ctx: &Context) {
@@ -220,7 +228,7 @@ impl Workbench {
         self.to_show.push(path.clone());
         match self.opened.iter_mut().find(|(p, _)| *p == path) {
             None => self.remember(&path),
-            Some((_, Opened::File(_) | Opened::Run(_))) => self.show_opened(&path),
+            Some((_, Opened::File(_) | Opened::Run(..) | Opened::Request(_))) => self.show_opened(&path),
             Some((_, state)) => {
                 self.openings += 1;
                 *state = Opened::Waiting;
@@ -245,19 +253,32 @@ fn is_function_key(key: egui::Key) -> bool {
     matches!(key, Key::F1 | Key::F2 | Key::F3 | Key::F4 | Key::F5 | Key::F11)
 }
 
-/// Finds out what a path is, reading headers only.
+/// Finds out what a path is, reading headers and records only.
 fn identify(path: &Path, store: &crate::data::Store) -> Result<Kind, TaskError> {
     if path.is_dir() {
-        let record = Record::read(path)?;
-        return Ok(Kind::Run(Arc::new(record)));
+        return run(path);
     }
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let folder = path.parent().unwrap_or(Path::new("."));
     match extension.as_str() {
-        "json" if path.file_name().is_some_and(|n| n == "record.json") => {
-            let folder: PathBuf = path.parent().map(Path::to_owned).unwrap_or_default();
-            Ok(Kind::Run(Arc::new(Record::read(&folder)?)))
-        }
+        "json" if path.file_name().is_some_and(|n| n == RECORD_NAME) => run(folder),
         "json" => Session::load(path).map(|s| Kind::Session(Box::new(s))).map_err(|e| TaskError::Failed(e.to_string())),
+        "png" => {
+            let file = std::fs::File::open(path).map_err(|e| TaskError::file(path, e.to_string()))?;
+            let text = read_record(std::io::BufReader::new(file)).map_err(|e| TaskError::file(path, e.to_string()))?;
+            let text = text
+                .ok_or_else(|| TaskError::file(path, "this picture carries no record of a run; open its run folder"))?;
+            let record = Record::from_json(&text).map_err(|problem| TaskError::file(path, problem))?;
+            // A picture that still lies in its run folder opens the run; a stray one, the request that it carries.
+            match Record::read(folder) {
+                Ok(beside) if beside.request == record.request => run(folder),
+                _ => Ok(Kind::Request(Arc::new(record))),
+            }
+        }
         _ => Ok(Kind::Fits(store.open(path)?)),
     }
+}
+
+fn run(folder: &Path) -> Result<Kind, TaskError> {
+    Ok(Kind::Run(folder.to_owned(), Arc::new(Record::read(folder)?)))
 }

@@ -61,7 +61,9 @@ enum Opened {
     /// A FITS file in the store.
     File(crate::data::DataId),
     /// A run folder.
-    Run(Arc<crate::runs::Record>),
+    Run(PathBuf, Arc<crate::runs::Record>),
+    /// A picture that carries the record of a run.
+    Request(Arc<crate::runs::Record>),
     /// It could not be opened.
     Failed(String),
 }

@@ -118,9 +118,9 @@ pub(super) struct RenderArguments {
     /// Draw the window as this session has it
     #[arg(long, value_name = "FILE")]
     pub(super) session: Option<PathBuf>,
-    /// Colours
-    #[arg(long, value_enum, default_value_t = Theme::Dark)]
-    pub(super) theme: Theme,
+    /// Colours; otherwise the session's, or dark
+    #[arg(long, value_enum)]
+    pub(super) theme: Option<Theme>,
     /// Size in points
     #[arg(long, value_name = "WxH", default_value = "1366x768", value_parser = size)]
     pub(super) size: (u32, u32),

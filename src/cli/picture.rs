@@ -12,8 +12,8 @@ pub struct RenderOptions {
     pub panel: Option<String>,
     /// The window as this session has it.
     pub session: Option<PathBuf>,
-    /// Colours.
-    pub theme: Theme,
+    /// Colours; `None` for those of the session, or dark.
+    pub theme: Option<Theme>,
     /// Width and height in points.
     pub size: (u32, u32),
     /// Files or run folders to open first.

@@ -79,8 +79,13 @@ pub trait Panel {
     /// What is worth saving in a session.
     fn save(&self) -> Value;
 
-    /// Opens a path that belongs to this kind of panel (a run of its study); false when it does not.
-    fn open(&mut self, _path: &std::path::Path, _cx: &mut PanelContext<'_>) -> bool {
+    /// Opens a run folder; false when the run is not of this kind.
+    fn open(&mut self, _folder: &std::path::Path, _record: &Record, _cx: &mut PanelContext<'_>) -> bool {
+        false
+    }
+
+    /// Takes over the request of a run whose folder is not at hand; false when the run is not of this kind.
+    fn open_request(&mut self, _record: &Record, _cx: &mut PanelContext<'_>) -> bool {
         false
     }
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Command, PanelContext, Services, Severity};
-use crate::runs::{Hooks, Record, RunResult};
-use crate::tasks::{AnyOutcome, Board, Cost, TaskEntry, TaskError};
+use crate::runs::{Hooks, Library, Record, RunResult, cost, execute};
+use crate::tasks::{AnyOutcome, Board, Task, TaskEntry, TaskError};
 use crate::workers::{Job, machine};
 
 /// The four steps of every study.
@@ -66,33 +66,32 @@ pub fn head_ui(ui: &mut Ui, head: &StudyHead, step: &mut Step, about: &mut bool)
     ui.separator();
 }
 
-/// A task started from a panel.
-#[derive(Default)]
-pub struct StudyRun {
-    job: Option<Job<RunResult>>,
+/// A task started from a panel; `T` is what the panel makes of its result, on the job's thread.
+pub struct StudyRun<T> {
+    job: Option<Job<T>>,
     board: Option<Arc<Board>>,
     /// Why the last run gave nothing, for the panel to show.
     pub error: Option<String>,
 }
 
-impl StudyRun {
-    /// Starts `work` as a job of the name of `entry`, unless the machine lacks the memory that it needs; it gets the library for its runs.
+impl<T> Default for StudyRun<T> {
+    fn default() -> Self {
+        Self { job: None, board: None, error: None }
+    }
+}
+
+impl<T: Send + 'static> StudyRun<T> {
+    /// Starts `work` as a job of the name of `entry`; it gets the library for its run folders.
     pub fn start(
         &mut self,
         services: &Services,
         entry: &TaskEntry,
-        cost: Cost,
-        work: impl FnOnce(&Arc<Board>, &crate::runs::Library) -> Result<RunResult, TaskError> + Send + 'static,
+        work: impl FnOnce(&Arc<Board>, &Library) -> Result<T, TaskError> + Send + 'static,
     ) {
         if self.is_running() {
             return;
         }
         self.error = None;
-        // The same refusal as on the command line: what does not fit into the machine is not begun.
-        if let Err(problem) = crate::runs::cost::afford(entry.name, &cost, machine::memory()) {
-            self.error = Some(problem);
-            return;
-        }
         let library = services.library.clone();
         let job =
             services.jobs.submit(entry.name, entry.lane, services.wake.clone(), move |board| work(board, &library));
@@ -111,16 +110,11 @@ impl StudyRun {
     }
 
     /// The result, once; an error is kept in [`StudyRun::error`] and told to the user.
-    pub fn take(&mut self, cx: &mut PanelContext<'_>) -> Option<RunResult> {
+    pub fn take(&mut self, cx: &mut PanelContext<'_>) -> Option<T> {
         let result = self.job.as_ref()?.take()?;
         self.job = None;
         match result {
-            Ok(result) => {
-                for note in &result.notes {
-                    cx.send(Command::Notice(Severity::Warning, note.clone()));
-                }
-                Some(result)
-            }
+            Ok(result) => Some(result),
             Err(TaskError::Cancelled) => {
                 cx.send(Command::Notice(Severity::Info, "Cancelled; nothing was written".into()));
                 None
@@ -150,6 +144,18 @@ impl StudyRun {
             board.cancel().cancel();
         }
     }
+}
+
+/// Runs a request into a new folder of the library, after the same refusal as on the command line: what does not fit into
+/// the machine is not begun. For the thread of a job.
+///
+/// # Errors
+/// Too little memory, and everything that [`execute`] says.
+pub fn run_into<T: Task>(request: &T, board: &Arc<Board>, library: &Library) -> Result<RunResult, TaskError> {
+    let entry = TaskEntry::of::<T>();
+    cost::afford(entry.name, &request.cost()?, machine::memory()).map_err(TaskError::Failed)?;
+    let value = serde_json::to_value(request).map_err(|e| TaskError::Failed(e.to_string()))?;
+    execute(&entry, &value, &library.new_run(T::NAME), false, board, &HOOKS)
 }
 
 /// The Keep step: where the run lies, its files, and how to repeat it.

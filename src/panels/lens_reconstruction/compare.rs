@@ -26,6 +26,8 @@ pub(super) struct Finished {
     pub record: Record,
     /// Where it lies.
     pub folder: PathBuf,
+    /// What went wrong without costing the run.
+    pub notes: Vec<String>,
     truth: Option<Arc<Truth>>,
     left_out: Arc<Array2<bool>>,
     /// Data less the light of the lens.
@@ -54,7 +56,7 @@ impl Finished {
         let fitted = outcome.residual.iter().zip(outcome.mask.iter()).filter(|(_, m)| **m).map(|(r, _)| r);
         let histogram = Arc::new(Histogram::of_residuals(fitted));
         let arcs = Arc::new(&*outcome.data - &*outcome.lens_light);
-        Self { outcome, record, folder, truth, left_out, arcs, histogram }
+        Self { outcome, record, folder, notes: Vec::new(), truth, left_out, arcs, histogram }
     }
 
     /// Reads a run folder.

@@ -16,12 +16,12 @@ use serde_json::Value;
 use self::compare::Finished;
 use self::data_step::Preview;
 use self::maps::Views;
-use super::study::{HOOKS, Step, StudyHead, StudyRun, head_ui, keep_ui};
-use super::{Panel, PanelContext, PanelEntry};
+use super::study::{Step, StudyHead, StudyRun, head_ui, keep_ui, run_into};
+use super::{Command, Panel, PanelContext, PanelEntry, Severity};
 use crate::plots::picture::Picture;
-use crate::runs::{Library, Record, RunResult, execute};
+use crate::runs::{Library, Record};
 use crate::studies::lens_reconstruction::{FitOutcome, FitRequest, SimulateOutcome, SimulateRequest};
-use crate::tasks::{AnyOutcome, Board, Cost, Task, TaskEntry, TaskError, fields};
+use crate::tasks::{AnyOutcome, Board, Task, TaskEntry, TaskError, fields};
 use crate::workers::{Answer, Key, Slot};
 
 /// In the registry.
@@ -66,7 +66,7 @@ struct Saved {
 pub struct LensReconstruction {
     saved: Saved,
     about: bool,
-    run: StudyRun,
+    run: StudyRun<Finished>,
     finished: Option<Finished>,
     /// A run folder to be read, and what became of it.
     opening: Option<PathBuf>,
@@ -103,35 +103,22 @@ impl LensReconstruction {
 
     /// Starts the fit of the chosen data; simulated data are simulated first, into a run folder of their own.
     fn start(&mut self, cx: &mut PanelContext<'_>) {
-        let entry = TaskEntry::of::<FitRequest>();
         let fit = self.saved.fit.clone();
+        let simulate = (self.saved.origin == Origin::Simulate).then(|| self.saved.simulate.clone());
         self.saved.step = Step::Run;
-        match self.saved.origin {
-            Origin::Files => {
-                // Reads a header of the user's own image: microseconds, and the error is the one the run would give.
-                match fit.cost() {
-                    Ok(cost) => {
-                        self.run.start(cx.services, &entry, cost, move |board, library| run_fit(&fit, board, library));
-                    }
-                    Err(error) => self.run.error = Some(error.to_string()),
-                }
-            }
-            Origin::Simulate => {
-                let simulate = self.saved.simulate.clone();
-                let cost = simulate.cost().unwrap_or(Cost { bytes: 0, seconds: 0.0 });
-                self.run.start(cx.services, &entry, cost, move |board, library| {
-                    run_simulated(&simulate, &fit, board, library)
-                });
-            }
-        }
+        self.run.start(cx.services, &TaskEntry::of::<FitRequest>(), move |board, library| match &simulate {
+            Some(simulate) => run_simulated(simulate, &fit, board, library),
+            None => run_fit(&fit, board, library),
+        });
     }
 
     fn take_finished(&mut self, cx: &mut PanelContext<'_>) {
-        if let Some(result) = self.run.take(cx)
-            && let Some(outcome) = result.outcome.get::<FitOutcome>()
-        {
-            self.saved.run = Some(result.folder.clone());
-            self.finished = Some(Finished::new(outcome, result.record, result.folder));
+        if let Some(mut finished) = self.run.take(cx) {
+            for note in finished.notes.drain(..) {
+                cx.send(Command::Notice(Severity::Warning, note));
+            }
+            self.saved.run = Some(finished.folder.clone());
+            self.finished = Some(finished);
             self.refocus = true;
             // The user is watching the run: bring the answer up, unless another step was chosen meanwhile.
             if self.saved.step == Step::Run || self.to_compare {
@@ -240,8 +227,29 @@ impl Panel for LensReconstruction {
         serde_json::to_value(&self.saved).unwrap_or_default()
     }
 
-    fn open(&mut self, path: &Path, _cx: &mut PanelContext<'_>) -> bool {
-        self.opening = Some(path.to_owned());
+    fn open(&mut self, folder: &Path, record: &Record, cx: &mut PanelContext<'_>) -> bool {
+        if record.task == FitRequest::NAME {
+            self.opening = Some(folder.to_owned());
+            return true;
+        }
+        self.open_request(record, cx)
+    }
+
+    fn open_request(&mut self, record: &Record, _cx: &mut PanelContext<'_>) -> bool {
+        if let Ok(request) = serde_json::from_value::<FitRequest>(record.request.clone())
+            && record.task == FitRequest::NAME
+        {
+            self.saved.fit = request;
+            self.saved.origin = Origin::Files;
+        } else if let Ok(request) = serde_json::from_value::<SimulateRequest>(record.request.clone())
+            && record.task == SimulateRequest::NAME
+        {
+            self.saved.simulate = request;
+            self.saved.origin = Origin::Simulate;
+        } else {
+            return false;
+        }
+        self.saved.step = Step::Data;
         true
     }
 
@@ -272,21 +280,23 @@ fn nothing_yet(ui: &mut Ui) {
     ui.vertical_centered(|ui| ui.weak("Nothing here yet: choose data in step 1 and start the fit in step 2"));
 }
 
-fn run_fit(fit: &FitRequest, board: &Arc<Board>, library: &Library) -> Result<RunResult, TaskError> {
-    let entry = TaskEntry::of::<FitRequest>();
-    let request = serde_json::to_value(fit).map_err(|e| TaskError::Failed(e.to_string()))?;
-    execute(&entry, &request, &library.new_run(FitRequest::NAME), false, board, &HOOKS)
+fn run_fit(fit: &FitRequest, board: &Arc<Board>, library: &Library) -> Result<Finished, TaskError> {
+    let result = run_into(fit, board, library)?;
+    let outcome = result.outcome.get::<FitOutcome>();
+    let outcome = outcome.ok_or_else(|| TaskError::Failed("the fit gave an outcome of another kind".into()))?;
+    let mut finished = Finished::new(outcome, result.record, result.folder);
+    finished.notes = result.notes;
+    Ok(finished)
 }
 
+/// A simulation into a run folder of its own, and the fit of it: what is fitted are files, as with the user's own data.
 fn run_simulated(
     simulate: &SimulateRequest,
     fit: &FitRequest,
     board: &Arc<Board>,
     library: &Library,
-) -> Result<RunResult, TaskError> {
-    let entry = TaskEntry::of::<SimulateRequest>();
-    let request = serde_json::to_value(simulate).map_err(|e| TaskError::Failed(e.to_string()))?;
-    let simulated = execute(&entry, &request, &library.new_run(SimulateRequest::NAME), false, board, &HOOKS)?;
+) -> Result<Finished, TaskError> {
+    let simulated = run_into(simulate, board, library)?;
     run_fit(&fit.clone().on_simulation(&simulated.folder), board, library)
 }
 
