@@ -18,8 +18,8 @@ fn every_panel_shows_its_example_in_both_themes() {
     assert!(PANELS.iter().any(|p| p.study), "no study is registered");
     for panel in PANELS {
         let mut brightness = Vec::new();
-        for theme in THEMES {
-            let mut harness = sized(folder.path(), [1366.0, 768.0]);
+        for (theme, size) in THEMES.into_iter().zip([[1366.0, 768.0], [1000.0, 640.0]]) {
+            let mut harness = sized(folder.path(), size);
             harness.state_mut().set_theme(theme);
             harness.state_mut().send(Command::Example(panel.kind));
             settle(&mut harness);
@@ -39,6 +39,12 @@ fn every_panel_keeps_its_state_in_a_session() {
     for panel in PANELS {
         let mut harness = sized(folder.path(), [1000.0, 640.0]);
         harness.state_mut().send(Command::OpenPanel(panel.kind));
+        settle(&mut harness);
+        let untouched = harness.state().session();
+        assert!(untouched.views[0].state.is_object(), "{} saves nothing", panel.kind);
+        // Turn the first switch or number of the inspector, so that there is something to remember.
+        let switch = harness.query_all_by_role(egui::Role::CheckBox).next_back().unwrap();
+        switch.click();
         settle(&mut harness);
         let session = harness.state().session();
         assert_eq!(session.views.len(), 1);

@@ -50,9 +50,15 @@ impl Workbench {
         self.take_shortcuts(ctx);
         self.take_opened();
         let mut commands = Vec::new();
-        for view in self.views.values_mut() {
-            view.panel.logic(&mut PanelContext { services: &self.services, commands: &mut commands });
+        // Begins with another view each time, so that none starves when the budget runs out.
+        let ids: Vec<_> = self.views.keys().copied().collect();
+        let turn = ids.iter().position(|id| Some(*id) > self.last_served).unwrap_or(0);
+        for id in ids.iter().cycle().skip(turn).take(ids.len()) {
+            if let Some(view) = self.views.get_mut(id) {
+                view.panel.logic(&mut PanelContext { view: *id, services: &self.services, commands: &mut commands });
+            }
             if started.elapsed() > FRAME_BUDGET {
+                self.last_served = Some(*id);
                 ctx.request_repaint();
                 break;
             }
@@ -123,8 +129,11 @@ impl Workbench {
                 Answer::Pending { .. } => {}
             }
         }
-        for (index, path, session) in sessions.into_iter().rev() {
-            self.opened.remove(index);
+        // Sessions replace everything that is open: take all of them out of the list first, then put the last one up.
+        for (index, ..) in sessions.iter().rev() {
+            self.opened.remove(*index);
+        }
+        if let Some((_, path, session)) = sessions.pop() {
             self.session_path = Some(path);
             self.restore(&session);
         }
@@ -217,7 +226,7 @@ impl Workbench {
         let id = self.focus_or_add(entry);
         let mut commands = Vec::new();
         if let Some(view) = self.views.get_mut(&id) {
-            act(view.panel.as_mut(), &mut PanelContext { services: &self.services, commands: &mut commands });
+            act(view.panel.as_mut(), &mut PanelContext { view: id, services: &self.services, commands: &mut commands });
         }
         self.commands.extend(commands);
     }
@@ -226,13 +235,11 @@ impl Workbench {
     fn open(&mut self, path: &Path) {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         self.to_show.push(path.clone());
+        // Read again, even when it was open before: the file may have changed, the run been repeated.
+        self.openings += 1;
         match self.opened.iter_mut().find(|(p, _)| *p == path) {
             None => self.remember(&path),
-            Some((_, Opened::File(_) | Opened::Run(..) | Opened::Request(_))) => self.show_opened(&path),
-            Some((_, state)) => {
-                self.openings += 1;
-                *state = Opened::Waiting;
-            }
+            Some((_, state)) => *state = Opened::Waiting,
         }
     }
 

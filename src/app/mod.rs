@@ -89,8 +89,10 @@ pub struct Workbench {
     notices: Notices,
     commands: VecDeque<Command>,
     session_path: Option<PathBuf>,
-    /// How often a path was opened again.
+    /// How often a path was opened: part of the key under which it is read.
     openings: u64,
+    /// The view whose turn ended a frame's budget.
+    last_served: Option<ViewId>,
     /// Set by [`Command::Quit`] and read by the shell.
     pub quit: bool,
     /// Set by [`Command::SavePicture`]: the shell takes a screenshot and clears it.
@@ -130,6 +132,7 @@ impl Workbench {
             commands: VecDeque::new(),
             session_path: None,
             openings: 0,
+            last_served: None,
             quit: false,
             picture_wanted: None,
         })
@@ -214,7 +217,7 @@ impl Workbench {
                 ),
             }
         }
-        self.next_view = self.views.keys().last().map_or(1, |id| id + 1);
+        self.next_view = self.views.keys().last().map_or(1, |id| id.saturating_add(1));
         self.focused = session.focused.filter(|id| self.views.contains_key(id));
         self.restore_layout(&session.layout);
     }

@@ -103,14 +103,15 @@ impl Workbench {
 
     fn inspector_ui(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
         ui.add_space(4.0);
-        let Some(view) = self.focused.and_then(|id| self.views.get_mut(&id)) else {
+        let focused = self.focused.and_then(|id| Some((id, self.views.get_mut(&id)?)));
+        let Some((id, view)) = focused else {
             ui.heading("Inspector");
             ui.weak("The settings of the focused view appear here.");
             return;
         };
         ui.heading(view.panel.title());
         ui.add_space(4.0);
-        view.panel.inspector_ui(ui, &mut PanelContext { services: &self.services, commands });
+        view.panel.inspector_ui(ui, &mut PanelContext { view: id, services: &self.services, commands });
     }
 
     /// What stands in the middle while nothing is open.

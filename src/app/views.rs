@@ -67,10 +67,17 @@ impl Workbench {
         if let Some(tile) = self.tree.tiles.find_pane(&id) {
             self.tree.remove_recursively(tile);
         }
-        self.views.remove(&id);
+        self.drop_view(id);
         self.focused = self.views.keys().last().copied();
         if let Some(id) = self.focused {
             self.focus(id);
+        }
+    }
+
+    /// Forgets a view and what it asked for.
+    fn drop_view(&mut self, id: ViewId) {
+        if let Some(mut view) = self.views.remove(&id) {
+            view.panel.close(&mut PanelContext { view: id, services: &self.services, commands: &mut Vec::new() });
         }
     }
 
@@ -115,7 +122,7 @@ impl Workbench {
         self.tree.ui(&mut behavior, ui);
         let closed = behavior.closed;
         for id in closed {
-            self.views.remove(&id);
+            self.drop_view(id);
             if self.focused == Some(id) {
                 self.focused = self.views.keys().last().copied();
             }
@@ -142,7 +149,7 @@ impl egui_tiles::Behavior<ViewId> for Docking<'_> {
         }
         egui::Frame::new().inner_margin(6).show(ui, |ui| {
             ui.push_id(*id, |ui| {
-                view.panel.ui(ui, &mut PanelContext { services: self.services, commands: self.commands });
+                view.panel.ui(ui, &mut PanelContext { view: *id, services: self.services, commands: self.commands });
             });
         });
         UiResponse::None

@@ -15,9 +15,8 @@ use crate::plots::color_table::Display;
 use crate::plots::image_camera::Camera;
 use crate::plots::image_overlay::Overlays;
 use crate::plots::image_view::{ImageSource, ImageView};
-use crate::studies::lens_reconstruction::SimulateRequest;
-use crate::tasks::{Progress, Task, TaskError};
-use crate::workers::{Answer, Key, Slot};
+use crate::tasks::TaskError;
+use crate::workers::{Answer, Key};
 
 /// In the registry.
 pub const ENTRY: PanelEntry = PanelEntry {
@@ -68,11 +67,14 @@ pub struct ImagePanel {
     waiting: bool,
     view: ImageView,
     read_out: String,
+    /// Show the test pattern when there is no file.
+    example: bool,
 }
 
 impl ImagePanel {
     fn new(state: &Value) -> Self {
-        let saved: Saved = serde_json::from_value(state.clone()).unwrap_or_default();
+        let mut saved: Saved = serde_json::from_value(state.clone()).unwrap_or_default();
+        saved.camera.sanitize();
         Self {
             saved,
             result: None,
@@ -81,6 +83,19 @@ impl ImagePanel {
             waiting: false,
             view: ImageView::default(),
             read_out: String::new(),
+            example: false,
+        }
+    }
+
+    /// Without a file: a pattern of rings with noise and missing pixels, made in the background.
+    fn ask_example(&mut self, cx: &mut PanelContext<'_>) {
+        if !self.example || self.result.is_some() {
+            return;
+        }
+        let answer = cx.services.queries.ask(cx.slot("example"), Key::of(&()), &cx.services.wake, |_| Ok(example()));
+        if let Some(pixels) = answer.ready() {
+            let pixels = pixels.as_ref().clone().into_dyn();
+            self.result = Some(cx.services.store.insert("test pattern", pixels, "counts", None));
         }
     }
 
@@ -92,15 +107,17 @@ impl ImagePanel {
         }
         let store = cx.services.store.clone();
         let (path, hdu, plane) = (self.saved.path.clone(), self.saved.hdu, self.saved.plane);
-        let slot = Slot::of(&("image", &path, hdu, result));
-        let answer =
-            cx.services.queries.ask(slot, Key::of(&(&path, hdu, plane, result)), &cx.services.wake, move |_| {
-                let id = result.map_or_else(|| store.open(&path), Ok)?;
-                let pixels = store.plane(id, hdu, plane)?;
-                let hdu = store.entry(id).and_then(|e| e.hdus.iter().find(|h| h.index == hdu).cloned());
-                let hdu = hdu.ok_or_else(|| TaskError::file(&path, "closed while it was being read; open it again"))?;
-                Ok(Loaded { pixels, hdu })
-            });
+        // A file that was read again is another file.
+        let id = result.or_else(|| store.id_of(&path));
+        let revision = id.and_then(|id| store.revision(id));
+        let key = Key::of(&(&path, hdu, plane, result, revision));
+        let answer = cx.services.queries.ask(cx.slot("plane"), key, &cx.services.wake, move |_| {
+            let id = result.map_or_else(|| store.open(&path), Ok)?;
+            let pixels = store.plane(id, hdu, plane)?;
+            let hdu = store.entry(id).and_then(|e| e.hdus.iter().find(|h| h.index == hdu).cloned());
+            let hdu = hdu.ok_or_else(|| TaskError::file(&path, "closed while it was being read; open it again"))?;
+            Ok(Loaded { pixels, hdu })
+        });
         match &answer {
             Answer::Failed(message) => {
                 self.problem = Some(message.to_string());
@@ -123,6 +140,17 @@ impl ImagePanel {
     }
 }
 
+/// Rings that widen outwards, seeded noise, and a corner without values: it shows stretch, limits and the neutral colour.
+fn example() -> Array2<f32> {
+    let mut noise = crate::numerics::random::stream(1, "image example", 0);
+    Array2::from_shape_fn((160, 200), |(y, x)| {
+        let (dx, dy) = (x as f64 - 92.0, y as f64 - 84.0);
+        let r = dx.hypot(dy * 1.2);
+        let rings = 1000.0 * (-r / 28.0).exp() * (1.0 + 0.6 * (r * r / 90.0).cos());
+        if x + y < 24 { f32::NAN } else { (100.0 + rings + 6.0 * crate::numerics::random::normal(&mut noise)) as f32 }
+    })
+}
+
 struct Loaded {
     pixels: Arc<Array2<f32>>,
     hdu: HduEntry,
@@ -130,8 +158,8 @@ struct Loaded {
 
 impl crate::workers::Weigh for Loaded {
     fn bytes(&self) -> usize {
-        // The pixels belong to the store and are counted there.
-        size_of::<Self>()
+        // A remembered answer keeps the plane alive, also when the store has let it go.
+        self.pixels.len() * 4 + size_of::<Self>()
     }
 }
 
@@ -147,6 +175,7 @@ impl Panel for ImagePanel {
     }
 
     fn logic(&mut self, cx: &mut PanelContext<'_>) {
+        self.ask_example(cx);
         self.ask(cx);
     }
 
@@ -245,19 +274,16 @@ impl Panel for ImagePanel {
     }
 
     fn busy(&self) -> bool {
-        self.waiting
+        self.waiting || (self.example && self.result.is_none())
     }
 
-    fn show_example(&mut self, cx: &mut PanelContext<'_>) {
-        if self.saved.path.as_os_str().is_empty() && self.result.is_none() {
-            match SimulateRequest::default().run(&Progress::silent()) {
-                Ok(simulated) => {
-                    let pixels = simulated.image.as_ref().clone().into_dyn();
-                    let scale = Some(simulated.pixel_scale_arcsec);
-                    self.result = Some(cx.services.store.insert("simulated lens", pixels, "", scale));
-                }
-                Err(error) => self.problem = Some(error.to_string()),
-            }
+    fn close(&mut self, cx: &mut PanelContext<'_>) {
+        for name in ["plane", "example"] {
+            cx.services.queries.forget(cx.slot(name));
         }
+    }
+
+    fn show_example(&mut self, _cx: &mut PanelContext<'_>) {
+        self.example = self.saved.path.as_os_str().is_empty() && self.result.is_none();
     }
 }

@@ -137,8 +137,10 @@ fn value_ui(ui: &mut Ui, place: &mut Value, field: &Field, compact: bool, label:
                 }
                 _ => {
                     let range = min.unwrap_or(f64::NEG_INFINITY)..=max.unwrap_or(f64::INFINITY);
-                    let speed = (number.abs() * 0.01).max(1e-3);
-                    ui.add(DragValue::new(&mut number).range(range).speed(speed).max_decimals(6))
+                    // 1e-17 is a usual flux: shown in scientific notation, and dragged in steps of its own size.
+                    let speed = if number == 0.0 { 1e-3 } else { number.abs() * 0.01 };
+                    let format = |v: f64, _: std::ops::RangeInclusive<usize>| crate::plots::axes::format_value(v, 5);
+                    ui.add(DragValue::new(&mut number).range(range).speed(speed).custom_formatter(format))
                 }
             };
             if response.labelled_by(label).changed() {

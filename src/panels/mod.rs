@@ -8,6 +8,7 @@ mod display;
 mod image;
 mod inspector;
 mod lens_reconstruction;
+pub mod maps;
 mod series;
 mod study;
 
@@ -25,7 +26,7 @@ use crate::data::Store;
 use crate::plots::picture::Picture;
 use crate::runs::{Library, Record};
 use crate::tasks::AnyOutcome;
-use crate::workers::{Jobs, Queries, Wake};
+use crate::workers::{Jobs, Queries, Slot, Wake};
 
 /// What every panel may use: the services of the house.
 #[derive(Clone)]
@@ -44,6 +45,8 @@ pub struct Services {
 
 /// What a panel gets for one frame.
 pub struct PanelContext<'a> {
+    /// Number of the view in the window: two views of one kind ask under different names.
+    pub view: u64,
     /// The services.
     pub services: &'a Services,
     /// Commands to the window.
@@ -54,6 +57,11 @@ impl PanelContext<'_> {
     /// Sends a command.
     pub fn send(&mut self, command: Command) {
         self.commands.push(command);
+    }
+
+    /// Name of a question of this view.
+    pub fn slot(&self, name: &str) -> Slot {
+        Slot::of(&(self.view, name))
     }
 
     /// Tells the user that something could not be done.
@@ -88,6 +96,9 @@ pub trait Panel {
     fn open_request(&mut self, _record: &Record, _cx: &mut PanelContext<'_>) -> bool {
         false
     }
+
+    /// Called once when its view is closed: forgets what it asked.
+    fn close(&mut self, _cx: &mut PanelContext<'_>) {}
 
     /// True while it waits for something that will change the picture: `render` and tests step on until it is false.
     fn busy(&self) -> bool {

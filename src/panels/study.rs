@@ -1,5 +1,6 @@
 //! What every study panel has: the four steps, the line on trust, a running task, and the Keep step.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use egui::{RichText, Ui};
@@ -7,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Command, PanelContext, Services, Severity};
-use crate::runs::{Hooks, Library, Record, RunResult, cost, execute};
+use crate::runs::{Hooks, Library, RECORD_NAME, Record, RunResult, cost, execute};
 use crate::tasks::{AnyOutcome, Board, Task, TaskEntry, TaskError};
-use crate::workers::{Job, machine};
+use crate::workers::{Job, JobState, machine};
 
 /// The four steps of every study.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,21 +128,29 @@ impl<T: Send + 'static> StudyRun<T> {
         }
     }
 
-    /// Progress, pause and cancel while it runs.
-    pub fn controls_ui(&self, ui: &mut Ui) {
-        let (Some(_), Some(board)) = (&self.job, &self.board) else { return };
-        let snapshot = board.snapshot();
-        let paused = board.cancel().state() == crate::tasks::RunState::Paused;
-        ui.add(egui::ProgressBar::new(snapshot.fraction as f32).desired_width(260.0).text(if paused {
-            "paused".to_owned()
-        } else {
-            snapshot.phase
-        }));
-        if ui.button(if paused { "Resume" } else { "Pause" }).clicked() {
-            board.cancel().set_paused(!paused);
+    /// Progress, pause and cancel while it runs; the same switches as in the list of jobs.
+    pub fn controls_ui(&self, ui: &mut Ui, services: &Services) {
+        let Some(job) = &self.job else { return };
+        let Some(row) = services.jobs.list().into_iter().find(|row| row.id == job.id()) else { return };
+        let text = match &row.state {
+            JobState::Queued => "waiting for another job".to_owned(),
+            JobState::Paused => "paused".to_owned(),
+            JobState::Yielding => "standing aside for a shorter job".to_owned(),
+            JobState::Stopping => "stopping".to_owned(),
+            _ => row.snapshot.phase,
+        };
+        ui.add(egui::ProgressBar::new(row.snapshot.fraction as f32).desired_width(260.0).text(text));
+        let paused = row.state == JobState::Paused;
+        let can_pause = matches!(row.state, JobState::Running | JobState::Queued | JobState::Paused);
+        if ui.add_enabled(can_pause, egui::Button::new(if paused { "Resume" } else { "Pause" })).clicked() {
+            if paused {
+                services.jobs.resume(row.id);
+            } else {
+                services.jobs.pause(row.id);
+            }
         }
-        if ui.button("Cancel").clicked() {
-            board.cancel().cancel();
+        if ui.add_enabled(row.state != JobState::Stopping, egui::Button::new("Cancel")).clicked() {
+            services.jobs.cancel(row.id);
         }
     }
 }
@@ -158,8 +167,21 @@ pub fn run_into<T: Task>(request: &T, board: &Arc<Board>, library: &Library) -> 
     execute(&entry, &value, &library.new_run(T::NAME), false, board, &HOOKS)
 }
 
+/// Files of a run folder with their sizes in bytes, the record last. Reads the file system: for the thread of a job or query.
+pub fn file_sizes(folder: &Path, record: &Record) -> Vec<(String, u64)> {
+    let names = record.files.iter().map(String::as_str).chain([RECORD_NAME]);
+    names.map(|n| (n.to_owned(), std::fs::metadata(folder.join(n)).map_or(0, |m| m.len()))).collect()
+}
+
 /// The Keep step: where the run lies, its files, and how to repeat it.
-pub fn keep_ui(ui: &mut Ui, folder: &std::path::Path, record: &Record, python: &str, cx: &mut PanelContext<'_>) {
+pub fn keep_ui(
+    ui: &mut Ui,
+    folder: &Path,
+    record: &Record,
+    sizes: &[(String, u64)],
+    python: &str,
+    cx: &mut PanelContext<'_>,
+) {
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.heading("Run folder");
         ui.horizontal_wrapped(|ui| {
@@ -172,10 +194,10 @@ pub fn keep_ui(ui: &mut Ui, folder: &std::path::Path, record: &Record, python: &
             }
         });
         egui::Grid::new("files").num_columns(3).striped(true).spacing([16.0, 4.0]).show(ui, |ui| {
-            for name in record.files.iter().map(String::as_str).chain(["record.json"]) {
+            for (name, bytes) in sizes {
                 let path = folder.join(name);
                 ui.monospace(name);
-                ui.weak(std::fs::metadata(&path).map_or_else(|_| "gone".into(), |m| size_text(m.len())));
+                ui.weak(cost::bytes(*bytes));
                 if name.ends_with(".fits") {
                     if ui.small_button("Open").clicked() {
                         cx.send(Command::OpenPath(path));
@@ -211,18 +233,6 @@ pub fn keep_ui(ui: &mut Ui, folder: &std::path::Path, record: &Record, python: &
     });
 }
 
-/// `12.3 MB`.
-pub fn size_text(bytes: u64) -> String {
-    #[allow(clippy::cast_precision_loss)] // for reading
-    let size = bytes as f64;
-    match bytes {
-        0..1_000 => format!("{bytes} B"),
-        1_000..1_000_000 => format!("{:.1} kB", size / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", size / 1e6),
-        _ => format!("{:.2} GB", size / 1e9),
-    }
-}
-
 /// The `sextans run` line of a record: only what differs from the defaults.
 pub fn command_line(record: &Record) -> String {
     let Some(entry) = crate::studies::task(&record.task) else { return String::new() };
@@ -242,7 +252,7 @@ pub fn command_line(record: &Record) -> String {
     line
 }
 
-fn repeat_line(folder: &std::path::Path) -> String {
+fn repeat_line(folder: &Path) -> String {
     format!("sextans run --repeat {} --verify --out AGAIN", shell_quoted(&folder.display().to_string()))
 }
 

@@ -3,13 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, ArrayViewMut1, Axis};
 
 /// Levels end when neither side is longer than this.
 const SMALLEST_SIDE: usize = 64;
 
-/// Images up to this size are reduced at once (about 15 ms); larger ones in a thread of their own.
-const AT_ONCE_PIXELS: usize = 1 << 24;
+/// Images up to this size are reduced at once (about 3 ms); larger ones in a thread of their own.
+const AT_ONCE_PIXELS: usize = 1 << 21;
 
 /// An image with its reduced copies: level 0 is the image, each further level has half its rows and columns, rounded up.
 pub struct Pyramid {
@@ -104,7 +104,7 @@ fn reductions(base: &ArrayView2<'_, f32>) -> Vec<Array2<f32>> {
 fn halved(image: &ArrayView2<'_, f32>) -> Array2<f32> {
     let (height, width) = image.dim();
     let mut half = Array2::zeros((height.div_ceil(2), width.div_ceil(2)));
-    half.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(y, mut row)| {
+    let fill = |(y, mut row): (usize, ArrayViewMut1<'_, f32>)| {
         let upper = image.row(2 * y);
         let lower = image.row((2 * y + 1).min(height - 1));
         match (upper.as_slice(), lower.as_slice(), row.as_slice_mut()) {
@@ -120,7 +120,13 @@ fn halved(image: &ArrayView2<'_, f32>) -> Array2<f32> {
                 }
             }
         }
-    });
+    };
+    if image.len() > AT_ONCE_PIXELS {
+        half.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(fill);
+    } else {
+        // Perhaps on the thread of the window, which must not wait for the pool: jobs fill it.
+        half.axis_iter_mut(Axis(0)).enumerate().for_each(fill);
+    }
     half
 }
 

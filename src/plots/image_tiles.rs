@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use egui::{
     Color32, ColorImage, Context, Mesh, Painter, Rect, Shape, TextureFilter, TextureHandle, TextureOptions, pos2,
 };
 use ndarray::{Array2, s};
-use rayon::prelude::*;
 
 use super::color_table::ColorTable;
 use super::image_camera::Camera;
@@ -18,6 +18,9 @@ pub const TILE_SIDE: usize = 1024;
 
 /// Tiles coloured and sent to the graphics card in one frame, at most.
 pub const UPLOADS_PER_FRAME: usize = 8;
+
+/// A frame colours tiles for so long at most (one tile takes about 1.5 ms); the others come in the next frames.
+const COLOURING_BUDGET: Duration = Duration::from_millis(6);
 
 /// Tiles kept, seen or not: 64 of them are 256 MiB.
 const TILES_KEPT: usize = 64;
@@ -87,13 +90,18 @@ impl TileLayer {
             .copied()
             .filter(|place| self.tiles.get(place).is_none_or(|tile| tile.content != content))
             .collect();
-        let missing = stale.len() > *budget;
+        let mut missing = stale.len() > *budget;
         stale.truncate(*budget);
-        *budget -= stale.len();
-        let colored: Vec<(Place, ColorImage)> =
-            stale.into_par_iter().map(|place| (place, color_tile(&pyramid, place, table))).collect();
-        for (place, picture) in colored {
+        // On this thread: the pool belongs to jobs, and a frame must not wait for them.
+        let started = Instant::now();
+        for place in stale {
+            let picture = color_tile(&pyramid, place, table);
             self.upload(painter.ctx(), place, content, picture);
+            *budget -= 1;
+            if started.elapsed() > COLOURING_BUDGET {
+                missing = true;
+                break;
+            }
         }
         let mut shapes = Vec::with_capacity(places.len());
         for place in places {

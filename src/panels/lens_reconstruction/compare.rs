@@ -6,8 +6,9 @@ use std::sync::Arc;
 use egui::{Grid, RichText, Ui};
 use ndarray::Array2;
 
-use super::maps::{Frame, Look, MapSpec, Views, image_curves, part_of, source_curves};
+use super::curves::{IMAGE, SOURCE, image_curves, source_curves};
 use super::{LensReconstruction, nothing_yet};
+use crate::panels::maps::{Look, MapSpec, Views, part_of};
 use crate::plots::colors::{Role, theme_of};
 use crate::plots::headless::Headless;
 use crate::plots::histogram::Histogram;
@@ -26,6 +27,8 @@ pub(super) struct Finished {
     pub record: Record,
     /// Where it lies.
     pub folder: PathBuf,
+    /// Its files with their sizes in bytes.
+    pub sizes: Vec<(String, u64)>,
     /// What went wrong without costing the run.
     pub notes: Vec<String>,
     truth: Option<Arc<Truth>>,
@@ -52,11 +55,12 @@ impl Finished {
     /// A fit and, where its image came from a simulation of ours, the truth.
     pub(super) fn new(outcome: Arc<FitOutcome>, record: Record, folder: PathBuf) -> Self {
         let truth = truth_of(&record, &outcome).map(Arc::new);
+        let sizes = crate::panels::study::file_sizes(&folder, &record);
         let left_out = Arc::new(outcome.mask.mapv(|m| !m));
         let fitted = outcome.residual.iter().zip(outcome.mask.iter()).filter(|(_, m)| **m).map(|(r, _)| r);
         let histogram = Arc::new(Histogram::of_residuals(fitted));
         let arcs = Arc::new(&*outcome.data - &*outcome.lens_light);
-        Self { outcome, record, folder, notes: Vec::new(), truth, left_out, arcs, histogram }
+        Self { outcome, record, folder, sizes, notes: Vec::new(), truth, left_out, arcs, histogram }
     }
 
     /// Reads a run folder.
@@ -102,8 +106,8 @@ impl LensReconstruction {
             return;
         };
         if self.refocus {
-            self.views.focus_on(Frame::Image, part_of(&finished.outcome.mask, 0.12));
-            self.views.focus_on(Frame::Source, None);
+            self.views.focus_on(IMAGE, part_of(&finished.outcome.mask, 0.12));
+            self.views.focus_on(SOURCE, None);
             self.refocus = false;
         }
         comparison_ui(ui, &finished, &mut self.views);
@@ -145,22 +149,22 @@ fn maps_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
     let in_source = || {
         source_curves(&outcome.curves, outcome.source_centre_arcsec, outcome.source.dim(), outcome.source_scale_arcsec)
     };
-    let image = |id, title, image| MapSpec::new(id, title, image, scale, Frame::Image, Look::Light).unit(unit);
+    let image = |id, title, image| MapSpec::new(id, title, image, scale, IMAGE, Look::Light).unit(unit);
     let source_map = |id, title, image| {
-        MapSpec::new(id, title, image, outcome.source_scale_arcsec, Frame::Source, Look::Light)
+        MapSpec::new(id, title, image, outcome.source_scale_arcsec, SOURCE, Look::Light)
             .unit(unit)
             .centre(outcome.source_centre_arcsec)
     };
     let mut maps = vec![
         image("data", "Data", &outcome.data).mask(&finished.left_out),
         image("model", "Model", &outcome.model).limits_of("data").curves(in_image()),
-        MapSpec::new("residual", "Residual", &outcome.residual, scale, Frame::Image, Look::Residual)
+        MapSpec::new("residual", "Residual", &outcome.residual, scale, IMAGE, Look::Residual)
             .unit("sigma")
             .mask(&finished.left_out),
         source_map("source", "Source", &outcome.source).curves(in_source()),
     ];
     let arcs = image("arcs", "Data less lens light", &finished.arcs).mask(&finished.left_out);
-    let mass = MapSpec::new("convergence", "Convergence", &outcome.convergence, scale, Frame::Image, Look::Convergence)
+    let mass = MapSpec::new("convergence", "Convergence", &outcome.convergence, scale, IMAGE, Look::Convergence)
         .curves(in_image());
     let lens_light = image("lens light", "Lens light", &outcome.lens_light).limits_of("data");
     // Six maps in a laptop's window, eight where there is room.
@@ -179,7 +183,7 @@ fn maps_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
         if wide {
             maps.extend([
                 lens_light,
-                MapSpec::new("noise", "Noise", &outcome.noise, scale, Frame::Image, Look::Plain).unit(unit),
+                MapSpec::new("noise", "Noise", &outcome.noise, scale, IMAGE, Look::Plain).unit(unit),
             ]);
         }
     }
@@ -322,7 +326,7 @@ pub(super) fn picture(outcome: Arc<FitOutcome>, record: Record) -> Option<Pictur
     let mut screen = Headless::new([1180.0, 760.0], 1.0, egui::Theme::Light);
     let finished = Finished::new(outcome, record, PathBuf::new());
     let mut views = Views::default();
-    views.focus_on(Frame::Image, part_of(&finished.outcome.mask, 0.12));
+    views.focus_on(IMAGE, part_of(&finished.outcome.mask, 0.12));
     screen.settle(60, |ui| {
         egui::CentralPanel::default().show(ui, |ui| {
             ui.heading("Lens reconstruction: parametric fit");

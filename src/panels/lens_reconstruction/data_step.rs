@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use egui::{RichText, ScrollArea, TextEdit, Ui};
 use ndarray::Array2;
-use serde_json::Value;
 
-use super::maps::{Frame, Look, MapSpec, Views, image_curves, part_of, source_curves};
-use super::{LensReconstruction, Origin};
+use super::curves::{PREVIEW, image_curves, source_curves};
+use super::{FILES, LensReconstruction, Origin, SIMULATION};
 use crate::data::EntryKind;
 use crate::panels::PanelContext;
+use crate::panels::maps::{Look, MapSpec, OWN, Views, part_of};
 use crate::plots::colors::{Role, theme_of};
 use crate::plots::headless::Headless;
 use crate::plots::picture::Picture;
-use crate::studies::lens_reconstruction::{FitRequest, Loaded, SimulateOutcome, SimulateRequest, Verdict, load};
-use crate::tasks::{Progress, Task, TaskEntry, fields};
-use crate::workers::{Answer, Key, Slot, Weigh};
+use crate::studies::lens_reconstruction::{Loaded, SimulateOutcome, SimulateRequest, Verdict, load};
+use crate::tasks::{Progress, Task};
+use crate::workers::{Answer, Key, Weigh};
 
 /// The user's files as the fit will see them, ready to be drawn.
 pub(super) struct FilePreview {
@@ -63,9 +63,9 @@ impl LensReconstruction {
             Origin::Simulate => {
                 let request = self.saved.simulate.clone();
                 let text = serde_json::to_string(&request).unwrap_or_default();
-                let slot = Slot::of(&"lens simulate preview");
+                let slot = cx.slot(SIMULATION);
                 let answer = cx.services.queries.ask(slot, Key::of(&text), &cx.services.wake, move |progress| {
-                    let outcome = request.run(&Progress::silent())?;
+                    let outcome = request.run(&Progress::on(progress.board()))?;
                     progress.check()?;
                     Ok(outcome)
                 });
@@ -86,8 +86,8 @@ impl LensReconstruction {
                     return;
                 }
                 let request = self.saved.fit.clone();
-                let key = Key::of(&serde_json::to_string(&request).unwrap_or_default());
-                let slot = Slot::of(&"lens files preview");
+                let key = Key::of(&serde_json::to_string(&request).unwrap_or_default()).and(&self.reloads);
+                let slot = cx.slot(FILES);
                 let answer = cx.services.queries.ask(slot, key, &cx.services.wake, move |_| {
                     let loaded = load(&request)?;
                     let o = &loaded.observation;
@@ -101,7 +101,7 @@ impl LensReconstruction {
                     Answer::Ready(preview) => {
                         self.problem = None;
                         if !self.preview.files.as_ref().is_some_and(|old| Arc::ptr_eq(old, preview)) {
-                            self.views.focus_on(Frame::Preview, part_of(&preview.loaded.observation.mask, 0.4));
+                            self.views.focus_on(PREVIEW, part_of(&preview.loaded.observation.mask, 0.4));
                         }
                         self.preview.files = Some(preview.clone());
                     }
@@ -189,10 +189,8 @@ impl LensReconstruction {
     }
 
     fn sliders_ui(&mut self, ui: &mut Ui) {
-        let entry = TaskEntry::of::<SimulateRequest>();
-        let list = fields(&(entry.schema)(), &Value::Null);
         if let Ok(mut request) = serde_json::to_value(&self.saved.simulate)
-            && crate::panels::request_ui(ui, "lens simulate", &mut request, &list, false, |_| true)
+            && crate::panels::request_ui(ui, "lens simulate", &mut request, &self.simulate_fields, false, |_| true)
             && let Ok(changed) = serde_json::from_value(request)
         {
             self.saved.simulate = changed;
@@ -217,8 +215,6 @@ impl LensReconstruction {
             path_ui(ui, label, help, place, &known);
         }
         ui.add_space(4.0);
-        let entry = TaskEntry::of::<FitRequest>();
-        let list = fields(&(entry.schema)(), &Value::Null);
         let names: &[&str] = &[
             "pixel_scale_arcsec",
             "noise_sigma",
@@ -227,7 +223,7 @@ impl LensReconstruction {
             "mask_outer_radius_arcsec",
         ];
         if let Ok(mut request) = serde_json::to_value(&self.saved.fit)
-            && crate::panels::request_ui(ui, "lens files", &mut request, &list, true, |f| {
+            && crate::panels::request_ui(ui, "lens files", &mut request, &self.fit_fields, true, |f| {
                 names.contains(&f.name.as_str())
             })
             && let Ok(changed) = serde_json::from_value(request)
@@ -236,7 +232,13 @@ impl LensReconstruction {
         }
         if let Some(preview) = &self.preview.files {
             ui.add_space(8.0);
-            ui.label(RichText::new("Checks").strong());
+            ui.horizontal(|ui| {
+                ui.label(RichText::new("Checks").strong());
+                if ui.small_button("Read again").on_hover_text("Read the files again: they may have changed").clicked()
+                {
+                    self.reloads += 1;
+                }
+            });
             for check in &preview.loaded.checks {
                 let (mark, color) = match check.verdict {
                     Verdict::Good => ("✔", Role::Truth.color(theme_of(ui.visuals()))),
@@ -277,13 +279,13 @@ impl LensReconstruction {
         let scale = preview.loaded.observation.pixel_scale_arcsec;
         let unit = preview.loaded.unit.as_str();
         let maps = [
-            MapSpec::new("file data", "Data (shaded: left out)", &preview.data, scale, Frame::Preview, Look::Light)
+            MapSpec::new("file data", "Data (shaded: left out)", &preview.data, scale, PREVIEW, Look::Light)
                 .unit(unit)
                 .mask(&preview.left_out),
-            MapSpec::new("file noise", "Noise", &preview.noise, scale, Frame::Preview, Look::Plain).unit(unit),
-            MapSpec::new("file signal", "Signal to noise", &preview.signal, scale, Frame::Preview, Look::Plain)
+            MapSpec::new("file noise", "Noise", &preview.noise, scale, PREVIEW, Look::Plain).unit(unit),
+            MapSpec::new("file signal", "Signal to noise", &preview.signal, scale, PREVIEW, Look::Plain)
                 .mask(&preview.left_out),
-            MapSpec::new("file psf", "PSF", &preview.psf, scale, Frame::Own, Look::Light),
+            MapSpec::new("file psf", "PSF", &preview.psf, scale, OWN, Look::Light),
         ];
         self.views.grid_ui(ui, 2, &maps);
     }
@@ -295,19 +297,12 @@ fn simulated_grid_ui(ui: &mut Ui, outcome: &SimulateOutcome, views: &mut Views) 
     let curves = || image_curves(&outcome.curves, outcome.image.dim(), scale);
     let caustics =
         source_curves(&outcome.curves, outcome.source_centre_arcsec, outcome.source.dim(), outcome.source_scale_arcsec);
-    let image = |id, title, image, look| MapSpec::new(id, title, image, scale, Frame::Preview, look);
+    let image = |id, title, image, look| MapSpec::new(id, title, image, scale, PREVIEW, look);
     let maps = [
         image("simulated image", "Image", &outcome.image, Look::Light).curves(curves()),
-        MapSpec::new(
-            "simulated source",
-            "Source",
-            &outcome.source,
-            outcome.source_scale_arcsec,
-            Frame::Own,
-            Look::Light,
-        )
-        .centre(outcome.source_centre_arcsec)
-        .curves(caustics),
+        MapSpec::new("simulated source", "Source", &outcome.source, outcome.source_scale_arcsec, OWN, Look::Light)
+            .centre(outcome.source_centre_arcsec)
+            .curves(caustics),
         image("simulated convergence", "Convergence", &outcome.convergence, Look::Convergence).curves(curves()),
         image("simulated noiseless", "Image without noise", &outcome.noiseless, Look::Light),
     ];

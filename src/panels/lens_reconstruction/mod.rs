@@ -2,8 +2,8 @@
 
 mod about;
 mod compare;
+mod curves;
 mod data_step;
-mod maps;
 mod run_step;
 
 use std::path::{Path, PathBuf};
@@ -15,14 +15,14 @@ use serde_json::Value;
 
 use self::compare::Finished;
 use self::data_step::Preview;
-use self::maps::Views;
+use super::maps::Views;
 use super::study::{Step, StudyHead, StudyRun, head_ui, keep_ui, run_into};
 use super::{Command, Panel, PanelContext, PanelEntry, Severity};
 use crate::plots::picture::Picture;
 use crate::runs::{Library, Record};
 use crate::studies::lens_reconstruction::{FitOutcome, FitRequest, SimulateOutcome, SimulateRequest};
-use crate::tasks::{AnyOutcome, Board, Task, TaskEntry, TaskError, fields};
-use crate::workers::{Answer, Key, Slot};
+use crate::tasks::{AnyOutcome, Board, Field, Task, TaskEntry, TaskError, fields};
+use crate::workers::{Answer, Key};
 
 /// In the registry.
 pub const ENTRY: PanelEntry = PanelEntry {
@@ -70,6 +70,11 @@ pub struct LensReconstruction {
     finished: Option<Finished>,
     /// A run folder to be read, and what became of it.
     opening: Option<PathBuf>,
+    openings: u64,
+    /// How often the user's files were read again on demand.
+    reloads: u64,
+    fit_fields: Vec<Field>,
+    simulate_fields: Vec<Field>,
     views: Views,
     preview: Preview,
     /// The image maps are to show the fitted part when they are next drawn.
@@ -92,6 +97,10 @@ impl LensReconstruction {
             run: StudyRun::default(),
             finished: None,
             opening,
+            openings: 0,
+            reloads: 0,
+            fit_fields: fields(&(TaskEntry::of::<FitRequest>().schema)(), &Value::Null),
+            simulate_fields: fields(&(TaskEntry::of::<SimulateRequest>().schema)(), &Value::Null),
             views: Views::default(),
             preview: Preview::default(),
             refocus: false,
@@ -132,10 +141,12 @@ impl LensReconstruction {
     fn take_opening(&mut self, cx: &mut PanelContext<'_>) {
         let Some(folder) = self.opening.clone() else { return };
         let work_folder = folder.clone();
-        let answer =
-            cx.services.queries.ask(Slot::of(&("lens run", &folder)), Key::of(&folder), &cx.services.wake, move |_| {
-                Finished::read(&work_folder)
-            });
+        let answer = cx.services.queries.ask(
+            cx.slot("run"),
+            Key::of(&folder).and(&self.openings),
+            &cx.services.wake,
+            move |_| Finished::read(&work_folder),
+        );
         match answer {
             Answer::Ready(finished) => {
                 self.saved.run = Some(folder);
@@ -182,7 +193,14 @@ impl Panel for LensReconstruction {
             Step::Compare => self.compare_ui(ui),
             Step::Keep => match &self.finished {
                 Some(finished) => {
-                    keep_ui(ui, &finished.folder, &finished.record, &compare::python(&finished.folder), cx);
+                    keep_ui(
+                        ui,
+                        &finished.folder,
+                        &finished.record,
+                        &finished.sizes,
+                        &compare::python(&finished.folder),
+                        cx,
+                    );
                 }
                 None => nothing_yet(ui),
             },
@@ -191,14 +209,12 @@ impl Panel for LensReconstruction {
 
     fn inspector_ui(&mut self, ui: &mut Ui, _cx: &mut PanelContext<'_>) {
         ui.label(egui::RichText::new("Fit").strong());
-        let entry = TaskEntry::of::<FitRequest>();
-        let list = fields(&(entry.schema)(), &Value::Null);
         if let Ok(mut request) = serde_json::to_value(&self.saved.fit) {
             let simulated = self.saved.origin == Origin::Simulate;
-            let wanted = |f: &crate::tasks::Field| {
+            let wanted = |f: &Field| {
                 f.kind != crate::tasks::FieldKind::Input && !(simulated && DATA_FIELDS.contains(&f.name.as_str()))
             };
-            if super::request_ui(ui, "lens fit", &mut request, &list, true, wanted)
+            if super::request_ui(ui, "lens fit", &mut request, &self.fit_fields, true, wanted)
                 && let Ok(changed) = serde_json::from_value(request)
             {
                 self.saved.fit = changed;
@@ -223,6 +239,12 @@ impl Panel for LensReconstruction {
         self.views.settings_ui(ui);
     }
 
+    fn close(&mut self, cx: &mut PanelContext<'_>) {
+        for name in ["run", SIMULATION, FILES] {
+            cx.services.queries.forget(cx.slot(name));
+        }
+    }
+
     fn save(&self) -> Value {
         serde_json::to_value(&self.saved).unwrap_or_default()
     }
@@ -230,6 +252,8 @@ impl Panel for LensReconstruction {
     fn open(&mut self, folder: &Path, record: &Record, cx: &mut PanelContext<'_>) -> bool {
         if record.task == FitRequest::NAME {
             self.opening = Some(folder.to_owned());
+            // Read again: the folder may hold another run by now.
+            self.openings += 1;
             return true;
         }
         self.open_request(record, cx)
@@ -271,6 +295,10 @@ impl Panel for LensReconstruction {
         }
     }
 }
+
+/// Names of this panel's questions.
+const SIMULATION: &str = "simulation";
+const FILES: &str = "files";
 
 /// Fields of the fit that the simulation decides.
 const DATA_FIELDS: [&str; 4] = ["noise_sigma", "psf_fwhm_arcsec", "pixel_scale_arcsec", "mask_marks"];

@@ -2,9 +2,10 @@
 
 use egui::{RichText, Ui};
 
-use super::maps::{Frame, Look, MapSpec};
+use super::curves::LIVE;
 use super::{LensReconstruction, Origin};
 use crate::panels::PanelContext;
+use crate::panels::maps::{Look, MapSpec};
 use crate::studies::lens_reconstruction::FitUpdate;
 
 impl LensReconstruction {
@@ -16,7 +17,7 @@ impl LensReconstruction {
                 Origin::Files => "your files",
             };
             if self.run.is_running() {
-                self.run.controls_ui(ui);
+                self.run.controls_ui(ui, cx.services);
             } else if ui.button(RichText::new("Start the fit").strong()).on_hover_text(format!("Fit {what}")).clicked()
             {
                 self.start(cx);
@@ -51,9 +52,8 @@ impl LensReconstruction {
             let height = ui.available_height() - plot_height - 8.0;
             let scale = update.pixel_scale_arcsec;
             let maps = [
-                MapSpec::new("live residual", "Residual", &update.residual, scale, Frame::Live, Look::Residual)
-                    .unit("sigma"),
-                MapSpec::new("live model", "Model", &update.model, scale, Frame::Live, Look::Light),
+                MapSpec::new("live residual", "Residual", &update.residual, scale, LIVE, Look::Residual).unit("sigma"),
+                MapSpec::new("live model", "Model", &update.model, scale, LIVE, Look::Light),
             ];
             ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| self.views.grid_ui(ui, 2, &maps));
         }

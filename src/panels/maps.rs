@@ -1,4 +1,4 @@
-//! The maps of this panel: one grid, one transform for all maps of a frame, one hover state, fixed looks.
+//! Maps side by side, for any study: one grid, one transform for all maps of a frame, one hover state, fixed looks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,31 +9,21 @@ use ndarray::Array2;
 use crate::plots::axes;
 use crate::plots::color_bar::ColorBar;
 use crate::plots::color_table::Display;
-use crate::plots::colors::{self, Role};
+use crate::plots::colors;
 use crate::plots::image_camera::Camera;
 use crate::plots::image_overlay::{MarkerShape, Markers, Mask, Overlays, Polyline};
 use crate::plots::image_view::{ImageSource, ImageView};
 use crate::plots::limits::{Limits, LimitsMode};
-use crate::studies::lens_reconstruction::Curves;
 
-/// Maps of the same frame share their camera and the cross under the pointer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Frame {
-    /// The image plane, in pixels of the user's image.
-    Image,
-    /// The source plane, in pixels of the source map.
-    Source,
-    /// The image plane while the fit runs.
-    Live,
-    /// The image plane of what is set in step 1.
-    Preview,
-    /// A frame of its own.
-    Own,
-}
+/// Maps of the same frame share their camera and the cross under the pointer. The empty name is a frame of its own.
+pub type Frame = &'static str;
+
+/// A frame that is shared with nothing.
+pub const OWN: Frame = "";
 
 /// How a map is coloured at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Look {
+pub enum Look {
     /// Light of galaxies.
     Light,
     /// In sigma, symmetric, -5 to 5.
@@ -71,14 +61,17 @@ impl Look {
 
 /// A curve over a map, in its pixels.
 #[derive(Clone, Debug)]
-pub(super) struct CurveOverlay {
-    points: Vec<[f64; 2]>,
-    color: Color32,
-    label: &'static str,
+pub struct CurveOverlay {
+    /// Points `[x, y]` in pixels of the map, 0-based.
+    pub points: Vec<[f64; 2]>,
+    /// Colour, of a [`colors::Role`].
+    pub color: Color32,
+    /// Name in the legend.
+    pub label: &'static str,
 }
 
 /// One map of a grid.
-pub(super) struct MapSpec<'a> {
+pub struct MapSpec<'a> {
     /// Name, unique in the panel.
     pub id: &'static str,
     /// Title over the map.
@@ -105,7 +98,7 @@ pub(super) struct MapSpec<'a> {
 
 impl<'a> MapSpec<'a> {
     /// A map without overlays.
-    pub(super) fn new(
+    pub fn new(
         id: &'static str,
         title: &'a str,
         image: &'a Arc<Array2<f32>>,
@@ -129,31 +122,31 @@ impl<'a> MapSpec<'a> {
     }
 
     /// With a unit.
-    pub(super) fn unit(mut self, unit: &'a str) -> Self {
+    pub fn unit(mut self, unit: &'a str) -> Self {
         self.unit = unit;
         self
     }
 
     /// With its centre elsewhere than at the image centre.
-    pub(super) fn centre(mut self, centre: [f64; 2]) -> Self {
+    pub fn centre(mut self, centre: [f64; 2]) -> Self {
         self.centre_arcsec = centre;
         self
     }
 
     /// With the limits of another map, which is drawn before it.
-    pub(super) fn limits_of(mut self, id: &'static str) -> Self {
+    pub fn limits_of(mut self, id: &'static str) -> Self {
         self.limits_of = Some(id);
         self
     }
 
     /// With curves.
-    pub(super) fn curves(mut self, curves: Vec<CurveOverlay>) -> Self {
+    pub fn curves(mut self, curves: Vec<CurveOverlay>) -> Self {
         self.curves = curves;
         self
     }
 
     /// With shaded pixels.
-    pub(super) fn mask(mut self, mask: &'a Arc<Array2<bool>>) -> Self {
+    pub fn mask(mut self, mask: &'a Arc<Array2<bool>>) -> Self {
         self.mask = Some(mask);
         self
     }
@@ -167,7 +160,7 @@ struct Cell {
 }
 
 /// Everything that is kept of the maps between frames.
-pub(super) struct Views {
+pub struct Views {
     cells: BTreeMap<&'static str, Cell>,
     cameras: BTreeMap<Frame, Camera>,
     displays: BTreeMap<Look, Display>,
@@ -199,7 +192,7 @@ impl Default for Views {
 
 impl Views {
     /// A frame shows this part (pixels x0, y0, x1, y1), or all of it, when it is next drawn.
-    pub(super) fn focus_on(&mut self, frame: Frame, part: Option<[f64; 4]>) {
+    pub fn focus_on(&mut self, frame: Frame, part: Option<[f64; 4]>) {
         match part {
             Some(part) => self.focus.insert(frame, part),
             None => self.focus.remove(&frame),
@@ -208,7 +201,7 @@ impl Views {
     }
 
     /// Draws maps in a grid that fills the room.
-    pub(super) fn grid_ui(&mut self, ui: &mut Ui, columns: usize, maps: &[MapSpec<'_>]) {
+    pub fn grid_ui(&mut self, ui: &mut Ui, columns: usize, maps: &[MapSpec<'_>]) {
         let gap = 6.0;
         let columns = columns.clamp(1, maps.len().max(1));
         let rows = maps.len().div_ceil(columns);
@@ -264,7 +257,7 @@ impl Views {
         // The pointer on one map of a frame is a cross on the others.
         let cross: Vec<[f64; 2]> = hovered
             .iter()
-            .filter(|(frame, id, _)| *frame == map.frame && *id != map.id && *frame != Frame::Own)
+            .filter(|(frame, id, _)| *frame == map.frame && *id != map.id && *frame != OWN)
             .map(|h| h.2)
             .collect();
         overlays.markers.push(Markers {
@@ -277,7 +270,7 @@ impl Views {
 
         let display = self.displays.entry(map.look).or_insert_with(|| map.look.display());
         let bar_width = ColorBar::width();
-        let mut camera = self.cameras.get(&map.frame).copied().filter(|_| map.frame != Frame::Own);
+        let mut camera = self.cameras.get(&map.frame).copied().filter(|_| map.frame != OWN);
         let title_rect = ui.horizontal(|ui| ui.label(RichText::new(map.title).strong()));
         let view_rect = ui.available_rect_before_wrap();
         let mut camera_now = camera.take().unwrap_or_else(|| {
@@ -305,7 +298,7 @@ impl Views {
             .label("", map.unit)
             .height(bar_rect.height())
             .show(&mut bar_ui, (map.id, "bar"));
-        if map.frame != Frame::Own {
+        if map.frame != OWN {
             self.cameras.insert(map.frame, camera_now);
         }
         if let Some(pixel) = response.hovered {
@@ -327,7 +320,7 @@ impl Views {
     }
 
     /// Colours of the maps, in the inspector.
-    pub(super) fn settings_ui(&mut self, ui: &mut Ui) {
+    pub fn settings_ui(&mut self, ui: &mut Ui) {
         ui.label(RichText::new("Display").strong());
         ui.checkbox(&mut self.show_curves, "Critical curves and caustics");
         for (look, name) in Look::ALL {
@@ -344,7 +337,7 @@ impl Views {
 }
 
 /// The part of an image that a mask keeps (true = kept), in pixels, with a margin; `None` when that is nearly all of it.
-pub(super) fn part_of(mask: &Array2<bool>, margin: f64) -> Option<[f64; 4]> {
+pub fn part_of(mask: &Array2<bool>, margin: f64) -> Option<[f64; 4]> {
     let mut part = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
     for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
         let (x, y) = (x as f64, y as f64);
@@ -372,31 +365,4 @@ fn first_camera(part: Option<[f64; 4]>, room: egui::Vec2) -> Camera {
     let Some([x0, y0, x1, y1]) = part else { return Camera::default() };
     let scale = (f64::from(room.x) / (x1 - x0).max(1.0)).min(f64::from(room.y) / (y1 - y0).max(1.0));
     Camera { center: [0.5 * (x0 + x1), 0.5 * (y0 + y1)], points_per_pixel: scale.max(0.01), follows_fit: false }
-}
-
-/// Critical curves over a map of the image plane of `[rows, columns]` pixels.
-pub(super) fn image_curves(curves: &Curves, shape: (usize, usize), scale: f64) -> Vec<CurveOverlay> {
-    let pixels = to_pixels(&curves.tangential, [0.0, 0.0], shape, scale);
-    vec![CurveOverlay { points: pixels, color: Role::TangentialCritical.on_image(), label: "critical curve" }]
-}
-
-/// Caustics over a map of the source plane whose centre is at `centre` (arcsec).
-pub(super) fn source_curves(curves: &Curves, centre: [f64; 2], shape: (usize, usize), scale: f64) -> Vec<CurveOverlay> {
-    vec![
-        CurveOverlay {
-            points: to_pixels(&curves.caustic, centre, shape, scale),
-            color: Role::TangentialCaustic.on_image(),
-            label: "caustic",
-        },
-        CurveOverlay {
-            points: to_pixels(&curves.cut, centre, shape, scale),
-            color: Role::RadialCaustic.on_image(),
-            label: "cut",
-        },
-    ]
-}
-
-fn to_pixels(points: &[[f64; 2]], centre: [f64; 2], (rows, columns): (usize, usize), scale: f64) -> Vec<[f64; 2]> {
-    let middle = [0.5 * (columns as f64 - 1.0), 0.5 * (rows as f64 - 1.0)];
-    points.iter().map(|p| [(p[0] - centre[0]) / scale + middle[0], (p[1] - centre[1]) / scale + middle[1]]).collect()
 }
