@@ -9,7 +9,7 @@ use crate::panels::{Command, PANELS};
 
 impl Workbench {
     /// Draws the data tree.
-    pub(super) fn data_tree_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
+    pub(super) fn data_tree_ui(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
         ui.add_space(4.0);
         ui.horizontal(|ui| {
             ui.heading("Data");
@@ -23,6 +23,7 @@ impl Workbench {
         for (path, opened) in &self.opened {
             self.opened_ui(ui, path, opened, commands);
         }
+        self.library_ui(ui, commands);
         ui.add_space(10.0);
         ui.heading("Studies");
         for panel in PANELS.iter().filter(|p| p.study) {

@@ -81,13 +81,17 @@ pub fn render_image(options: &RenderOptions) -> Result<Picture, String> {
             let known: Vec<_> = crate::panels::PANELS.iter().map(|p| p.kind).collect();
             return Err(format!("--panel {kind}: no such panel; there are {}", known.join(", ")));
         };
-        workbench.send(Command::Example(entry.kind));
+        // With something of the user's to show, the panel shows that; else its finished example.
+        let nothing_given = options.open.is_empty() && options.session.is_none();
+        workbench.send(if nothing_given { Command::Example(entry.kind) } else { Command::OpenPanel(entry.kind) });
     }
     let size = options.size.map(|n| n as f32);
     let mut screen = Headless::new(size, options.scale, egui::Theme::Dark);
     settle(&mut workbench, &mut screen)?;
-    let failed: Vec<_> = workbench.failures();
-    if let Some(message) = failed.first() {
+    // A file of a session that is gone stands in the tree with its reason; one that was asked for by name is an error.
+    if !options.open.is_empty()
+        && let Some(message) = workbench.failures().first()
+    {
         return Err(message.clone());
     }
     screen.picture().map_err(|e| e.to_string())

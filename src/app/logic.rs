@@ -49,6 +49,7 @@ impl Workbench {
         let started = Instant::now();
         self.take_shortcuts(ctx);
         self.take_opened();
+        self.take_library();
         let mut commands = Vec::new();
         // Begins with another view each time, so that none starves when the budget runs out.
         let ids: Vec<_> = self.views.keys().copied().collect();

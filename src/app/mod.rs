@@ -6,6 +6,7 @@
 mod data_tree;
 mod headless;
 mod jobs_view;
+mod library_view;
 mod logic;
 mod notices;
 mod session;
@@ -47,6 +48,8 @@ enum Dialog {
     SaveSession(String),
     /// A path to save the picture to.
     SavePicture(String),
+    /// Whether a run is really to be deleted.
+    DeleteRun(PathBuf),
     /// Commands and keys.
     Shortcuts,
     /// What this program is.
@@ -91,6 +94,9 @@ pub struct Workbench {
     session_path: Option<PathBuf>,
     /// How often a path was opened: part of the key under which it is read.
     openings: u64,
+    /// The window's own runs, and how many were deleted.
+    library: library_view::Held,
+    deletions: u64,
     /// The view whose turn ended a frame's budget.
     last_served: Option<ViewId>,
     /// Set by [`Command::Quit`] and read by the shell.
@@ -132,6 +138,8 @@ impl Workbench {
             commands: VecDeque::new(),
             session_path: None,
             openings: 0,
+            library: None,
+            deletions: 0,
             last_served: None,
             quit: false,
             picture_wanted: None,

@@ -162,6 +162,11 @@ impl Workbench {
                     self.picture_wanted = Some(path);
                 }
             }
+            Dialog::DeleteRun(folder) => {
+                if delete_ui(ctx, folder, &mut open) {
+                    self.delete_run(folder);
+                }
+            }
             Dialog::Shortcuts => shortcuts_ui(ctx, &mut open),
             Dialog::About => about_ui(ctx, &mut open),
         }
@@ -219,10 +224,11 @@ fn path_dialog(
         .show(ctx, |ui| {
             let label = ui.label(hint);
             let field = ui.add(egui::TextEdit::singleline(text).desired_width(460.0)).labelled_by(label.id);
-            if ctx.memory(|m| m.focused().is_none()) {
+            let entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+            // Asked before: giving the focus back would hide that Enter took it.
+            if !entered && ctx.memory(|m| m.focused().is_none()) {
                 field.request_focus();
             }
-            let entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
             let clicked = ui.add_enabled(!text.trim().is_empty(), egui::Button::new(action)).clicked();
             if (clicked || entered) && !text.trim().is_empty() {
                 chosen = Some(expand_home(text.trim()));
@@ -238,6 +244,26 @@ fn expand_home(text: &str) -> std::path::PathBuf {
         (Some(rest), Some(dirs)) => dirs.home_dir().join(rest),
         _ => text.into(),
     }
+}
+
+/// Asks before a run is deleted; true when it is to go.
+fn delete_ui(ctx: &egui::Context, folder: &std::path::Path, open: &mut bool) -> bool {
+    let mut gone = false;
+    let mut stay = true;
+    egui::Window::new("Delete this run?")
+        .anchor(Align2::CENTER_CENTER, egui::Vec2::ZERO)
+        .collapsible(false)
+        .resizable(false)
+        .show(ctx, |ui| {
+            ui.monospace(folder.display().to_string());
+            ui.label("Its maps, picture and record are removed from the disk.");
+            ui.horizontal(|ui| {
+                gone = ui.button("Delete").clicked();
+                stay = !ui.button("Keep").clicked();
+            });
+        });
+    *open = stay && !gone;
+    gone
 }
 
 fn shortcuts_ui(ctx: &egui::Context, open: &mut bool) {

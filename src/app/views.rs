@@ -159,6 +159,30 @@ impl egui_tiles::Behavior<ViewId> for Docking<'_> {
         self.views.get(id).map_or_else(|| "(closed)".into(), |v| v.panel.title().into())
     }
 
+    fn on_tab_button(&mut self, tiles: &mut Tiles<ViewId>, tile: TileId, button: egui::Response) -> egui::Response {
+        if button.clicked()
+            && let Some(Tile::Pane(id)) = tiles.get(tile)
+        {
+            *self.focused = Some(*id);
+        }
+        button
+    }
+
+    fn tab_title_for_tile(&mut self, tiles: &Tiles<ViewId>, tile: TileId) -> egui::WidgetText {
+        match tiles.get(tile) {
+            Some(Tile::Pane(id)) => self.tab_title_for_pane(&id.clone()),
+            // Views side by side within a tab: named by what is in them.
+            Some(Tile::Container(container)) => {
+                let titles: Vec<String> = container
+                    .children()
+                    .map(|child| self.tab_title_for_tile(tiles, *child).text().to_owned())
+                    .collect();
+                titles.join(" | ").into()
+            }
+            None => "(closed)".into(),
+        }
+    }
+
     fn is_tab_closable(&self, tiles: &Tiles<ViewId>, tile: TileId) -> bool {
         matches!(tiles.get(tile), Some(Tile::Pane(_)))
     }

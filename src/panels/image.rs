@@ -110,7 +110,7 @@ impl ImagePanel {
         // A file that was read again is another file.
         let id = result.or_else(|| store.id_of(&path));
         let revision = id.and_then(|id| store.revision(id));
-        let key = Key::of(&(&path, hdu, plane, result, revision));
+        let key = Key::of(&(&path, hdu, plane, id, revision));
         let answer = cx.services.queries.ask(cx.slot("plane"), key, &cx.services.wake, move |_| {
             let id = result.map_or_else(|| store.open(&path), Ok)?;
             let pixels = store.plane(id, hdu, plane)?;

@@ -33,6 +33,8 @@ pub(super) struct Finished {
     pub notes: Vec<String>,
     truth: Option<Arc<Truth>>,
     left_out: Arc<Array2<bool>>,
+    /// Residuals of the fitted pixels, NaN elsewhere: what was not fitted must not draw the eye.
+    residual: Arc<Array2<f32>>,
     /// Data less the light of the lens.
     arcs: Arc<Array2<f32>>,
     histogram: Arc<Histogram>,
@@ -60,7 +62,14 @@ impl Finished {
         let fitted = outcome.residual.iter().zip(outcome.mask.iter()).filter(|(_, m)| **m).map(|(r, _)| r);
         let histogram = Arc::new(Histogram::of_residuals(fitted));
         let arcs = Arc::new(&*outcome.data - &*outcome.lens_light);
-        Self { outcome, record, folder, sizes, notes: Vec::new(), truth, left_out, arcs, histogram }
+        let mut residual = outcome.residual.as_ref().clone();
+        residual.zip_mut_with(&outcome.mask, |r, fitted| {
+            if !fitted {
+                *r = f32::NAN;
+            }
+        });
+        let residual = Arc::new(residual);
+        Self { outcome, record, folder, sizes, notes: Vec::new(), truth, left_out, residual, arcs, histogram }
     }
 
     /// Reads a run folder.
@@ -158,9 +167,7 @@ fn maps_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
     let mut maps = vec![
         image("data", "Data", &outcome.data).mask(&finished.left_out),
         image("model", "Model", &outcome.model).limits_of("data").curves(in_image()),
-        MapSpec::new("residual", "Residual", &outcome.residual, scale, IMAGE, Look::Residual)
-            .unit("sigma")
-            .mask(&finished.left_out),
+        MapSpec::new("residual", "Residual", &finished.residual, scale, IMAGE, Look::Residual).unit("sigma"),
         source_map("source", "Source", &outcome.source).curves(in_source()),
     ];
     let arcs = image("arcs", "Data less lens light", &finished.arcs).mask(&finished.left_out);
@@ -209,7 +216,7 @@ const ROWS: [Row; 6] = [
     },
     Row { name: "Axis ratio", metric: "axis_ratio", unit: "", digits: 3, help: "Of the mass, minor over major axis" },
     Row {
-        name: "Position angle",
+        name: "Position angle from +x",
         metric: "position_angle_deg",
         unit: "deg",
         digits: 1,
@@ -217,7 +224,7 @@ const ROWS: [Row; 6] = [
     },
     Row { name: "Shear", metric: "shear", unit: "", digits: 4, help: "Strength of the external shear" },
     Row {
-        name: "Shear angle",
+        name: "Shear angle from +x",
         metric: "shear_angle_deg",
         unit: "deg",
         digits: 1,

@@ -18,6 +18,16 @@ use crate::studies::lens_reconstruction::{Loaded, SimulateOutcome, SimulateReque
 use crate::tasks::{Progress, Task};
 use crate::workers::{Answer, Key, Weigh};
 
+/// Fields of the fit that say what the data are: they stand in this step, not in the inspector.
+pub(super) const FILE_FIELDS: [&str; 6] = [
+    "pixel_scale_arcsec",
+    "noise_sigma",
+    "psf_fwhm_arcsec",
+    "mask_marks",
+    "mask_inner_radius_arcsec",
+    "mask_outer_radius_arcsec",
+];
+
 /// The user's files as the fit will see them, ready to be drawn.
 pub(super) struct FilePreview {
     loaded: Loaded,
@@ -215,16 +225,9 @@ impl LensReconstruction {
             path_ui(ui, label, help, place, &known);
         }
         ui.add_space(4.0);
-        let names: &[&str] = &[
-            "pixel_scale_arcsec",
-            "noise_sigma",
-            "psf_fwhm_arcsec",
-            "mask_inner_radius_arcsec",
-            "mask_outer_radius_arcsec",
-        ];
         if let Ok(mut request) = serde_json::to_value(&self.saved.fit)
             && crate::panels::request_ui(ui, "lens files", &mut request, &self.fit_fields, true, |f| {
-                names.contains(&f.name.as_str())
+                FILE_FIELDS.contains(&f.name.as_str())
             })
             && let Ok(changed) = serde_json::from_value(request)
         {

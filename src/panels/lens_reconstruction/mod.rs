@@ -211,8 +211,11 @@ impl Panel for LensReconstruction {
         ui.label(egui::RichText::new("Fit").strong());
         if let Ok(mut request) = serde_json::to_value(&self.saved.fit) {
             let simulated = self.saved.origin == Origin::Simulate;
+            // What the simulation decides, and what stands in step 1 already.
             let wanted = |f: &Field| {
-                f.kind != crate::tasks::FieldKind::Input && !(simulated && DATA_FIELDS.contains(&f.name.as_str()))
+                f.kind != crate::tasks::FieldKind::Input
+                    && !(simulated && SIMULATED_FIELDS.contains(&f.name.as_str()))
+                    && (simulated || !data_step::FILE_FIELDS.contains(&f.name.as_str()))
             };
             if super::request_ui(ui, "lens fit", &mut request, &self.fit_fields, true, wanted)
                 && let Ok(changed) = serde_json::from_value(request)
@@ -301,7 +304,7 @@ const SIMULATION: &str = "simulation";
 const FILES: &str = "files";
 
 /// Fields of the fit that the simulation decides.
-const DATA_FIELDS: [&str; 4] = ["noise_sigma", "psf_fwhm_arcsec", "pixel_scale_arcsec", "mask_marks"];
+const SIMULATED_FIELDS: [&str; 4] = ["noise_sigma", "psf_fwhm_arcsec", "pixel_scale_arcsec", "mask_marks"];
 
 fn nothing_yet(ui: &mut Ui) {
     ui.add_space(30.0);

@@ -7,6 +7,7 @@ use super::{LensReconstruction, Origin};
 use crate::panels::PanelContext;
 use crate::panels::maps::{Look, MapSpec};
 use crate::studies::lens_reconstruction::FitUpdate;
+use crate::studies::lens_reconstruction::classical::Phase;
 
 impl LensReconstruction {
     /// Draws the step.
@@ -41,6 +42,10 @@ impl LensReconstruction {
                 ui.label(format!("start {}", update.start + 1));
                 ui.label(format!("step {}", update.step));
                 ui.label(format!("reduced χ² {:.3}", update.reduced_chi2));
+                // Before that the lens still stands at its start values, which are not results.
+                if !matches!(update.phase, Phase::Starts | Phase::Joint) {
+                    return;
+                }
                 ui.label(format!("Einstein radius {:.3} arcsec", sie.einstein_radius_arcsec));
                 ui.label(format!("axis ratio {:.3}", sie.axis_ratio));
                 ui.label(format!("shear {:.3}", update.lens.shear.strength()));

@@ -1,0 +1,96 @@
+//! The window's own runs in the data tree: listed in the background, opened with a click, deleted after a question.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use egui::{CollapsingHeader, RichText, Ui};
+
+use super::{Dialog, Workbench};
+use crate::panels::Command;
+use crate::runs::{LibraryEntry, cost};
+use crate::workers::{Key, Slot, Weigh};
+
+/// The library as it was last listed.
+pub(super) struct Listing {
+    entries: Vec<LibraryEntry>,
+    bytes: u64,
+}
+
+impl Weigh for Listing {
+    fn bytes(&self) -> usize {
+        self.entries.len() * 4096
+    }
+}
+
+impl Workbench {
+    /// Lists the library again when a job has ended or a run was deleted; never waits.
+    pub(super) fn take_library(&mut self) {
+        let ended = self.services.jobs.list().iter().filter(|j| j.state.is_finished()).map(|j| j.id.0).max();
+        let key = Key::of(&(ended, self.deletions));
+        let library = self.services.library.clone();
+        let first = self.library.is_none();
+        let answer = self.services.queries.ask(Slot::of(&"library"), key, &self.services.wake, move |_| {
+            if first {
+                // What a killed program left behind.
+                library.remove_leftovers();
+            }
+            let mut entries = library.list();
+            entries.sort_by(|a, b| b.record.started.cmp(&a.record.started));
+            let bytes = entries.iter().map(|e| e.bytes).sum();
+            Ok(Listing { entries, bytes })
+        });
+        if let Some(listing) = answer.newest() {
+            self.library = Some(listing.clone());
+        }
+    }
+
+    /// Draws the runs, newest first.
+    pub(super) fn library_ui(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
+        let Some(listing) = self.library.clone().filter(|l| !l.entries.is_empty()) else { return };
+        ui.add_space(10.0);
+        let title = format!("Runs  {}", cost::bytes(listing.bytes));
+        CollapsingHeader::new(RichText::new(title).heading()).id_salt("library").default_open(true).show(ui, |ui| {
+            for entry in &listing.entries {
+                let time = entry.record.started.replace('T', " ");
+                let time = time.trim_end_matches('Z');
+                // The study is plain from the panel that opens; what tells runs apart is verb and time.
+                let verb = entry.record.task.rsplit('.').next().unwrap_or_default();
+                let row = ui.selectable_label(false, format!("{verb}  {}", time.get(5..16).unwrap_or(time)));
+                let row = row.on_hover_text(format!(
+                    "{}\n{time} UTC, {:.1} s, {}\n{}",
+                    entry.record.task,
+                    entry.record.wall_seconds,
+                    cost::bytes(entry.bytes),
+                    entry.folder.display()
+                ));
+                if row.clicked() {
+                    commands.push(Command::OpenPath(entry.folder.clone()));
+                }
+                row.context_menu(|ui| {
+                    if ui.button("Copy path").clicked() {
+                        commands.push(Command::Copy(entry.folder.display().to_string()));
+                        ui.close();
+                    }
+                    if ui.button("Delete…").clicked() {
+                        self.dialog = Some(Dialog::DeleteRun(entry.folder.clone()));
+                        ui.close();
+                    }
+                });
+            }
+        });
+    }
+
+    /// Deletes a run of the library and says so.
+    pub(super) fn delete_run(&mut self, folder: &PathBuf) {
+        use crate::panels::Severity;
+        match self.services.library.delete(folder) {
+            Ok(()) => self.notices.push(Severity::Info, format!("Deleted {}", folder.display())),
+            Err(error) => self.notices.push(Severity::Error, error.to_string()),
+        }
+        self.deletions += 1;
+        self.opened.retain(|(path, _)| path != folder);
+    }
+}
+
+/// Held between frames.
+pub(super) type Held = Option<Arc<Listing>>;
