@@ -107,8 +107,8 @@ impl FitsFile {
         self.hdus.get(index).ok_or_else(|| self.no_hdu(&index.to_string()))
     }
 
-    /// Number of the HDU that a selector means. Without a selector: the first image, else the first compressed image,
-    /// else the primary HDU. A name means the first HDU of that name, case ignored.
+    /// Number of the HDU that a selector means. Without a selector: the first image (compressed or not), else the primary
+    /// HDU. A name means the first HDU of that name, case ignored.
     ///
     /// # Errors
     /// No such HDU; the message lists those there are.
@@ -128,9 +128,7 @@ impl FitsFile {
     }
 
     fn default_hdu(&self) -> usize {
-        let compressed = |hdu: &&Hdu| matches!(hdu.kind, super::HduKind::CompressedImage { .. });
-        let image = self.hdus.iter().find(|hdu| hdu.image().is_some());
-        image.or_else(|| self.hdus.iter().find(compressed)).map_or(0, |hdu| hdu.index)
+        self.hdus.iter().find(|hdu| hdu.image().is_some()).map_or(0, |hdu| hdu.index)
     }
 
     fn no_hdu(&self, wanted: &str) -> DataError {
