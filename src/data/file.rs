@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{DataError, FileSource, Hdu, HduSelector, Problem, Result, Source, layout};
+use super::{DataError, FileSource, Hdu, HduSelector, Problem, Result, Source, gzip, layout};
 
 /// Length and time of last change, by which a changed file is noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl fmt::Debug for FitsFile {
 }
 
 impl FitsFile {
-    /// Opens a file and walks its headers; reads no data.
+    /// Opens a file and walks its headers; reads no data. A file compressed by gzip is unpacked into memory.
     ///
     /// # Errors
     /// A file that cannot be read, or is not FITS. A FITS file with damaged HDUs opens; they say so themselves.
@@ -66,7 +66,12 @@ impl FitsFile {
     /// # Errors
     /// As [`FitsFile::open`].
     pub fn from_source(path: &Path, source: Box<dyn Source>) -> Result<Self> {
-        let (hdus, warnings) = layout::walk(source.as_ref(), path)?;
+        let (source, damage) = match gzip::inflate(source.as_ref(), path)? {
+            Some((bytes, damage)) => (Box::new(bytes) as Box<dyn Source>, damage),
+            None => (source, None),
+        };
+        let (hdus, mut warnings) = layout::walk(source.as_ref(), path)?;
+        warnings.extend(damage);
         Ok(Self { path: path.to_owned(), source, stamp: None, hdus, warnings })
     }
 
@@ -75,7 +80,7 @@ impl FitsFile {
         &self.path
     }
 
-    /// Bytes of the file when it was opened.
+    /// Bytes of the file when it was opened; of a file compressed by gzip, unpacked.
     pub fn length(&self) -> u64 {
         self.source.length()
     }

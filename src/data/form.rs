@@ -197,6 +197,24 @@ pub(super) fn heap_start(hdu: &Hdu, table: &TableLayout) -> u64 {
     given.filter(|&start| start >= main).unwrap_or(main)
 }
 
+/// Count and heap offset of a variable-length cell.
+pub(super) fn descriptor(row: &[u8], column: &BinaryColumn) -> Option<(u64, u64)> {
+    let start = usize::try_from(column.offset).ok()?;
+    if column.form.repeat == 0 {
+        return None;
+    }
+    match column.form.descriptor? {
+        8 => {
+            let bytes = row.get(start..start + 8)?.as_chunks::<4>().0;
+            Some((u64::from(u32::from_be_bytes(*bytes.first()?)), u64::from(u32::from_be_bytes(*bytes.get(1)?))))
+        }
+        _ => {
+            let bytes = row.get(start..start + 16)?.as_chunks::<8>().0;
+            Some((u64::from_be_bytes(*bytes.first()?), u64::from_be_bytes(*bytes.get(1)?)))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

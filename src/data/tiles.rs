@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use self::codec::{Codec, RawTile, TILE_LIMIT, gunzip, plain};
 use self::dither::{Dither, Quantised};
-use super::form::{BinaryColumn, ElementKind, binary_columns, heap_start};
+use super::form::{BinaryColumn, ElementKind, binary_columns, descriptor, heap_start};
 use super::{Bitpix, DataError, FitsFile, Hdu, HduKind, ImageLayout, Problem, Result, Sample};
 
 /// Pixels that are decoded together; small tiles share one call of the codec.
@@ -436,24 +436,6 @@ impl Payload {
         match self {
             Self::Coded(bytes) | Self::Gzip(bytes) | Self::Plain(bytes) => bytes,
             Self::Missing => &[],
-        }
-    }
-}
-
-/// Count and heap offset of a variable-length cell.
-pub(super) fn descriptor(row: &[u8], column: &BinaryColumn) -> Option<(u64, u64)> {
-    let start = usize::try_from(column.offset).ok()?;
-    if column.form.repeat == 0 {
-        return None;
-    }
-    match column.form.descriptor? {
-        8 => {
-            let bytes = row.get(start..start + 8)?.as_chunks::<4>().0;
-            Some((u64::from(u32::from_be_bytes(*bytes.first()?)), u64::from(u32::from_be_bytes(*bytes.get(1)?))))
-        }
-        _ => {
-            let bytes = row.get(start..start + 16)?.as_chunks::<8>().0;
-            Some((u64::from_be_bytes(*bytes.first()?), u64::from_be_bytes(*bytes.get(1)?)))
         }
     }
 }
