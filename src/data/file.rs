@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{DataError, FileSource, Hdu, HduSelector, Problem, Result, Source, layout};
+use super::{DataError, FileSource, Hdu, HduSelector, Problem, Result, Source, gzip, layout};
 
 /// Length and time of last change, by which a changed file is noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl fmt::Debug for FitsFile {
 }
 
 impl FitsFile {
-    /// Opens a file and walks its headers; reads no data.
+    /// Opens a file and walks its headers; reads no data. A file compressed by gzip is unpacked into memory.
     ///
     /// # Errors
     /// A file that cannot be read, or is not FITS. A FITS file with damaged HDUs opens; they say so themselves.
@@ -66,7 +66,12 @@ impl FitsFile {
     /// # Errors
     /// As [`FitsFile::open`].
     pub fn from_source(path: &Path, source: Box<dyn Source>) -> Result<Self> {
-        let (hdus, warnings) = layout::walk(source.as_ref(), path)?;
+        let (source, damage) = match gzip::inflate(source.as_ref(), path)? {
+            Some((bytes, damage)) => (Box::new(bytes) as Box<dyn Source>, damage),
+            None => (source, None),
+        };
+        let (hdus, mut warnings) = layout::walk(source.as_ref(), path)?;
+        warnings.extend(damage);
         Ok(Self { path: path.to_owned(), source, stamp: None, hdus, warnings })
     }
 
@@ -75,7 +80,7 @@ impl FitsFile {
         &self.path
     }
 
-    /// Bytes of the file when it was opened.
+    /// Bytes of the file when it was opened; of a file compressed by gzip, unpacked.
     pub fn length(&self) -> u64 {
         self.source.length()
     }
@@ -107,8 +112,8 @@ impl FitsFile {
         self.hdus.get(index).ok_or_else(|| self.no_hdu(&index.to_string()))
     }
 
-    /// Number of the HDU that a selector means. Without a selector: the first image, else the first compressed image,
-    /// else the primary HDU. A name means the first HDU of that name, case ignored.
+    /// Number of the HDU that a selector means. Without a selector: the first image (compressed or not), else the primary
+    /// HDU. A name means the first HDU of that name, case ignored.
     ///
     /// # Errors
     /// No such HDU; the message lists those there are.
@@ -128,9 +133,7 @@ impl FitsFile {
     }
 
     fn default_hdu(&self) -> usize {
-        let compressed = |hdu: &&Hdu| matches!(hdu.kind, super::HduKind::CompressedImage { .. });
-        let image = self.hdus.iter().find(|hdu| hdu.image().is_some());
-        image.or_else(|| self.hdus.iter().find(compressed)).map_or(0, |hdu| hdu.index)
+        self.hdus.iter().find(|hdu| hdu.image().is_some()).map_or(0, |hdu| hdu.index)
     }
 
     fn no_hdu(&self, wanted: &str) -> DataError {

@@ -108,18 +108,23 @@ impl Hdu {
         }
     }
 
-    /// The image layout, if it is an image whose pixels we read.
+    /// The image layout, if it is an image whose pixels we read, compressed or not.
     pub fn image(&self) -> Option<&ImageLayout> {
         match &self.kind {
-            HduKind::Image(image) => Some(image),
+            HduKind::Image(image) | HduKind::CompressedImage { image: Some(image), .. } => Some(image),
             HduKind::Empty
             | HduKind::RandomGroups { .. }
             | HduKind::BinaryTable(_)
             | HduKind::AsciiTable(_)
-            | HduKind::CompressedImage { .. }
+            | HduKind::CompressedImage { image: None, .. }
             | HduKind::Foreign { .. }
             | HduKind::Damaged { .. } => None,
         }
+    }
+
+    /// True for an image that is compressed in tiles.
+    pub fn is_compressed(&self) -> bool {
+        matches!(self.kind, HduKind::CompressedImage { .. })
     }
 
     /// BUNIT as written, `None` when missing or blank.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use ndarray::{Array1, Array2, ArrayD, IxDyn};
 use rayon::prelude::*;
 
+use super::tiles::Tiles;
 use super::{DataError, FitsFile, Hdu, HduKind, ImageLayout, Problem, Result, Sample};
 
 /// Most bytes of memory that one read may fill: 8 GiB.
@@ -131,8 +132,16 @@ impl FitsFile {
         }
         let box_shape: Vec<usize> = ranges.iter().map(Range::len).collect();
         let runs = Runs::new(&shape, ranges);
-        let count = self.check_read(unit, layout, runs.last_pixel(), runs.pixels(), size_of::<T>())?;
+        let tiles = unit.is_compressed().then(|| Tiles::new(self, unit)).transpose()?;
+        let count = match tiles {
+            Some(_) => self.check_memory(unit, runs.pixels(), size_of::<T>())?,
+            None => self.check_read(unit, layout, runs.last_pixel(), runs.pixels(), size_of::<T>())?,
+        };
         let mut values = vec![T::MISSING; count];
+        if let Some(tiles) = tiles {
+            tiles.read_box(ranges, &mut values)?;
+            return self.shaped(hdu, &box_shape, values);
+        }
         let reader = RunReader { file: self, hdu: unit, layout };
         if runs.length > 0 {
             let mut scratch = Vec::new();
@@ -140,11 +149,15 @@ impl FitsFile {
                 reader.run(start, out, &mut scratch)?;
             }
         }
-        ArrayD::from_shape_vec(IxDyn(&box_shape), values)
+        self.shaped(hdu, &box_shape, values)
+    }
+
+    fn shaped<T>(&self, hdu: usize, shape: &[usize], values: Vec<T>) -> Result<ArrayD<T>> {
+        ArrayD::from_shape_vec(IxDyn(shape), values)
             .map_err(|e| self.shape_error(hdu, e.to_string(), "please report it"))
     }
 
-    /// Fills `out` with consecutive pixels from pixel number `start` on (0-based, x fastest), NaN where the file has
+    /// For images that are not compressed. Fills `out` with consecutive pixels from pixel number `start` on (0-based, x fastest), NaN where the file has
     /// ended. `scratch` is a buffer to use again.
     ///
     /// # Errors
@@ -164,15 +177,15 @@ impl FitsFile {
     pub(super) fn image_hdu(&self, index: usize) -> Result<(&Hdu, &ImageLayout)> {
         let hdu = self.hdu(index)?;
         let (what, cure) = match &hdu.kind {
-            HduKind::Image(layout) => return Ok((hdu, layout)),
+            HduKind::Image(layout) | HduKind::CompressedImage { image: Some(layout), .. } => return Ok((hdu, layout)),
             HduKind::Damaged { reason } => return Err(DataError::new(self.path(), reason.clone())),
             HduKind::Empty => ("is a header without data".to_owned(), self.suggest_image()),
             HduKind::BinaryTable(_) | HduKind::AsciiTable(_) => {
                 (format!("is a table ({}), not an image", hdu.describe()), self.suggest_image())
             }
-            HduKind::CompressedImage { codec, .. } => (
-                format!("is an image compressed by {codec}, which is not read yet"),
-                "unpack it with funpack or `astropy` first".to_owned(),
+            HduKind::CompressedImage { codec, image: None, .. } => (
+                format!("is an image compressed by {codec} whose ZBITPIX or ZNAXISn are damaged"),
+                "fetch the file again".to_owned(),
             ),
             HduKind::RandomGroups { .. } => {
                 ("holds random groups (radio visibilities), which are not read".to_owned(), self.suggest_image())
@@ -211,6 +224,10 @@ impl FitsFile {
             let problem = Problem::Truncated { hdu: hdu.index, needed: hdu.data_needed, present: hdu.data_present };
             return Err(DataError::new(self.path(), problem));
         }
+        self.check_memory(hdu, pixels, each)
+    }
+
+    fn check_memory(&self, hdu: &Hdu, pixels: u64, each: usize) -> Result<usize> {
         let bytes = pixels.saturating_mul(each as u64);
         match usize::try_from(pixels) {
             Ok(count) if bytes <= READ_LIMIT => Ok(count),

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::tiles::Tiles;
 use super::{Bitpix, FitsFile, Result, Sample};
 
 /// Pixels of one piece. Pieces are worked on in parallel and joined in order, so that the result does not depend on
@@ -125,7 +126,11 @@ impl Statistics {
     /// # Errors
     /// Not an image, or unreadable.
     pub fn of_hdu(file: &FitsFile, hdu: usize) -> Result<Self> {
-        let (_, layout) = file.image_hdu(hdu)?;
+        let (unit, layout) = file.image_hdu(hdu)?;
+        if unit.is_compressed() {
+            let sums = Tiles::new(file, unit)?.visit(|pixels: &[f64]| Sums::of(pixels))?;
+            return Ok(sums.into_iter().fold(Sums::NONE, Sums::join).finish());
+        }
         // Integers up to 16 bits and floats are exact in f32 only while nothing scales them.
         match layout.bitpix {
             Bitpix::F32 if layout.is_plain() => pieces::<f32>(file, hdu),
