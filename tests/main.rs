@@ -10,6 +10,7 @@ mod fits_corpus;
 mod fits_mutants;
 mod fits_pixels;
 mod fits_support;
+mod fits_wcs;
 mod fits_writing;
 mod house_arrows;
 mod lens_blind_fit;

@@ -75,6 +75,14 @@ pub enum Problem {
         /// What to do.
         cure: String,
     },
+    /// World coordinates that cannot be used.
+    #[error("the world coordinates{} cannot be used: {reason}", of_letter(*letter))]
+    World {
+        /// Letter of the alternate description; a space for the primary one.
+        letter: char,
+        /// Why.
+        reason: String,
+    },
     /// A position or shape that does not fit.
     #[error("HDU {hdu}: {what}; {cure}")]
     Shape {
@@ -116,6 +124,10 @@ pub enum Problem {
     /// The store holds nothing under this number.
     #[error("it is no longer in the store; open it again")]
     Gone,
+}
+
+fn of_letter(letter: char) -> String {
+    if letter == ' ' { String::new() } else { format!(" {letter}") }
 }
 
 /// What this layer returns.

@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! source (bytes at positions) -> header (cards) -> layout (walk of the HDUs) -> file -> image, statistics
-//!                                        wcs (linear axes, pixel scale)           -> info (description)
+//!                                        wcs (pixel <-> sky, wavelength)          -> info (description)
 //! location (file.fits[SCI]) -> store (open files and results by DataId)
 //! write (planes to a FITS file)    ecsv (tables)    sidecar (info.json beside an image)
 //! ```
@@ -19,7 +19,7 @@
 mod atomic;
 mod card;
 mod cards_out;
-mod contain;
+mod containment;
 pub mod ecsv;
 mod error;
 mod file;
@@ -64,5 +64,8 @@ pub use store::{DataId, Entry, EntryKind, HduEntry, Store};
 pub use table::{FitsColumn, FitsTable, Values};
 pub use triplets::{ErrorKind, Triplet, constant_image, triplets};
 pub use units::Unit;
-pub use wcs::{LinearAxis, arcsec_grid, pixel_scale_arcsec};
+pub use wcs::{
+    AxisKind, LinearAxis, Sky, Wcs, WorldAxis, arcsec_grid, format_dec, format_ra, parse_dec, parse_position, parse_ra,
+    pixel_scale_arcsec, wcs_keywords,
+};
 pub use write::{OwnedPlane, Plane, read_planes, write_planes};

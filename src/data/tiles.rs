@@ -261,14 +261,18 @@ impl<'a> Tiles<'a> {
         for group in tiles.chunk_by(alike) {
             raw.extend(self.decode_group(group)?);
         }
-        tiles.iter().zip(raw).map(|((number, extent, row, payload), raw)| {
-            let count = extent.iter().product::<u64>() as usize;
-            let mut out = vec![T::MISSING; count];
-            if let Some(raw) = raw {
-                self.convert(*number, row, payload.is_coded(), &raw, &mut out);
-            }
-            Ok((*number, out))
-        }).collect()
+        tiles
+            .iter()
+            .zip(raw)
+            .map(|((number, extent, row, payload), raw)| {
+                let count = extent.iter().product::<u64>() as usize;
+                let mut out = vec![T::MISSING; count];
+                if let Some(raw) = raw {
+                    self.convert(*number, row, payload.is_coded(), &raw, &mut out);
+                }
+                Ok((*number, out))
+            })
+            .collect()
     }
 
     fn decode_group(&self, group: &[(u64, Vec<u64>, Vec<u8>, Payload)]) -> Result<Vec<Option<RawTile>>> {
@@ -461,7 +465,9 @@ fn integers(raw: &RawTile) -> Vec<i64> {
     match raw.bitpix {
         Bitpix::U8 => raw.bytes.iter().map(|&b| i64::from(b)).collect(),
         Bitpix::I16 => raw.bytes.as_chunks().0.iter().map(|&b| i64::from(i16::from_be_bytes(b))).collect(),
-        Bitpix::I32 | Bitpix::F32 => raw.bytes.as_chunks().0.iter().map(|&b| i64::from(i32::from_be_bytes(b))).collect(),
+        Bitpix::I32 | Bitpix::F32 => {
+            raw.bytes.as_chunks().0.iter().map(|&b| i64::from(i32::from_be_bytes(b))).collect()
+        }
         Bitpix::I64 | Bitpix::F64 => raw.bytes.as_chunks().0.iter().map(|&b| i64::from_be_bytes(b)).collect(),
     }
 }

@@ -1,6 +1,6 @@
 //! Units as files write them: compared and converted by fitsy's parser, the text kept as it is.
 
-use super::contain::contained;
+use super::containment::contained_result;
 
 /// A unit.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ impl Unit {
     /// one is logarithmic (magnitudes).
     pub fn factor_to(&self, other: &Self) -> Option<f64> {
         let (from, to) = (self.parsed?, other.parsed?);
-        let factor = contained(|| from.converter_to(to).map_err(|error| error.to_string())).ok()?.as_factor()?;
+        let factor = contained_result(|| from.converter_to(to).map_err(|error| error.to_string())).ok()?.as_factor()?;
         Some(factor).filter(|factor| factor.is_finite())
     }
 
@@ -56,15 +56,18 @@ fn parse(text: &str) -> Option<fitsy::units::Unit> {
     if text.is_empty() || text.len() > 200 {
         return None;
     }
-    let strict = contained(|| fitsy::units::parse_unit(text).map_err(|error| error.to_string()));
-    strict.or_else(|_| contained(|| fitsy::units::parse_unit_lenient(text).map_err(|error| error.to_string()))).ok()
+    let strict = contained_result(|| fitsy::units::parse_unit(text).map_err(|error| error.to_string()));
+    strict
+        .or_else(|_| contained_result(|| fitsy::units::parse_unit_lenient(text).map_err(|error| error.to_string())))
+        .ok()
 }
 
 /// Rewrites spellings that are met into those of the standard.
 fn respelt(text: &str) -> String {
     let mut text = text.replace("e-/", "electron/").replace("e-1/", "electron/");
     // 1E-17 or 1.0e-17 in front.
-    let number = text.bytes().take_while(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'-' | b'+')).count();
+    let number =
+        text.bytes().take_while(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'-' | b'+')).count();
     if let Some((written, rest)) = text.split_at_checked(number)
         && let Some((mantissa, exponent)) = written.split_once(['e', 'E'])
         && mantissa.parse() == Ok(1.0)

@@ -4,8 +4,8 @@
 
 use std::io::Read;
 
-use crate::data::contain::contained;
 use crate::data::Header;
+use crate::data::containment::contained_result;
 use crate::data::{Bitpix, Problem};
 
 /// Most pixels of one tile: 2^28.
@@ -114,7 +114,8 @@ impl Codec {
     /// Bytes that the codec does not understand, or another number of pixels.
     pub fn decode(self, extent: &[u64], payloads: &[&[u8]], is_float: bool) -> Result<Vec<RawTile>, String> {
         let pixels: u64 = extent.iter().product();
-        let each = |decode: &dyn Fn(&[u8]) -> Result<RawTile, String>| payloads.iter().map(|bytes| decode(bytes)).collect();
+        let each =
+            |decode: &dyn Fn(&[u8]) -> Result<RawTile, String>| payloads.iter().map(|bytes| decode(bytes)).collect();
         match self {
             Self::Plain => each(&|bytes| plain(bytes.to_vec(), pixels, is_float)),
             Self::Gzip => each(&|bytes| gunzip(bytes, pixels, is_float)),
@@ -226,7 +227,7 @@ fn through_fitsy(
     cards.push("END".into());
     let mut text: String = cards.iter().map(|card| format!("{card:<80}")).collect();
     text.extend(std::iter::repeat_n(' ', text.len().next_multiple_of(2880) - text.len()));
-    let bytes = contained(|| {
+    let bytes = contained_result(|| {
         let words = |error: fitsy::FitsError| error.to_string();
         let (header, _) = fitsy::Header::parse_with(text.as_bytes(), 0, true).map_err(words)?;
         let table = fitsy::BinTableHdu::new(header, data).map_err(words)?;
