@@ -66,50 +66,28 @@ impl Sums {
     /// Sums of values that are all finite, else (or when their sum overflows) `None`.
     fn of_finite<T: Sample>(values: &[T]) -> Option<Self> {
         let first = *values.first()?;
-        let (mut min, mut max, mut sum) = ([first; LANES], [first; LANES], [0.0; LANES]);
         let (groups, rest) = values.as_chunks::<LANES>();
-        for group in groups {
-            for lane in 0..LANES {
-                let value = group[lane];
-                min[lane] = if value < min[lane] { value } else { min[lane] };
-                max[lane] = if value > max[lane] { value } else { max[lane] };
-                sum[lane] += value.to_f64();
-            }
-        }
         let rest = rest.iter().fold(Self::NONE, |sums, value| sums.join(Self::of_one(*value)));
-        let sum = sum.iter().sum::<f64>() + rest.sum;
+        let sum = sum_of(groups, |value| value) + rest.sum;
         if !sum.is_finite() || rest.finite != rest.count {
             return None;
         }
+        let (min, max) = (least_of(groups, first, |value| value), most_of(groups, first, |value| value));
         let count = values.len() as u64;
-        Some(Self { finite: count, nan: 0, count, min: least(min).min(rest.min), max: most(max).max(rest.max), sum })
+        Some(Self { finite: count, nan: 0, count, min: min.min(rest.min), max: max.max(rest.max), sum })
     }
 
     /// Sums of any values; those that are not finite are counted and left out.
     fn of_any<T: Sample>(values: &[T]) -> Self {
-        let (mut min, mut max) = ([T::INFINITE; LANES], [T::MINUS_INFINITE; LANES]);
-        let (mut sum, mut finite, mut nan) = ([0.0; LANES], [0u32; LANES], [0u32; LANES]);
         let (groups, rest) = values.as_chunks::<LANES>();
-        for group in groups {
-            for lane in 0..LANES {
-                let value = group[lane];
-                // Comparisons and selections only: each becomes one instruction for several lanes.
-                let is_finite = value > T::MINUS_INFINITE && value < T::INFINITE;
-                let (low, high) = if is_finite { (value, value) } else { (T::INFINITE, T::MINUS_INFINITE) };
-                min[lane] = if low < min[lane] { low } else { min[lane] };
-                max[lane] = if high > max[lane] { high } else { max[lane] };
-                sum[lane] += if is_finite { value.to_f64() } else { 0.0 };
-                finite[lane] += u32::from(is_finite);
-                nan[lane] += u32::from(value.is_missing());
-            }
-        }
+        let or = |other: T| move |value: T| if value.is_finite() { value } else { other };
         let sums = Self {
-            finite: finite.iter().copied().map(u64::from).sum(),
-            nan: nan.iter().copied().map(u64::from).sum(),
+            finite: count_of(groups, T::is_finite),
+            nan: count_of(groups, T::is_missing),
             count: (groups.len() * LANES) as u64,
-            min: least(min),
-            max: most(max),
-            sum: sum.iter().sum(),
+            min: least_of(groups, T::INFINITE, or(T::INFINITE)),
+            max: most_of(groups, T::MINUS_INFINITE, or(T::MINUS_INFINITE)),
+            sum: sum_of(groups, or(T::ZERO)),
         };
         rest.iter().fold(sums, |sums, value| sums.join(Self::of_one(*value)))
     }
@@ -136,12 +114,50 @@ impl Sums {
     }
 }
 
-fn least<T: Sample>(lanes: [T; LANES]) -> f64 {
-    lanes.iter().map(|value| value.to_f64()).fold(f64::INFINITY, f64::min)
+// One pass for each question, over a block that stays in the first cache: asked together in one loop, the compiler makes
+// shuffles of the comparisons (measured: 1.2 against 4.5 Gpixel/s for finite values).
+
+fn least_of<T: Sample>(groups: &[[T; LANES]], start: T, shown: impl Fn(T) -> T) -> f64 {
+    let mut least = [start; LANES];
+    for group in groups {
+        for lane in 0..LANES {
+            let value = shown(group[lane]);
+            least[lane] = if value < least[lane] { value } else { least[lane] };
+        }
+    }
+    least.iter().map(|value| value.to_f64()).fold(f64::INFINITY, f64::min)
 }
 
-fn most<T: Sample>(lanes: [T; LANES]) -> f64 {
-    lanes.iter().map(|value| value.to_f64()).fold(f64::NEG_INFINITY, f64::max)
+fn most_of<T: Sample>(groups: &[[T; LANES]], start: T, shown: impl Fn(T) -> T) -> f64 {
+    let mut most = [start; LANES];
+    for group in groups {
+        for lane in 0..LANES {
+            let value = shown(group[lane]);
+            most[lane] = if value > most[lane] { value } else { most[lane] };
+        }
+    }
+    most.iter().map(|value| value.to_f64()).fold(f64::NEG_INFINITY, f64::max)
+}
+
+fn sum_of<T: Sample>(groups: &[[T; LANES]], shown: impl Fn(T) -> T) -> f64 {
+    let mut sum = [0.0; LANES];
+    for group in groups {
+        for lane in 0..LANES {
+            sum[lane] += shown(group[lane]).to_f64();
+        }
+    }
+    sum.iter().sum()
+}
+
+fn count_of<T: Sample>(groups: &[[T; LANES]], counts: impl Fn(T) -> bool) -> u64 {
+    // A block has far fewer than 2^32 values.
+    let mut count = [0u32; LANES];
+    for group in groups {
+        for lane in 0..LANES {
+            count[lane] += u32::from(counts(group[lane]));
+        }
+    }
+    count.iter().copied().map(u64::from).sum()
 }
 
 impl Statistics {
