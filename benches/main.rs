@@ -1,5 +1,7 @@
 //! Benches: one group a claim.
 
+mod fits_cube;
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -60,5 +62,5 @@ fn colouring(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, lens_forward, lens_geometry, colouring);
+criterion_group!(benches, lens_forward, lens_geometry, colouring, fits_cube::fits_cube);
 criterion_main!(benches);

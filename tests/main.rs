@@ -8,6 +8,7 @@ mod cli_support;
 mod cli_usage;
 mod fits_corpus;
 mod fits_mutants;
+mod fits_mutation;
 mod fits_pixels;
 mod fits_support;
 mod fits_wcs;

@@ -8,6 +8,9 @@ use super::{Bitpix, FitsFile, Result, Sample};
 /// Pixels of one piece. Pieces are worked on in parallel and joined in order, so that the result does not depend on
 /// the number of threads.
 const PIECE: usize = 1 << 16;
+/// Pixels that one thread reads in a row with one set of buffers: fresh buffers for every piece cost more than the sums,
+/// because the system clears their pages.
+const STRIP: u64 = 1 << 21;
 /// Independent accumulators: one sum would wait for the addition before it (measured 2.8 times slower).
 const LANES: usize = 8;
 /// Values that are first taken to be all finite, which is asked once for all of them.
@@ -44,16 +47,6 @@ struct Sums {
 impl Sums {
     const NONE: Self = Self { finite: 0, nan: 0, count: 0, min: f64::INFINITY, max: f64::NEG_INFINITY, sum: 0.0 };
 
-    #[inline]
-    fn add(&mut self, value: f64) {
-        let finite = value.is_finite();
-        self.finite += u64::from(finite);
-        self.nan += u64::from(value.is_nan());
-        self.sum += if finite { value } else { 0.0 };
-        self.min = self.min.min(if finite { value } else { f64::INFINITY });
-        self.max = self.max.max(if finite { value } else { f64::NEG_INFINITY });
-    }
-
     fn join(self, other: Self) -> Self {
         Self {
             finite: self.finite + other.finite,
@@ -66,39 +59,47 @@ impl Sums {
     }
 
     fn of<T: Sample>(values: &[T]) -> Self {
-        let mut sums = Self { count: values.len() as u64, ..Self::NONE };
-        for block in values.chunks(BLOCK) {
-            // Only when every value is finite is the plain sum; then nothing needs to be asked of each value.
-            match Self::of_finite(block) {
-                Some(block) => sums = sums.join(block),
-                None => block.iter().for_each(|value| sums.add(value.to_f64())),
-            }
-        }
-        sums
+        // Only when every value is finite is the plain sum; then nothing needs to be asked of each value.
+        let blocks = values.chunks(BLOCK).map(|block| Self::of_finite(block).unwrap_or_else(|| Self::of_any(block)));
+        blocks.fold(Self::NONE, Self::join)
     }
 
-    /// Sums of values that are all finite, else `None`.
+    /// Sums of values that are all finite, else (or when their sum overflows) `None`.
     fn of_finite<T: Sample>(values: &[T]) -> Option<Self> {
         let first = *values.first()?;
-        let (mut min, mut max, mut sum) = ([first; LANES], [first; LANES], [0.0; LANES]);
         let (groups, rest) = values.as_chunks::<LANES>();
-        for group in groups {
-            for lane in 0..LANES {
-                let value = group[lane];
-                min[lane] = if value < min[lane] { value } else { min[lane] };
-                max[lane] = if value > max[lane] { value } else { max[lane] };
-                sum[lane] += value.to_f64();
-            }
-        }
-        let mut sums = Self::NONE;
-        rest.iter().for_each(|value| sums.add(value.to_f64()));
-        let (rest_sum, all) = (sums.sum, sum.iter().sum::<f64>());
-        if !all.is_finite() || sums.finite != rest.len() as u64 {
+        let rest = rest.iter().fold(Self::NONE, |sums, value| sums.join(Self::of_one(*value)));
+        let sum = sum_of(groups, |value| value) + rest.sum;
+        if !sum.is_finite() || rest.finite != rest.count {
             return None;
         }
-        let low = min.iter().map(|value| value.to_f64()).fold(sums.min, f64::min);
-        let high = max.iter().map(|value| value.to_f64()).fold(sums.max, f64::max);
-        Some(Self { finite: values.len() as u64, nan: 0, count: 0, min: low, max: high, sum: all + rest_sum })
+        let (min, max) = (least_of(groups, first, |value| value), most_of(groups, first, |value| value));
+        let count = values.len() as u64;
+        Some(Self { finite: count, nan: 0, count, min: min.min(rest.min), max: max.max(rest.max), sum })
+    }
+
+    /// Sums of any values; those that are not finite are counted and left out.
+    fn of_any<T: Sample>(values: &[T]) -> Self {
+        let (groups, rest) = values.as_chunks::<LANES>();
+        let or = |other: T| move |value: T| if value.is_finite() { value } else { other };
+        let sums = Self {
+            finite: count_of(groups, T::is_finite),
+            nan: count_of(groups, T::is_missing),
+            count: (groups.len() * LANES) as u64,
+            min: least_of(groups, T::INFINITE, or(T::INFINITE)),
+            max: most_of(groups, T::MINUS_INFINITE, or(T::MINUS_INFINITE)),
+            sum: sum_of(groups, or(T::ZERO)),
+        };
+        rest.iter().fold(sums, |sums, value| sums.join(Self::of_one(*value)))
+    }
+
+    fn of_one<T: Sample>(value: T) -> Self {
+        let value = value.to_f64();
+        if value.is_finite() {
+            Self { finite: 1, nan: 0, count: 1, min: value, max: value, sum: value }
+        } else {
+            Self { nan: u64::from(value.is_nan()), count: 1, ..Self::NONE }
+        }
     }
 
     fn finish(self) -> Statistics {
@@ -112,6 +113,52 @@ impl Sums {
             mean: some.then(|| self.sum / self.finite as f64),
         }
     }
+}
+
+// One pass for each question, over a block that stays in the first cache: asked together in one loop, the compiler makes
+// shuffles of the comparisons (measured: 1.2 against 4.5 Gpixel/s for finite values).
+
+fn least_of<T: Sample>(groups: &[[T; LANES]], start: T, shown: impl Fn(T) -> T) -> f64 {
+    let mut least = [start; LANES];
+    for group in groups {
+        for lane in 0..LANES {
+            let value = shown(group[lane]);
+            least[lane] = if value < least[lane] { value } else { least[lane] };
+        }
+    }
+    least.iter().map(|value| value.to_f64()).fold(f64::INFINITY, f64::min)
+}
+
+fn most_of<T: Sample>(groups: &[[T; LANES]], start: T, shown: impl Fn(T) -> T) -> f64 {
+    let mut most = [start; LANES];
+    for group in groups {
+        for lane in 0..LANES {
+            let value = shown(group[lane]);
+            most[lane] = if value > most[lane] { value } else { most[lane] };
+        }
+    }
+    most.iter().map(|value| value.to_f64()).fold(f64::NEG_INFINITY, f64::max)
+}
+
+fn sum_of<T: Sample>(groups: &[[T; LANES]], shown: impl Fn(T) -> T) -> f64 {
+    let mut sum = [0.0; LANES];
+    for group in groups {
+        for lane in 0..LANES {
+            sum[lane] += shown(group[lane]).to_f64();
+        }
+    }
+    sum.iter().sum()
+}
+
+fn count_of<T: Sample>(groups: &[[T; LANES]], counts: impl Fn(T) -> bool) -> u64 {
+    // A block has far fewer than 2^32 values.
+    let mut count = [0u32; LANES];
+    for group in groups {
+        for lane in 0..LANES {
+            count[lane] += u32::from(counts(group[lane]));
+        }
+    }
+    count.iter().copied().map(u64::from).sum()
 }
 
 impl Statistics {
@@ -142,21 +189,21 @@ impl Statistics {
 fn pieces<T: Sample>(file: &FitsFile, hdu: usize) -> Result<Statistics> {
     let (unit, layout) = file.image_hdu(hdu)?;
     let present = (unit.data_present / layout.bitpix.bytes() as u64).min(layout.pixels());
-    let count = present.div_ceil(PIECE as u64);
-    let sums = (0..count)
-        .into_par_iter()
-        .map_init(
-            || (vec![T::MISSING; PIECE], Vec::new()),
-            |(values, scratch), piece| {
-                let start = piece * PIECE as u64;
-                let length = (present - start).min(PIECE as u64) as usize;
-                let values = values.get_mut(..length).unwrap_or_default();
-                file.read_run(hdu, start, values, scratch)?;
-                Ok(Sums::of(values))
-            },
-        )
-        .collect::<Result<Vec<_>>>()?;
-    Ok(sums.into_iter().fold(Sums::NONE, Sums::join).finish())
+    let strips = (0..present.div_ceil(STRIP)).into_par_iter().map(|strip| {
+        let (first, end) = (strip * STRIP, present.min((strip + 1) * STRIP));
+        let mut values = vec![T::MISSING; PIECE.min((end - first) as usize)];
+        let mut scratch = Vec::new();
+        let mut sums = Vec::with_capacity((end - first).div_ceil(PIECE as u64) as usize);
+        for start in (first..end).step_by(PIECE) {
+            let length = (end - start).min(PIECE as u64) as usize;
+            let values = values.get_mut(..length).unwrap_or_default();
+            file.read_run(hdu, start, values, &mut scratch)?;
+            sums.push(Sums::of(values));
+        }
+        Ok(sums)
+    });
+    let sums = strips.collect::<Result<Vec<_>>>()?;
+    Ok(sums.into_iter().flatten().fold(Sums::NONE, Sums::join).finish())
 }
 
 #[cfg(test)]
@@ -185,8 +232,7 @@ mod tests {
                 if let Some(odd) = odd {
                     values[length / 2] = odd;
                 }
-                let mut slow = Sums { count: length as u64, ..Sums::NONE };
-                values.iter().for_each(|&v| slow.add(f64::from(v)));
+                let slow = values.iter().fold(Sums::NONE, |sums, &v| sums.join(Sums::of_one(v)));
                 // Sums of small integers are exact in any order.
                 assert_eq!(Statistics::of(&values), slow.finish(), "{length} {odd:?}");
             }
