@@ -12,6 +12,7 @@ use super::sampling::{FINEST, Pixel, Samples, level_for};
 use super::scene::{Layout, lens_parameters, sersic_parameters};
 use super::{Frame, LensError, Observation};
 use crate::numerics::convolution::{Convolver, Scratch};
+use crate::numerics::statistics::median;
 use crate::studies::lens_models::{LENS_PARAMETERS, PreparedLens, PreparedSersic, SERSIC_PARAMETERS};
 
 /// How finely light is sampled.
@@ -38,6 +39,8 @@ pub struct ForwardModel {
     /// Data over noise and 1 / noise, for each used pixel; zero weight leaves a pixel out.
     target: Vec<f64>,
     weight: Vec<f64>,
+    /// 1 / noise, whatever the weights set.
+    noise_weight: Vec<f64>,
     pub(super) typical_noise: f64,
     source: Samples,
     light: Samples,
@@ -99,9 +102,7 @@ impl ForwardModel {
             .collect();
         let weight: Vec<f64> = used.iter().map(|&p| 1.0 / observation.noise[p]).collect();
         let target = used.iter().zip(&weight).map(|(&p, w)| observation.data[p] * w).collect();
-        let mut sorted: Vec<f64> = weight.iter().map(|w| 1.0 / w).collect();
-        sorted.sort_by(f64::total_cmp);
-        let typical_noise = sorted[sorted.len() / 2];
+        let typical_noise = median(&mut weight.iter().map(|w| 1.0 / w).collect::<Vec<_>>()).unwrap_or(1.0);
         let places = used
             .iter()
             .map(|&(row, column)| {
@@ -122,6 +123,7 @@ impl ForwardModel {
             active,
             used: places,
             target,
+            noise_weight: weight.clone(),
             weight,
             typical_noise,
             convolver: Convolver::new(&observation.psf, extent),
@@ -153,6 +155,14 @@ impl ForwardModel {
     pub fn set_target_and_weight(&mut self, target: &[f64], weight: &[f64]) {
         self.target.copy_from_slice(target);
         self.weight.copy_from_slice(weight);
+    }
+
+    /// Residuals (data less model, as weighted) of the used pixels in sigma of the noise map, whatever the weights set.
+    /// NaN in a pixel of zero weight.
+    pub fn unweighted(&self, residuals: impl IntoIterator<Item = f64>) -> impl Iterator<Item = f64> {
+        residuals.into_iter().zip(self.weight.iter().zip(&self.noise_weight)).map(|(residual, (set, noise))| {
+            if set.to_bits() == noise.to_bits() { residual } else { residual * noise / set }
+        })
     }
 
     /// Number of samples of lensed and of unlensed light.
