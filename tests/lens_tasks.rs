@@ -1,23 +1,10 @@
 //! Promises of the lens tasks: products that load, results that do not depend on threads, input that is refused in words; J0946.
 
-use std::path::PathBuf;
-
 use sextans::runs::{Hooks, execute};
 use sextans::studies::lens_reconstruction::{FitOutcome, FitRequest, SimulateRequest};
 use sextans::tasks::{Board, Outcome, Progress, Task, TaskEntry, TaskError};
 
-/// The folder of real data, if this machine has it; without it a test says so, and fails where data are required.
-fn data(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("SEXTANS_DATA")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
-    let path = root.join(name);
-    if path.is_dir() {
-        return Some(path);
-    }
-    assert!(std::env::var_os("SEXTANS_REQUIRE_DATA").is_none(), "{} is required and missing", path.display());
-    println!("skipped: no {}", path.display());
-    None
-}
+use super::fits_support::data_folder;
 
 fn simulated(folder: &std::path::Path) -> FitRequest {
     let entry = TaskEntry::of::<SimulateRequest>();
@@ -95,7 +82,8 @@ fn bad_input_is_refused_with_field_and_cure() {
 
 #[test]
 fn the_main_ring_of_j0946_is_found_blind() {
-    let Some(folder) = data("lens/slacs-j0946") else { return };
+    let Some(data) = data_folder("the_main_ring_of_j0946_is_found_blind") else { return };
+    let folder = data.join("lens/slacs-j0946");
     let request = FitRequest {
         image: Some(folder.join("data.fits")),
         noise: Some(folder.join("noise_map.fits")),

@@ -6,6 +6,7 @@
 //! - [`fast_math`]: ln, exp and atan without branches, for loops that the compiler turns into vector code.
 //! - [`linear`]: Cholesky solves and non-negative least squares for a few dozen unknowns.
 //! - [`special`]: gamma functions and what stands on them.
+//! - [`statistics`]: the median.
 //! - [`random`]: seeded streams, the same numbers on any number of threads.
 //!
 //! Long loops take a step callback that returns [`std::ops::ControlFlow`].
@@ -17,3 +18,4 @@ pub mod levenberg_marquardt;
 pub mod linear;
 pub mod random;
 pub mod special;
+pub mod statistics;

@@ -1,6 +1,5 @@
 //! The elliptical Sersic profile (Sersic 1963; Graham & Driver 2005, PASA 22, 118).
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{axis_ratio_and_angle, ellipticity};
@@ -8,29 +7,22 @@ use crate::numerics::fast_math::{exp, ln};
 use crate::numerics::special::sersic_b_and_slope;
 
 /// Elliptical Sersic surface brightness `amplitude exp(-b_n ((R / R_e)^(1/n) - 1))`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sersic {
     /// Surface brightness at the effective radius, in the image's unit per pixel.
-    #[schemars(range(min = 0.0))]
     pub amplitude: f64,
     /// Effective radius along the intermediate axis: half of the light lies inside.
-    #[schemars(range(min = 0.001, max = 100.0), extend("x-unit" = "arcsec"))]
     pub effective_radius_arcsec: f64,
     /// Sersic index: 1 is exponential, 4 is de Vaucouleurs.
-    #[schemars(range(min = 0.2, max = 10.0))]
     pub index: f64,
     /// Axis ratio, minor over major.
-    #[schemars(range(min = 0.05, max = 1.0))]
     pub axis_ratio: f64,
     /// Angle of the major axis, counter-clockwise from +x.
-    #[schemars(range(min = -180.0, max = 180.0), extend("x-unit" = "deg"))]
     pub position_angle_deg: f64,
     /// Centre, to the right of the image centre.
-    #[schemars(range(min = -100.0, max = 100.0), extend("x-unit" = "arcsec"))]
     pub x_arcsec: f64,
     /// Centre, above the image centre.
-    #[schemars(range(min = -100.0, max = 100.0), extend("x-unit" = "arcsec"))]
     pub y_arcsec: f64,
 }
 

@@ -1,29 +1,23 @@
 //! The singular isothermal ellipsoid (Kormann, Schneider & Bartelmann 1994, A&A 284, 285), intermediate-axis convention.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ellipticity;
 use crate::numerics::fast_math::{atan_ratio, atanh_ratio};
 
 /// Singular isothermal ellipsoid: convergence `theta_E / (2 sqrt(q x'^2 + y'^2 / q))`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sie {
     /// Einstein radius along the intermediate axis: the tangential critical curve encloses pi times its square.
-    #[schemars(range(min = 0.0, max = 60.0), extend("x-unit" = "arcsec"))]
     pub einstein_radius_arcsec: f64,
     /// Axis ratio of the mass, minor over major.
-    #[schemars(range(min = 0.05, max = 1.0))]
     pub axis_ratio: f64,
     /// Angle of the major axis, counter-clockwise from +x.
-    #[schemars(range(min = -180.0, max = 180.0), extend("x-unit" = "deg"))]
     pub position_angle_deg: f64,
     /// Centre, to the right of the image centre.
-    #[schemars(range(min = -100.0, max = 100.0), extend("x-unit" = "arcsec"))]
     pub x_arcsec: f64,
     /// Centre, above the image centre.
-    #[schemars(range(min = -100.0, max = 100.0), extend("x-unit" = "arcsec"))]
     pub y_arcsec: f64,
 }
 

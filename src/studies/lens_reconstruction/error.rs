@@ -1,5 +1,9 @@
 //! What can be wrong with an observation or its fit.
 
+use std::borrow::Cow;
+
+use crate::tasks::TaskError;
+
 /// Errors of lens modelling. Each prints as one line that names the cause and the cure.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum LensError {
@@ -46,7 +50,7 @@ pub enum LensError {
         /// Its value.
         value: f64,
         /// What was expected.
-        problem: &'static str,
+        problem: Cow<'static, str>,
     },
     /// The fit was stopped by its callback.
     #[error("the fit was cancelled")]
@@ -54,4 +58,32 @@ pub enum LensError {
     /// No start gave a lens that explains anything.
     #[error("no lensed source was found in the used pixels: every model is as good without one")]
     NothingFound,
+}
+
+impl From<LensError> for TaskError {
+    /// A number out of its range is the request's fault (exit status 2), everything else a run that failed.
+    fn from(error: LensError) -> Self {
+        match error {
+            LensError::Value { name, value, problem } => {
+                Self::field(name, value, problem, format!("give another with --set {name}=NUMBER"))
+            }
+            LensError::Cancelled => Self::Cancelled,
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_out_of_range_is_wrong_usage_and_a_fit_without_a_lens_is_not() {
+        let value = LensError::Value { name: "starts", value: 24.0, problem: "expected 1 to 20".into() };
+        let error = TaskError::from(value);
+        assert!(error.is_usage());
+        assert_eq!(error.to_string(), "starts = 24: expected 1 to 20; give another with --set starts=NUMBER");
+        assert!(!TaskError::from(LensError::NothingFound).is_usage());
+        assert!(matches!(TaskError::from(LensError::Cancelled), TaskError::Cancelled));
+    }
 }

@@ -12,6 +12,7 @@ use super::sampling::{FINEST, Pixel, Samples, level_for};
 use super::scene::{Layout, lens_parameters, sersic_parameters};
 use super::{Frame, LensError, Observation};
 use crate::numerics::convolution::{Convolver, Scratch};
+use crate::numerics::statistics::median;
 use crate::studies::lens_models::{LENS_PARAMETERS, PreparedLens, PreparedSersic, SERSIC_PARAMETERS};
 
 /// How finely light is sampled.
@@ -38,6 +39,8 @@ pub struct ForwardModel {
     /// Data over noise and 1 / noise, for each used pixel; zero weight leaves a pixel out.
     target: Vec<f64>,
     weight: Vec<f64>,
+    /// 1 / noise, whatever the weights set.
+    noise_weight: Vec<f64>,
     pub(super) typical_noise: f64,
     source: Samples,
     light: Samples,
@@ -99,9 +102,7 @@ impl ForwardModel {
             .collect();
         let weight: Vec<f64> = used.iter().map(|&p| 1.0 / observation.noise[p]).collect();
         let target = used.iter().zip(&weight).map(|(&p, w)| observation.data[p] * w).collect();
-        let mut sorted: Vec<f64> = weight.iter().map(|w| 1.0 / w).collect();
-        sorted.sort_by(f64::total_cmp);
-        let typical_noise = sorted[sorted.len() / 2];
+        let typical_noise = median(&mut weight.iter().map(|w| 1.0 / w).collect::<Vec<_>>()).unwrap_or(1.0);
         let places = used
             .iter()
             .map(|&(row, column)| {
@@ -122,6 +123,7 @@ impl ForwardModel {
             active,
             used: places,
             target,
+            noise_weight: weight.clone(),
             weight,
             typical_noise,
             convolver: Convolver::new(&observation.psf, extent),
@@ -153,6 +155,14 @@ impl ForwardModel {
     pub fn set_target_and_weight(&mut self, target: &[f64], weight: &[f64]) {
         self.target.copy_from_slice(target);
         self.weight.copy_from_slice(weight);
+    }
+
+    /// Residuals (data less model, as weighted) of the used pixels in sigma of the noise map, whatever the weights set.
+    /// NaN in a pixel of zero weight.
+    pub fn unweighted(&self, residuals: impl IntoIterator<Item = f64>) -> impl Iterator<Item = f64> {
+        residuals.into_iter().zip(self.weight.iter().zip(&self.noise_weight)).map(|(residual, (set, noise))| {
+            if set.to_bits() == noise.to_bits() { residual } else { residual * noise / set }
+        })
     }
 
     /// Number of samples of lensed and of unlensed light.
@@ -329,182 +339,4 @@ impl ForwardModel {
 const _: () = assert!(LENS_PARAMETERS == SERSIC_PARAMETERS, "column numbers of lens and components follow the layout");
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::numerics::random;
-    use crate::studies::lens_models::{LensModel, Sersic, Shear, Sie};
-    use crate::studies::lens_reconstruction::Scene;
-
-    fn scene() -> Scene {
-        Scene {
-            lens: LensModel {
-                sie: Sie {
-                    einstein_radius_arcsec: 0.8,
-                    axis_ratio: 0.7,
-                    position_angle_deg: 30.0,
-                    x_arcsec: 0.03,
-                    y_arcsec: -0.02,
-                },
-                shear: Shear { gamma1: 0.03, gamma2: -0.05 },
-            },
-            sources: vec![
-                Sersic {
-                    amplitude: 2.0,
-                    effective_radius_arcsec: 0.2,
-                    index: 1.3,
-                    axis_ratio: 0.6,
-                    position_angle_deg: 70.0,
-                    x_arcsec: 0.1,
-                    y_arcsec: 0.05,
-                },
-                Sersic {
-                    amplitude: 1.0,
-                    effective_radius_arcsec: 0.1,
-                    x_arcsec: -0.15,
-                    y_arcsec: 0.1,
-                    ..Sersic::default()
-                },
-            ],
-            lens_light: vec![Sersic {
-                amplitude: 3.0,
-                effective_radius_arcsec: 0.5,
-                index: 3.0,
-                axis_ratio: 0.8,
-                position_angle_deg: 20.0,
-                x_arcsec: 0.01,
-                y_arcsec: 0.0,
-            }],
-            sky: 0.2,
-        }
-    }
-
-    fn observation(size: usize, kernel: Array2<f64>) -> Observation {
-        let noise = Array2::from_shape_fn((size, size), |(j, i)| 0.1 + 0.001 * (j + 2 * i) as f64);
-        let mask = Array2::from_elem((size, size), true);
-        Observation::new(Array2::zeros((size, size)), noise, kernel, mask, 0.1).unwrap().with_annulus(
-            [0.0, 0.0],
-            0.2,
-            1.4,
-        )
-    }
-
-    fn lopsided(n: usize) -> Array2<f64> {
-        let mut rng = random::stream(1, "psf", 0);
-        Array2::from_shape_fn((n, n), |_| random::uniform(&mut rng))
-    }
-
-    #[test]
-    fn jacobian_agrees_with_finite_differences() {
-        let (scene, sampling) = (scene(), Sampling { per_pixel_side: 2, adaptive: true });
-        let (layout, p) = (scene.layout(), scene.parameters());
-        for kernel in [lopsided(5), lopsided(13)] {
-            let mut model = ForwardModel::new(&observation(32, kernel), layout, sampling).unwrap();
-            model.adapt(&p);
-            let n = model.pixels();
-            let listed: Vec<usize> = (0..layout.len()).collect();
-            let mut jacobian = vec![0.0; listed.len() * n];
-            model.jacobian(&p, &listed, &mut jacobian);
-            for k in 0..layout.len() {
-                let h = 1e-4;
-                let mut shifted = |by: f64| {
-                    let mut p = p.clone();
-                    p[k] += by;
-                    let mut out = vec![0.0; n];
-                    model.model(&p, &mut out);
-                    out
-                };
-                let (a, b, c, d) = (shifted(2.0 * h), shifted(h), shifted(-h), shifted(-2.0 * h));
-                let column = &jacobian[k * n..(k + 1) * n];
-                let scale = column.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-                for i in 0..n {
-                    let difference = (8.0 * (b[i] - c[i]) - (a[i] - d[i])) / (12.0 * h);
-                    assert!(
-                        (difference - column[i]).abs() < 1e-6 * scale,
-                        "{} pixel {i}: {difference} {}",
-                        layout.names()[k],
-                        column[i]
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn listed_columns_are_the_same_whatever_else_is_listed() {
-        let scene = scene();
-        let (layout, p) = (scene.layout(), scene.parameters());
-        let mut model =
-            ForwardModel::new(&observation(24, lopsided(7)), layout, Sampling { per_pixel_side: 1, adaptive: false })
-                .unwrap();
-        let n = model.pixels();
-        let mut all = vec![0.0; layout.len() * n];
-        model.jacobian(&p, &(0..layout.len()).collect::<Vec<_>>(), &mut all);
-        let listed = [layout.sky(), 3, layout.light(0) + 6, 8];
-        let mut some = vec![0.0; listed.len() * n];
-        model.jacobian(&p, &listed, &mut some);
-        for (k, &i) in listed.iter().enumerate() {
-            for (a, b) in some[k * n..(k + 1) * n].iter().zip(&all[i * n..(i + 1) * n]) {
-                assert!((a - b).abs() < 1e-12 * (1.0 + b.abs()));
-            }
-        }
-    }
-
-    #[test]
-    fn components_add_up_to_the_model() {
-        let (scene, sampling) = (scene(), Sampling { per_pixel_side: 1, adaptive: true });
-        let (layout, p) = (scene.layout(), scene.parameters());
-        let observation = observation(32, lopsided(7));
-        let mut model = ForwardModel::new(&observation, layout, sampling).unwrap();
-        model.adapt(&p);
-        let n = model.pixels();
-        let (mut whole, mut parts) = (vec![0.0; n], vec![0.0; (layout.components() + 1) * n]);
-        model.model(&p, &mut whole);
-        model.components(&p, &mut parts);
-        for i in 0..n {
-            let sum: f64 = layout.linear().enumerate().map(|(k, place)| parts[k * n + i] * p[place]).sum();
-            assert!((sum - whole[i]).abs() < 1e-11 * whole[i].abs(), "{sum} {}", whole[i]);
-        }
-    }
-
-    #[test]
-    fn adaptive_sampling_reaches_the_accuracy_it_aims_at() {
-        let scene = scene();
-        let (layout, p) = (scene.layout(), scene.parameters());
-        let mut observation = observation(40, lopsided(3));
-        observation.noise.fill(0.02);
-        let image = |per_pixel_side: usize, adaptive: bool| {
-            let mut model = ForwardModel::new(&observation, layout, Sampling { per_pixel_side, adaptive }).unwrap();
-            model.adapt(&p);
-            let mut out = vec![0.0; model.pixels()];
-            model.model(&p, &mut out);
-            (out, model.samples())
-        };
-        let (exact, _) = image(10, false);
-        let (adapted, samples) = image(1, true);
-        let (plain, plain_samples) = image(1, false);
-        let worst = |a: &[f64]| a.iter().zip(&exact).map(|(p, q)| (p - q).abs()).fold(0.0, f64::max);
-        assert!(worst(&adapted) < 0.1, "{} sigma", worst(&adapted));
-        assert!(worst(&plain) > 5.0 * worst(&adapted), "{} {}", worst(&plain), worst(&adapted));
-        assert!(
-            samples[0] + samples[1] < 70 * plain_samples[0],
-            "{samples:?} {plain_samples:?}: about a third of the 10 x 10 grid"
-        );
-    }
-
-    #[test]
-    fn the_same_bits_on_one_and_on_two_threads() {
-        let (scene, sampling) = (scene(), Sampling { per_pixel_side: 1, adaptive: true });
-        let (layout, p) = (scene.layout(), scene.parameters());
-        let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
-                let mut model = ForwardModel::new(&observation(32, lopsided(13)), layout, sampling).unwrap();
-                model.adapt(&p);
-                let mut out = vec![0.0; layout.len() * model.pixels()];
-                model.jacobian(&p, &(0..layout.len()).collect::<Vec<_>>(), &mut out);
-                out.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
-            })
-        };
-        assert_eq!(run(1), run(2));
-    }
-}
+mod tests;

@@ -238,7 +238,7 @@ fn psf_of(request: &FitRequest, scale: f64, checks: &mut Vec<Check>) -> Result<A
             verdict: Verdict::Note,
             text: format!("circular Gaussian of {fwhm} arcsec FWHM"),
         });
-        return Ok(gaussian_psf(fwhm, scale));
+        return Ok(gaussian_psf(fwhm, scale)?);
     }
     checks.push(Check {
         name: "PSF",

@@ -10,7 +10,7 @@
 pub mod classical;
 mod cosmology;
 mod error;
-mod fit;
+mod fit_task;
 pub mod imaging;
 mod load;
 mod maps;
@@ -21,14 +21,14 @@ mod request;
 mod sampling;
 mod scene;
 pub mod simulate;
-mod simulation;
+mod simulate_task;
 
 pub use error::LensError;
-pub use fit::FitUpdate;
+pub use fit_task::FitUpdate;
 pub use load::{Check, Loaded, Verdict, load};
 pub use maps::Curves;
 pub use observation::{Frame, Observation};
 pub use outcome::FitOutcome;
 pub use request::{FitRequest, MaskMeaning, Method};
 pub use scene::{Layout, Scene};
-pub use simulation::{SimulateOutcome, SimulateRequest, SimulatedGalaxy, SimulatedLens};
+pub use simulate_task::{SimulateOutcome, SimulateRequest, SimulatedGalaxy, SimulatedLens};

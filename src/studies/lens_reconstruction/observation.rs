@@ -40,7 +40,7 @@ impl Observation {
             }
         }
         if !(pixel_scale_arcsec > 0.0 && pixel_scale_arcsec.is_finite()) {
-            let problem = "expected a positive pixel scale in arcsec";
+            let problem = "expected a positive pixel scale in arcsec".into();
             return Err(LensError::Value { name: "pixel_scale_arcsec", value: pixel_scale_arcsec, problem });
         }
         let sum = psf.sum();

@@ -5,6 +5,7 @@ use ndarray::Array2;
 use super::imaging::{ForwardModel, Sampling};
 use super::scene::{AMPLITUDE, Layout};
 use super::{LensError, Observation};
+use crate::numerics::statistics::median;
 
 /// Whole images of a scene through the PSF of `observation`: `[all light, source alone, lens light alone]`, without noise.
 ///
@@ -26,9 +27,7 @@ pub fn render(
     };
     let mut model = ForwardModel::new(&everywhere, layout, sampling)?;
     let used = observation.noise.iter().zip(&observation.mask).filter(|(_, m)| **m).map(|(n, _)| *n);
-    let mut noise: Vec<f64> = used.collect();
-    noise.sort_by(f64::total_cmp);
-    model.typical_noise = noise.get(noise.len() / 2).copied().unwrap_or(1.0);
+    model.typical_noise = median(&mut used.collect::<Vec<_>>()).unwrap_or(1.0);
     model.adapt(parameters);
     let mut image = |keep: &dyn Fn(usize) -> bool| {
         let mut p = parameters.to_vec();
@@ -60,7 +59,7 @@ mod tests {
         let (layout, parameters) = (scene.layout(), scene.parameters());
         let noise = Array2::from_shape_fn((40, 40), |(j, i)| 0.1 + 0.001 * (j + 2 * i) as f64);
         let mask = Array2::from_elem((40, 40), true);
-        let observation = Observation::new(Array2::zeros((40, 40)), noise, gaussian_psf(0.2, 0.1), mask, 0.1)
+        let observation = Observation::new(Array2::zeros((40, 40)), noise, gaussian_psf(0.2, 0.1).unwrap(), mask, 0.1)
             .unwrap()
             .with_annulus([0.0, 0.0], 0.2, 1.6);
         let sampling = Sampling { per_pixel_side: 1, adaptive: true };

@@ -69,21 +69,21 @@ pub struct FitRequest {
     /// How the lens is reconstructed.
     pub method: Method,
     /// Starting points of the search, kept by how well they fit; each is carried to its own minimum.
-    #[schemars(range(min = 1, max = 64))]
+    #[schemars(range(min = FitSettings::STARTS[0], max = FitSettings::STARTS[1]))]
     pub starts: usize,
     /// Sersic components of the lens galaxy's light; 0 when it was subtracted before.
-    #[schemars(range(min = 0, max = 3))]
+    #[schemars(range(min = FitSettings::LENS_LIGHT_COMPONENTS[0], max = FitSettings::LENS_LIGHT_COMPONENTS[1]))]
     pub lens_light_components: usize,
     /// Sersic components of the source galaxy.
-    #[schemars(range(min = 1, max = 2))]
+    #[schemars(range(min = FitSettings::SOURCE_COMPONENTS[0], max = FitSettings::SOURCE_COMPONENTS[1]))]
     pub source_components: usize,
     /// Each pixel is the mean of this many by this many rays.
-    #[schemars(range(min = 1, max = 4))]
+    #[schemars(range(min = FitSettings::SUPERSAMPLING[0], max = FitSettings::SUPERSAMPLING[1]))]
     pub supersampling: usize,
     /// Fit a constant sky level too.
     pub fit_sky: bool,
     /// Most Levenberg-Marquardt steps of one start.
-    #[schemars(range(min = 5, max = 1000))]
+    #[schemars(range(min = FitSettings::MAX_STEPS[0], max = FitSettings::MAX_STEPS[1]))]
     pub max_steps: usize,
     /// Seed of the starting points.
     pub seed: u64,

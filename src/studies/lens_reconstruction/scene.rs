@@ -1,12 +1,11 @@
 //! Everything that makes a lens image: mass, lensed source, lens light, sky; and its parameters as one vector.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::studies::lens_models::{LENS_PARAMETERS, LensModel, SERSIC_PARAMETERS, Sersic};
 
 /// A model of a lens image.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scene {
     /// Mass.

@@ -1,7 +1,6 @@
 //! Simulated observations with their truth.
 
 use ndarray::Array2;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::imaging::Sampling;
@@ -11,28 +10,22 @@ use crate::numerics::random;
 use crate::studies::lens_models::{LensModel, Sersic};
 
 /// What to simulate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimulationSpec {
     /// Pixels along each side of the image.
-    #[schemars(range(min = 8, max = 1024), extend("x-unit" = "px"))]
     pub size_px: usize,
     /// Size of a pixel.
-    #[schemars(range(min = 0.001, max = 1.0), extend("x-unit" = "arcsec"))]
     pub pixel_scale_arcsec: f64,
     /// Mass, source, lens light and sky.
     pub scene: Scene,
     /// Full width at half maximum of the Gaussian PSF; 0 for none.
-    #[schemars(range(min = 0.0, max = 5.0), extend("x-unit" = "arcsec"))]
     pub psf_fwhm_arcsec: f64,
     /// Standard deviation of the white noise of a pixel, in the unit of the brightness.
-    #[schemars(range(min = 1e-9), extend("x-log" = true))]
     pub noise_sigma: f64,
     /// Units of brightness to electrons: adds the noise of counting. Without it the noise is white.
-    #[schemars(range(min = 1e-9), extend("x-log" = true))]
     pub gain: Option<f64>,
     /// Samples along the side of a pixel, at least; steep parts get more.
-    #[schemars(range(min = 1, max = 10))]
     pub supersampling: usize,
     /// Seed of the noise.
     pub seed: u64,
@@ -68,10 +61,38 @@ pub struct Simulation {
     pub lensed_source: Array2<f64>,
 }
 
+/// Greatest half width of a PSF made here (pixels); a Gaussian of 60 pixels FWHM fits.
+const WIDEST_HALF: f64 = 128.0;
+
+/// Half width in pixels of [`gaussian_psf`]: five standard deviations.
+///
+/// # Errors
+/// A width or pixel scale that is not usable, or a PSF that would be wider than 257 pixels.
+pub fn gaussian_half_width(fwhm_arcsec: f64, pixel_scale_arcsec: f64) -> Result<usize, LensError> {
+    let wrong = |name, value, problem| Err(LensError::Value { name, value, problem });
+    if !(pixel_scale_arcsec > 0.0 && pixel_scale_arcsec.is_finite()) {
+        return wrong("pixel_scale_arcsec", pixel_scale_arcsec, "expected a positive pixel scale in arcsec".into());
+    }
+    if !(fwhm_arcsec >= 0.0 && fwhm_arcsec.is_finite()) {
+        return wrong("psf_fwhm_arcsec", fwhm_arcsec, "expected zero or a positive width in arcsec".into());
+    }
+    let half = (5.0 * fwhm_arcsec / pixel_scale_arcsec / (8.0 * std::f64::consts::LN_2).sqrt()).ceil();
+    if half > WIDEST_HALF {
+        let problem = format!(
+            "a Gaussian this wide reaches {half} pixels of {pixel_scale_arcsec} arcsec to each side, and {WIDEST_HALF} are the most"
+        );
+        return wrong("psf_fwhm_arcsec", fwhm_arcsec, problem.into());
+    }
+    Ok(half as usize)
+}
+
 /// A Gaussian PSF of the given full width at half maximum, sampled at pixel centres out to five standard deviations, with sum 1.
-pub fn gaussian_psf(fwhm_arcsec: f64, pixel_scale_arcsec: f64) -> Array2<f64> {
+///
+/// # Errors
+/// As [`gaussian_half_width`].
+pub fn gaussian_psf(fwhm_arcsec: f64, pixel_scale_arcsec: f64) -> Result<Array2<f64>, LensError> {
+    let half = gaussian_half_width(fwhm_arcsec, pixel_scale_arcsec)?;
     let sigma = fwhm_arcsec / pixel_scale_arcsec / (8.0 * std::f64::consts::LN_2).sqrt();
-    let half = (5.0 * sigma).ceil().clamp(0.0, 100.0) as usize;
     // Without width all of the light stays in its pixel.
     let profile = |k: usize| {
         let d = k as f64 - half as f64;
@@ -80,7 +101,7 @@ pub fn gaussian_psf(fwhm_arcsec: f64, pixel_scale_arcsec: f64) -> Array2<f64> {
     let n = 2 * half + 1;
     let psf = Array2::from_shape_fn((n, n), |(j, i)| profile(j) * profile(i));
     let sum = psf.sum();
-    psf / sum
+    Ok(psf / sum)
 }
 
 /// Simulates an observation. The same specification gives the same bits.
@@ -96,17 +117,13 @@ pub fn simulate(spec: &SimulationSpec) -> Result<Simulation, LensError> {
     ];
     for (name, value) in positive {
         if !(value > 0.0 && value.is_finite()) {
-            return Err(LensError::Value { name, value, problem: "expected a positive number" });
+            return Err(LensError::Value { name, value, problem: "expected a positive number".into() });
         }
-    }
-    if !(spec.psf_fwhm_arcsec >= 0.0 && spec.psf_fwhm_arcsec.is_finite()) {
-        let problem = "expected zero or a positive width in arcsec";
-        return Err(LensError::Value { name: "psf_fwhm_arcsec", value: spec.psf_fwhm_arcsec, problem });
     }
     let shape = (spec.size_px, spec.size_px);
     let blank = Array2::zeros(shape);
     let errors = Array2::from_elem(shape, spec.noise_sigma);
-    let psf = gaussian_psf(spec.psf_fwhm_arcsec, spec.pixel_scale_arcsec.max(f64::MIN_POSITIVE));
+    let psf = gaussian_psf(spec.psf_fwhm_arcsec, spec.pixel_scale_arcsec)?;
     let mask = Array2::from_elem(shape, true);
     let mut observation = Observation::new(blank, errors, psf, mask, spec.pixel_scale_arcsec)?;
     let sampling = Sampling { per_pixel_side: spec.supersampling, adaptive: true };
@@ -166,11 +183,23 @@ mod tests {
 
     #[test]
     fn the_psf_has_its_width_and_its_sum() {
-        let psf = gaussian_psf(0.3, 0.05);
+        let psf = gaussian_psf(0.3, 0.05).unwrap();
         assert!((psf.sum() - 1.0).abs() < 1e-14);
         let half = psf.nrows() / 2;
         assert!((psf[[half, half + 3]] / psf[[half, half]] - 0.5).abs() < 1e-12, "3 pixels are half of the full width");
-        assert_eq!(gaussian_psf(0.0, 0.05).dim(), (1, 1));
+        assert_eq!(gaussian_psf(0.0, 0.05).unwrap().dim(), (1, 1));
+    }
+
+    /// Cut off without a word it would not have the width that was asked for.
+    #[test]
+    fn a_psf_too_wide_to_be_held_is_refused() {
+        // The widest that the ranges of a simulation allow keeps its five standard deviations.
+        let widest = gaussian_psf(0.6, 0.01).unwrap();
+        assert!(widest[[widest.nrows() / 2, 0]] / widest.iter().copied().fold(0.0, f64::max) < 4e-6);
+        let text = gaussian_psf(10.0, 0.05).unwrap_err().to_string();
+        assert!(text.starts_with("psf_fwhm_arcsec = 10: ") && text.contains("425 pixels"), "{text}");
+        assert!(simulate(&SimulationSpec { psf_fwhm_arcsec: 10.0, ..SimulationSpec::default() }).is_err());
+        assert!(gaussian_psf(0.1, 0.0).unwrap_err().to_string().starts_with("pixel_scale_arcsec = 0"));
     }
 
     #[test]

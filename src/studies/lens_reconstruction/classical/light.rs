@@ -3,6 +3,7 @@
 use super::problem::SceneProblem;
 use super::{Bounds, Geometry, Phase, Run};
 use crate::numerics::levenberg_marquardt::{Stop, fit};
+use crate::numerics::statistics::median;
 use crate::studies::lens_models::Sersic;
 use crate::studies::lens_reconstruction::imaging::{ForwardModel, Sampling};
 use crate::studies::lens_reconstruction::scene::{Layout, Scene};
@@ -146,9 +147,7 @@ fn first_trust(distance: &[f64], target: &[f64], core: f64, width: f64) -> Vec<f
 /// Square roots of weights from residuals; the scale is that of the negative ones, which arcs do not touch.
 fn trust_in(target: &[f64], values: &[f64], distance: &[f64], core: f64) -> Vec<f64> {
     let mut below: Vec<f64> = target.iter().zip(values).map(|(t, v)| v - t).filter(|r| *r > 0.0).collect();
-    below.sort_by(f64::total_cmp);
-    let median = below.get(below.len() / 2).copied().unwrap_or(1.0);
-    let scale = (median / 0.6745).max(1.0);
+    let scale = (median(&mut below).unwrap_or(1.0) / 0.6745).max(1.0);
     target.iter().zip(values).zip(distance).map(|((t, v), d)| weigh(t - v, scale, *d < core)).collect()
 }
 
@@ -157,13 +156,22 @@ fn weigh(excess: f64, scale: f64, in_core: bool) -> f64 {
     if in_core { 1.0 } else { 1.0 / (1.0 + above * above).sqrt() / (1.0 + 0.2 * above) }
 }
 
-/// Lens light fitted without lensed source and without weights: the sum of squares of the null, and its parameters.
+/// Lens light without any lensed source: what the fit is compared with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Null {
+    /// What was minimised: chi-squared, and the price of a sky unlike that of the rest of the image.
+    pub(super) cost: f64,
+    /// Chi-squared in the used pixels alone.
+    pub(super) chi2: f64,
+}
+
+/// Lens light fitted without lensed source and without weights.
 pub(super) fn null(
     observation: &Observation,
     geometry: &Geometry,
     start: &[f64],
     run: &mut Run,
-) -> Result<f64, LensError> {
+) -> Result<Null, LensError> {
     let layout = Layout { sources: 0, lights: run.settings.lens_light_components };
     let sampling = Sampling { per_pixel_side: run.settings.supersampling, adaptive: true };
     let mut model = ForwardModel::new(observation, layout, sampling)?;
@@ -176,7 +184,11 @@ pub(super) fn null(
     let result = fit(&mut problem, &start, &options, |step, problem| {
         super::report(callback, Phase::Null, 0, step.index, step.sum_of_squares, problem)
     });
-    if result.stop == Stop::Cancelled { Err(LensError::Cancelled) } else { Ok(result.sum_of_squares) }
+    if result.stop == Stop::Cancelled {
+        return Err(LensError::Cancelled);
+    }
+    let cost = result.sum_of_squares;
+    Ok(Null { cost, chi2: cost - problem.sky_penalty(problem.best_parameters()[layout.sky()]) })
 }
 
 #[cfg(test)]

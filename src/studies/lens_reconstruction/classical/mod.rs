@@ -16,7 +16,6 @@ mod search;
 use std::ops::ControlFlow;
 
 use ndarray::Array2;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use problem::Calls;
@@ -27,33 +26,41 @@ use super::scene::{Layout, Scene};
 use super::{LensError, Observation};
 use crate::numerics::levenberg_marquardt::{Fit, Options, Stop, fit};
 use crate::studies::lens_models::{LENS_PARAMETERS, SERSIC_PARAMETERS, Sersic};
-use light::LightGuess;
+use light::{LightGuess, Null};
 use problem::{SceneProblem, Sky};
 use search::Candidate;
 
 /// How to fit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FitSettings {
-    /// Starts of the fit, each at another Einstein radius found by the scan.
-    #[schemars(range(min = 1, max = 20))]
+    /// Starts of the fit, each at another Einstein radius found by the scan; see [`Self::STARTS`].
     pub starts: usize,
     /// Sersic components of the lens's own light; 0 where it has been subtracted.
-    #[schemars(range(min = 0, max = 3))]
     pub lens_light_components: usize,
     /// Sersic components of the lensed source.
-    #[schemars(range(min = 1, max = 2))]
     pub source_components: usize,
     /// Samples along the side of a pixel, at least; steep parts get more.
-    #[schemars(range(min = 1, max = 4))]
     pub supersampling: usize,
     /// Fit a constant background too. Without it the data must have none.
     pub fit_sky: bool,
     /// Most trial steps of each part of the joint fit.
-    #[schemars(range(min = 5, max = 5000))]
     pub max_steps: usize,
     /// Seed of the starts.
     pub seed: u64,
+}
+
+impl FitSettings {
+    /// Least and greatest `starts`; the scan has no more radii to offer.
+    pub const STARTS: [usize; 2] = [1, search::RADII];
+    /// Least and greatest `lens_light_components`.
+    pub const LENS_LIGHT_COMPONENTS: [usize; 2] = [0, 3];
+    /// Least and greatest `source_components`.
+    pub const SOURCE_COMPONENTS: [usize; 2] = [1, 2];
+    /// Least and greatest `supersampling`.
+    pub const SUPERSAMPLING: [usize; 2] = [1, 4];
+    /// Least and greatest `max_steps`.
+    pub const MAX_STEPS: [usize; 2] = [5, 1000];
 }
 
 impl Default for FitSettings {
@@ -128,7 +135,7 @@ impl FitStep<'_> {
         self.problem.best_image()
     }
 
-    /// Data minus model in sigma, `[y, x]`; NaN in pixels that are not used. In scan and starts, data less the lens light.
+    /// Data minus model in sigma of the noise map (early phases weigh pixels by trust; this does not), `[y, x]`; NaN in pixels that are not used. In scan and starts, data less the lens light.
     pub fn residual_image(&self) -> Array2<f64> {
         self.problem.best_residual()
     }
@@ -346,26 +353,26 @@ pub fn fit_parametric(
             best = joint;
         }
     }
-    let null_chi2 = null_chi2(observation, &geometry, &light.parameters, &best, &mut run)?;
-    if null_chi2 - best.fit.sum_of_squares < LEAST_IMPROVEMENT {
+    let null = best_null(observation, &geometry, &light.parameters, &best, &mut run)?;
+    if null.cost - best.fit.sum_of_squares < LEAST_IMPROVEMENT {
         return Err(LensError::NothingFound);
     }
-    result::finish(observation, &best, null_chi2, starts, &run)
+    result::finish(observation, &best, null.chi2, starts, &run)
 }
 
 fn check(observation: &Observation, settings: &FitSettings) -> Result<(), LensError> {
-    let range = |name: &'static str, value: usize, least: usize, most: usize, problem: &'static str| {
-        if (least..=most).contains(&value) {
-            Ok(())
-        } else {
-            Err(LensError::Value { name, value: value as f64, problem })
+    for (name, value, [least, most]) in [
+        ("starts", settings.starts, FitSettings::STARTS),
+        ("lens_light_components", settings.lens_light_components, FitSettings::LENS_LIGHT_COMPONENTS),
+        ("source_components", settings.source_components, FitSettings::SOURCE_COMPONENTS),
+        ("supersampling", settings.supersampling, FitSettings::SUPERSAMPLING),
+        ("max_steps", settings.max_steps, FitSettings::MAX_STEPS),
+    ] {
+        if !(least..=most).contains(&value) {
+            let problem = format!("expected {least} to {most}").into();
+            return Err(LensError::Value { name, value: value as f64, problem });
         }
-    };
-    range("starts", settings.starts, 1, 20, "expected 1 to 20")?;
-    range("lens_light_components", settings.lens_light_components, 0, 3, "expected 0 to 3")?;
-    range("source_components", settings.source_components, 1, 2, "expected 1 or 2")?;
-    range("supersampling", settings.supersampling, 1, 4, "expected 1 to 4")?;
-    range("max_steps", settings.max_steps, 5, 5000, "expected 5 to 5000")?;
+    }
     let layout = Layout { sources: settings.source_components, lights: settings.lens_light_components };
     let (used, parameters) = (observation.used_pixels(), layout.len());
     if used < 2 * parameters {
@@ -413,17 +420,17 @@ fn joint_fit(
     Err(LensError::NothingFound)
 }
 
-/// Chi-squared of the best lens light without any source: the better of fits from the first guess and from the joint fit.
-fn null_chi2(
+/// The best lens light without any source: the better of fits from the first guess and from the joint fit.
+fn best_null(
     observation: &Observation,
     geometry: &Geometry,
     guess: &[f64],
     best: &Joint,
     run: &mut Run,
-) -> Result<f64, LensError> {
+) -> Result<Null, LensError> {
     let mut from_joint = best.parameters[..LENS_PARAMETERS].to_vec();
     from_joint.extend_from_slice(&best.parameters[best.layout.light(0)..]);
     let a = light::null(observation, geometry, guess, run)?;
     let b = light::null(observation, geometry, &from_joint, run)?;
-    Ok(a.min(b))
+    Ok(if b.cost < a.cost { b } else { a })
 }

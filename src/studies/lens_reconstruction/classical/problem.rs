@@ -104,9 +104,10 @@ impl<'a> SceneProblem<'a> {
         self.model.image_from_used(self.best.iter().zip(self.model.weight()).map(|(v, w)| v / w))
     }
 
-    /// Data minus the best model met, in sigma; NaN in pixels that are not used.
+    /// Data minus the best model met, in sigma of the noise map; NaN in pixels that are not used.
     pub(super) fn best_residual(&self) -> Array2<f64> {
-        self.model.image_from_used(self.model.target().iter().zip(&self.best).map(|(d, m)| d - m))
+        let weighted = self.model.target().iter().zip(&self.best).map(|(d, m)| d - m);
+        self.model.image_from_used(self.model.unweighted(weighted))
     }
 
     /// What a sky away from that of the rest of the image costs.

@@ -10,7 +10,7 @@ use crate::studies::lens_reconstruction::scene::{Layout, Scene, lens_parameters}
 use crate::studies::lens_reconstruction::{LensError, Observation};
 
 /// Einstein radii of the scan.
-const RADII: usize = 20;
+pub(super) const RADII: usize = 20;
 /// Ellipticities of the scan: none, and this much in four directions.
 const TILT: f64 = 0.12;
 /// Trial steps of each start.

@@ -101,7 +101,7 @@ impl Task for FitRequest {
             if progress.check().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         progress.check()?;
-        let fit = fit.map_err(|e| TaskError::Failed(e.to_string()))?;
+        let fit = fit?;
         progress.phase("maps");
         let outcome = FitOutcome::new(&observation, &fit, &header, unit, redshifts);
         progress.fraction(1.0);

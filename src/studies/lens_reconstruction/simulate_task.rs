@@ -271,7 +271,7 @@ impl Task for SimulateRequest {
             seed: self.seed,
             ..SimulationSpec::default()
         };
-        let made = simulate(&spec).map_err(|e| TaskError::Failed(e.to_string()))?;
+        let made = simulate(&spec)?;
         progress.check()?;
         let f32s = |a: &Array2<f64>| Arc::new(a.mapv(|v| v as f32));
         let curves = curves_of(&scene.lens);
