@@ -3,22 +3,14 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use sextans::cli::{self, Faces, Info, InfoOptions};
+use sextans::cli::{self, CliError, Faces, Info, InfoOptions};
 use sextans::{app, data, panels, runs, studies};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let faces = Faces {
-        tasks: studies::registry,
-        open_window,
-        render,
-        info,
-        read_planes,
-        set_resources: |_| (),
-        hooks: panels::HOOKS,
-    };
+    let faces = Faces { tasks: studies::registry, open_window, render, info, read_planes, hooks: panels::HOOKS };
     cli::run(std::env::args_os(), &faces)
 }
 
@@ -26,8 +18,8 @@ fn open_window(options: cli::WindowOptions) -> Result<(), String> {
     app::open_window(app::WindowOptions { paths: options.files, demo: options.demo })
 }
 
-fn render(options: &cli::RenderOptions) -> Result<(), String> {
-    app::render(&app::RenderOptions {
+fn render(options: &cli::RenderOptions) -> Result<(), CliError> {
+    let picture = app::render_image(&app::RenderOptions {
         panel: options.panel.clone(),
         session: options.session.clone(),
         open: options.open.clone(),
@@ -39,6 +31,9 @@ fn render(options: &cli::RenderOptions) -> Result<(), String> {
         scale: 1.0,
         out: options.out.clone(),
     })
+    .map_err(CliError::Usage)?;
+    let bytes = picture.to_png(None, &[]).map_err(|e| CliError::Failed(e.to_string()))?;
+    std::fs::write(&options.out, bytes).map_err(|e| CliError::Failed(format!("{}: {e}", options.out.display())))
 }
 
 fn info(file: &Path, options: &InfoOptions) -> Result<Info, String> {

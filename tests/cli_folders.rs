@@ -73,7 +73,8 @@ fn the_part_of_a_living_run_is_left_alone_and_its_result_is_not_lost() {
     let ended = living.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(1));
     let err = String::from_utf8(ended.stderr).unwrap();
-    assert!(err.contains("was taken meanwhile; this run stands in") && err.contains("run-2"), "{err}");
+    assert!(err.contains("was taken meanwhile (it holds a finished run); this run stands in"), "{err}");
+    assert!(err.contains("run-2"), "{err}");
     assert_eq!(names(folder.path()), ["run", "run-2"]);
     assert_eq!(Record::read(&folder.path().join("run-2")).unwrap().request["steps"], 150);
 }
@@ -194,6 +195,44 @@ fn the_library_lists_and_deletes_its_own_runs_only() {
     assert_eq!(names(library.folder()), [made[1].file_name().unwrap().to_str().unwrap(), "foreign"]);
 }
 
+const OPENS: &str = "SEXTANS_TEST_OPENS_LIBRARY";
+
+/// Not a test by itself: in a process of its own it opens the user's library.
+#[test]
+fn helper_opens_the_library() {
+    if std::env::var_os(OPENS).is_some() {
+        Library::open().unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn opening_the_users_library_removes_what_a_killed_window_left() {
+    let home = tempfile::tempdir().unwrap();
+    let runs = home.path().join("sextans/runs");
+    fs::create_dir_all(runs.join("counting.simulate-20260101-000000.part-4194305")).unwrap();
+    fs::create_dir(runs.join("foreign")).unwrap();
+    let ended = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["cli_folders::helper_opens_the_library", "--exact"])
+        .env(OPENS, "1")
+        .env("XDG_DATA_HOME", home.path())
+        .output()
+        .unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(names(&runs), ["foreign"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_window_too_refuses_what_the_machine_cannot_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let request = json!({"side": 1_000_000_000});
+    let error = execute(&TASKS[0], &request, &out, false, &Board::new(), &Hooks::NONE).unwrap_err();
+    assert!(error.to_string().starts_with("counting.simulate: needs 4000000.0 TB of memory"), "{error}");
+    assert!(names(folder.path()).is_empty());
+}
+
 #[test]
 fn weights_stand_in_the_record_with_their_hash() {
     let folder = tempfile::tempdir().unwrap();
@@ -260,6 +299,10 @@ fn a_run_feeds_another_without_the_command_line_too() {
     let result = execute(&TASKS[1], &request, &at("fit"), false, &Board::new(), &Hooks::NONE).unwrap();
     assert_eq!(result.record.request["image"], at("sim").join("image.fits").to_str().unwrap());
     assert_eq!(result.record.inputs[0].role, "image");
+    // A role of no product's name is not guessed.
+    let guess = json!({"image": at("sim"), "model": {"background": at("sim")}});
+    let error = execute(&TASKS[1], &guess, &at("no"), false, &Board::new(), &Hooks::NONE).unwrap_err();
+    assert!(error.to_string().contains("name one of its files: image.fits, curve.ecsv"), "{error}");
     // An input that is not there stops the run before anything is written.
     let error =
         execute(&TASKS[1], &json!({"image": "absent"}), &at("no"), false, &Board::new(), &Hooks::NONE).unwrap_err();

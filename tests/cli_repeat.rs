@@ -12,13 +12,16 @@ fn a_repeated_run_is_equal_to_the_bit_on_any_number_of_threads() {
     let here = folder.path();
     sextans(here, &["run", "counting.simulate", "--set", "side=40", "--out", "a", "--threads", "1"]).ok();
     sextans(here, &["run", "counting.fit", "--input", "image=a", "--out", "f", "--threads", "1"]).ok();
-    for (old, numbers) in [("a", 1610), ("f", 1610), ("f/record.json", 1610)] {
-        let out = format!("again-{}", old.replace('/', "-"));
-        let ended = sextans(here, &["run", "--repeat", old, "--verify", "--out", &out, "--threads", "3"]).ok();
-        assert_eq!(ended.out.lines().last(), Some(format!("all: equal ({numbers} numbers)").as_str()), "{ended:?}");
-        let (old, new) = (Record::read(&here.join(old)).unwrap(), Record::read(&here.join(out)).unwrap());
-        assert_eq!((old.threads, new.threads), (1, 3));
-        assert_eq!((old.request, old.inputs, old.seed), (new.request, new.inputs, new.seed));
+    for old in ["a", "f", "f/record.json"] {
+        for threads in [1, 2, 3, 8] {
+            let out = format!("again-{}-{threads}", old.replace('/', "-"));
+            let count = threads.to_string();
+            let ended = sextans(here, &["run", "--repeat", old, "--verify", "--out", &out, "--threads", &count]).ok();
+            assert_eq!(ended.out.lines().last(), Some("all: equal (1610 numbers)"), "{ended:?}");
+            let (old, new) = (Record::read(&here.join(old)).unwrap(), Record::read(&here.join(out)).unwrap());
+            assert_eq!((old.threads, new.threads), (1, threads));
+            assert_eq!((old.request, old.inputs, old.seed), (new.request, new.inputs, new.seed));
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sextans::cli::{self, Faces, Info};
+use sextans::cli::{self, CliError, Faces, Info};
 use sextans::runs::{Hooks, Plane};
 use sextans::tasks::{Cost, Lane, Metrics, Outcome, Progress, Provenance, Task, TaskEntry, TaskError};
 
@@ -25,11 +25,14 @@ pub(crate) struct Simulate {
     /// Seed of the noise.
     pub(crate) seed: u64,
     /// Pixels along a side.
-    #[schemars(range(min = 1), extend("x-unit" = "pix"))]
+    #[schemars(range(min = 1, max = 1_000_000_000), extend("x-unit" = "pix"))]
     pub(crate) side: u64,
     /// Standard deviation of the noise.
     #[schemars(range(min = 0.0, max = 100.0), extend("x-unit" = "adu"))]
     pub(crate) noise_adu: f64,
+    /// Constants that are added to every pixel.
+    #[schemars(extend("x-unit" = "adu"))]
+    pub(crate) levels_adu: Vec<f64>,
     /// Steps of 10 ms each, for tests that stop it on the way.
     pub(crate) steps: u32,
     /// What goes wrong.
@@ -53,7 +56,7 @@ pub(crate) enum Fault {
 
 impl Default for Simulate {
     fn default() -> Self {
-        Self { seed: 1, side: 8, noise_adu: 2.0, steps: 0, fault: Fault::None }
+        Self { seed: 1, side: 8, noise_adu: 2.0, levels_adu: Vec::new(), steps: 0, fault: Fault::None }
     }
 }
 
@@ -146,6 +149,8 @@ impl Task for Simulate {
             (0..side).map(|_| (random.random_range(-1.0..1.0) * self.noise_adu) as f32).collect::<Vec<f32>>()
         };
         let mut values: Vec<f32> = (0..side).into_par_iter().flat_map_iter(row).collect();
+        let level = self.levels_adu.iter().sum::<f64>() as f32;
+        values.iter_mut().for_each(|v| *v += level);
         if self.fault == Fault::Irreproducible {
             values[0] += std::process::id() as f32;
         }
@@ -199,7 +204,11 @@ impl Task for Fit {
         if self.image.is_empty() {
             return Err(TaskError::field("image", "", "an image is needed", "give --input image=FILE"));
         }
-        Ok(Cost { bytes: 1000, seconds: 0.1 })
+        // What a task that reads headers would do: a run folder would be no file.
+        let file = sextans::data::Location::parse(&self.image).path;
+        let bytes = std::fs::metadata(&file).ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
+        let bytes = bytes.ok_or_else(|| TaskError::file(&file, "is not a file whose header could be read"))?;
+        Ok(Cost { bytes, seconds: 0.1 })
     }
 
     fn run(&self, _: &Progress<f64>) -> Result<Image, TaskError> {
@@ -221,13 +230,17 @@ pub(crate) fn faces() -> Faces {
     Faces {
         tasks: || &TASKS,
         open_window: |options| Err(format!("would open {options:?}")),
-        render: |options| std::fs::write(&options.out, format!("{options:?}")).map_err(|e| e.to_string()),
+        render: |options| {
+            if options.panel.as_deref() == Some("absent") {
+                return Err(CliError::Usage("--panel absent: no such panel".into()));
+            }
+            std::fs::write(&options.out, format!("{options:?}")).map_err(|e| CliError::Failed(e.to_string()))
+        },
         info: |file, _| {
             let length = std::fs::metadata(file).map_err(|e| e.to_string())?.len();
             Ok(Info { text: format!("{length} bytes"), json: serde_json::json!({"bytes": length}) })
         },
         read_planes,
-        set_resources: |_| (),
         hooks: Hooks { picture: |_, _, _, record| Some(format!("picture of {record}").into_bytes()), ..Hooks::NONE },
     }
 }

@@ -49,7 +49,7 @@ fn a_word_that_is_no_file_gets_the_nearest_command() {
 #[test]
 fn help_and_version_are_not_errors() {
     let help = binary(&["--help"]).ok();
-    for word in ["demo", "info", "list", "run", "render", "--resources", "--threads", "Exit status"] {
+    for word in ["demo", "info", "list", "run", "render", "--threads", "Exit status"] {
         assert!(help.out.contains(word), "{word}");
     }
     assert!(binary(&["--version"]).ok().out.starts_with(concat!("sextans ", env!("CARGO_PKG_VERSION"))));
@@ -70,6 +70,10 @@ fn mistakes_are_named_with_their_cure() {
     for (ended, line) in [
         (simulate(&["--set", "sied=3"]), "sied: no such field; did you mean side?".to_owned()),
         (simulate(&["--set", "noise_adu=-1.5"]), "noise_adu = -1.5: expected 0 to 100 in adu".into()),
+        (
+            simulate(&["--set", "side=18446744073709551615"]),
+            "side = 18446744073709551615: expected 1 to 1e9 in pix".into(),
+        ),
         (simulate(&["--set", "noise_adu=loud"]), "noise_adu = loud: expected a number in adu".into()),
         (
             simulate(&["--set", "fault=odd"]),
@@ -94,8 +98,8 @@ fn mistakes_are_named_with_their_cure() {
         ),
         (sextans(&here, &["run", "zzz", "--out", "r"]), "zzz: no such task; `sextans list` shows all".into()),
         (sextans(&here, &["list", "counting.fi"]), "counting.fi: no such task; did you mean counting.fit?".into()),
-        (sextans(&here, &["list", "--resources", "absent"]), "--resources absent: no such folder".into()),
         (sextans(&here, &["render", "a.jpg"]), "a.jpg: the picture is a PNG; give a name that ends in .png".into()),
+        (sextans(&here, &["render", "--panel", "absent", "a.png"]), "--panel absent: no such panel".into()),
         (sextans(&here, &["render", "--open", "absent", "a.png"]), "absent: no such file".into()),
         (sextans(&here, &["info", "absent.fits"]), "absent.fits: No such file or directory (os error 2)".into()),
     ] {
@@ -105,6 +109,10 @@ fn mistakes_are_named_with_their_cure() {
     assert!(line.starts_with("not.json: is not JSON"), "{line}");
     let line = simulate(&["--set", "side"]).refused();
     assert!(line.contains("'side'") && line.contains("expected NAME=VALUE"), "{line}");
+    let line = simulate(&["--set", "levels_adu=1,2"]).refused();
+    assert!(line.starts_with("levels_adu = 1,2: expected JSON such as [1, 2, 3]"), "{line}");
+    // The picture cannot be written: that is no mistake in the command.
+    sextans(&here, &["render", "absent/a.png"]).fails(1);
     // Found out only when the run reads it, still unreadable input and still nothing left.
     let ended = fit(&["--input", "image=not.fits"]);
     assert!(ended.fails(2).starts_with(&format!("{}: cannot be read as FITS", at("not.fits"))));
@@ -124,6 +132,39 @@ fn the_cost_is_told_and_one_above_the_machine_is_refused() {
             sextans(folder.path(), &["run", "counting.simulate", "--set", "side=1000000000", "--out", "s"]).refused();
         assert!(line.starts_with("counting.simulate: needs 4000000.0 TB of memory, this machine has "), "{line}");
     }
+}
+
+#[test]
+fn the_real_program_tells_a_wrong_picture_from_a_failed_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.fits");
+    fs::write(&text, "this is no FITS file").unwrap();
+    let out = folder.path().join("o.png");
+    let (text, out) = (text.to_str().unwrap(), out.to_str().unwrap());
+    let line = binary(&["render", "--panel", "absent", out]).refused();
+    assert!(line.starts_with("--panel absent: no such panel"), "{line}");
+    let line = binary(&["render", "--open", text, out]).refused();
+    assert!(line.contains("text.fits"), "{line}");
+    binary(&["render", "/nowhere/o.png"]).fails(1);
+}
+
+#[test]
+fn a_list_is_given_as_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let level = |levels: &str, out: &str| {
+        let set = format!("levels_adu={levels}");
+        sextans(
+            folder.path(),
+            &["run", "counting.simulate", "--set", "noise_adu=0", "--set", &set, "--set", "side=2", "--out", out],
+        )
+        .ok();
+        sextans::runs::Record::read(&folder.path().join(out)).unwrap()
+    };
+    let record = level("[1, 2.5]", "a");
+    assert_eq!((record.metrics["sum"], &record.request["levels_adu"]), (14.0, &serde_json::json!([1.0, 2.5])));
+    assert_eq!(level("[]", "b").metrics["sum"], 0.0);
+    let list = sextans(folder.path(), &["list", "counting.simulate"]).ok().out;
+    assert!(list.lines().any(|l| l.contains("levels_adu") && l.contains("[] adu  [JSON]")), "{list}");
 }
 
 #[test]

@@ -298,3 +298,67 @@ fn the_window_is_woken_when_a_job_reports_and_when_it_ends() {
     job.wait().unwrap();
     wait_until("both wakes came", || woken.load(Ordering::SeqCst) == 2);
 }
+
+#[test]
+fn the_last_picture_stays_until_the_result_is_taken_or_the_handle_dropped() {
+    let jobs = Jobs::new();
+    let show = |gate: Option<Arc<Gate>>| {
+        jobs.submit("shows", Lane::Short, no_wake(), move |board| {
+            Progress::<u8>::on(board).update_now(7);
+            if let Some(gate) = gate {
+                gate.pass();
+            }
+            Ok(())
+        })
+    };
+    let shown = |board: &Arc<Board>| board.latest::<u8>().is_some();
+    let taken = show(None);
+    wait_until("it is done", || taken.is_finished());
+    assert!(shown(taken.board()), "nobody has taken the result yet");
+    taken.take().unwrap().unwrap();
+    assert!(!shown(taken.board()));
+
+    let dropped = show(None);
+    wait_until("it is done", || dropped.is_finished());
+    let board = dropped.board().clone();
+    assert!(shown(&board));
+    drop(dropped);
+    assert!(!shown(&board));
+
+    // A job that nobody waits for keeps its picture while it runs.
+    let gate = Arc::new(Gate::default());
+    let left = show(Some(gate.clone()));
+    let board = left.board().clone();
+    wait_until("it shows something", || shown(&board));
+    drop(left);
+    assert!(shown(&board));
+    gate.open();
+    wait_until("it lets go", || !shown(&board));
+}
+
+#[test]
+fn the_result_of_a_job_that_nobody_waits_for_is_freed() {
+    let jobs = Jobs::new();
+    let gate = Arc::new(Gate::default());
+    let large = Arc::new(());
+    let (wait, result) = (gate.clone(), large.clone());
+    drop(jobs.submit("unwanted", Lane::Short, no_wake(), move |_| {
+        wait.pass();
+        Ok(result)
+    }));
+    gate.open();
+    wait_until("it is freed though the row stands", || Arc::strong_count(&large) == 1);
+    assert_eq!(jobs.list().len(), 1);
+}
+
+#[test]
+fn processor_seconds_are_told_when_a_job_is_over() {
+    let jobs = Jobs::new();
+    let (job, count) = submit_endless(&jobs, Lane::Short);
+    wait_until("it runs", || count.load(Ordering::Relaxed) > 0);
+    let row = jobs.list().remove(0);
+    assert!(row.wall_seconds.is_some() && row.cpu_seconds.is_none(), "{row:?}");
+    jobs.cancel(job.id());
+    assert!(job.wait().is_err());
+    assert_eq!(jobs.list().remove(0).cpu_seconds.is_some(), cfg!(target_os = "linux"));
+}

@@ -1,7 +1,7 @@
-//! Queries: computed once, newest first, cancelled when outdated, within a budget, and never behind a job.
+//! Queries: computed once, a slot's newest request only, cancelled when outdated, within a budget, and never behind a job.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use sextans::tasks::{Lane, Progress, TaskError};
@@ -208,19 +208,20 @@ fn keys_tell_parameters_apart() {
 #[test]
 fn a_query_never_waits_behind_jobs() {
     let jobs = Jobs::new();
-    let (gate, begun) = (Arc::new(Gate::default()), Arc::new(Gate::default()));
+    let (gate, inside) = (Arc::new(Gate::default()), Arc::new(AtomicUsize::new(0)));
     let mut held = Vec::new();
     for lane in [Lane::Short, Lane::Long] {
-        let (wait, begin) = (gate.clone(), begun.clone());
+        let (wait, count) = (gate.clone(), inside.clone());
         held.push(jobs.submit("holds every worker", lane, no_wake(), move |_| {
             rayon::broadcast(|_| {
-                begin.open();
+                count.fetch_add(1, Ordering::SeqCst);
                 wait.pass();
             });
             Ok(())
         }));
     }
-    begun.pass();
+    // Every one of them: a single free worker would do the sum below.
+    wait_until("every worker is held", || inside.load(Ordering::SeqCst) >= rayon::current_num_threads());
     let queries = Queries::new(1 << 20, 1).unwrap();
     let sum = || {
         queries.ask(slot("a"), key(1), &no_wake(), |_| {

@@ -15,9 +15,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(super) struct Arguments {
     /// Files to open in the window: FITS, sessions, run folders, or a PNG that carries a record
     pub(super) files: Vec<PathBuf>,
-    /// Folder with weights and other resources, looked in before $SEXTANS_RESOURCES and the usual places
-    #[arg(long, global = true, value_name = "DIR", display_order = 900)]
-    pub(super) resources: Option<PathBuf>,
     /// Threads for parallel loops [default: one a core; with the window one less]
     #[arg(long, global = true, value_name = "N", value_parser = threads, display_order = 901)]
     pub(super) threads: Option<usize>,
@@ -112,7 +109,7 @@ pub(super) struct RunArguments {
 
 #[derive(Args, Debug)]
 pub(super) struct RenderArguments {
-    /// Draw only this panel, e.g. lens_reconstruction
+    /// Bring this panel, e.g. lens_reconstruction, to its finished example, or to what --open gives it
     #[arg(long, value_name = "NAME")]
     pub(super) panel: Option<String>,
     /// Draw the window as this session has it

@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::args::RunArguments;
 use super::output::{Meter, Output};
 use super::{CliError, Faces, request};
-use crate::runs::{RunResult, cost, execute, folder};
+use crate::runs::{Prepared, RunResult, cost, folder};
 use crate::tasks::TaskEntry;
-use crate::workers::{Jobs, machine, no_wake};
+use crate::workers::{Jobs, no_wake};
 
 /// How often the progress is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -38,16 +38,15 @@ pub(super) fn compute(
 ) -> Result<RunResult, CliError> {
     // Told before anything is computed.
     folder::check(out, overwrite)?;
-    let needed = (entry.cost)(request)?;
-    cost::afford(entry.name, &needed, machine::memory()).map_err(CliError::Usage)?;
+    let prepared = Prepared::new(entry, request)?;
+    prepared.afford().map_err(CliError::Usage)?;
     if !quiet {
-        output.error(&format!("{}: needs {}", entry.name, cost::words(&needed)));
+        output.error(&format!("{}: needs {}", entry.name, cost::words(prepared.cost())));
     }
     let jobs = Jobs::new();
-    let (work_request, work_out, hooks) = (request.clone(), out.to_owned(), faces.hooks);
-    let job = jobs.submit(entry.name, entry.lane, no_wake(), move |board| {
-        execute(entry, &work_request, &work_out, overwrite, board, &hooks)
-    });
+    let (work_out, hooks) = (out.to_owned(), faces.hooks);
+    let job =
+        jobs.submit(entry.name, entry.lane, no_wake(), move |board| prepared.run(&work_out, overwrite, board, &hooks));
     let mut meter = Meter::new(quiet);
     let result = loop {
         if let Some(result) = job.wait_timeout(LOOK) {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::output::Output;
 use super::{CliError, Faces, request};
-use crate::tasks::{Field, FieldKind, Lane, TaskEntry, fields, range_text};
+use crate::tasks::{Field, FieldKind, Lane, TaskEntry, fields};
 
 pub(super) fn run(task: Option<&str>, json: bool, faces: &Faces, output: &mut Output) -> Result<(), CliError> {
     let all = (faces.tasks)();
@@ -101,11 +101,14 @@ fn parameter(field: &Field) -> [String; 3] {
     if !field.unit.is_empty() {
         middle = format!("{middle} {}", field.unit);
     }
+    if field.needed {
+        middle = "needed".to_owned();
+    }
     let range = match &field.kind {
-        FieldKind::Number { min, max } => range(*min, *max),
-        FieldKind::Integer { min, max } => range(min.map(|m| m as f64), max.map(|m| m as f64)),
+        FieldKind::Number { .. } | FieldKind::Integer { .. } => field.range(),
         FieldKind::Choice(names) => Some(names.join(" | ")),
         FieldKind::Bool => Some("true | false".into()),
+        FieldKind::Json => Some("JSON".into()),
         FieldKind::Input | FieldKind::Text => None,
     };
     if let Some(range) = range {
@@ -114,12 +117,8 @@ fn parameter(field: &Field) -> [String; 3] {
     [field.name.clone(), middle, one_line(&field.help)]
 }
 
-fn range(min: Option<f64>, max: Option<f64>) -> Option<String> {
-    (min.is_some() || max.is_some()).then(|| range_text(min, max))
-}
-
 fn input(field: &Field) -> [String; 3] {
-    let need = if field.optional { "may be left out" } else { "needed" };
+    let need = if field.optional && !field.needed { "may be left out" } else { "needed" };
     [field.name.clone(), need.into(), one_line(&field.help)]
 }
 

@@ -40,14 +40,13 @@ pub struct Faces {
     pub tasks: fn() -> &'static [TaskEntry],
     /// Opens the window and returns when it is closed.
     pub open_window: fn(WindowOptions) -> Result<(), String>,
-    /// Draws the window or one panel into a PNG, without a display.
-    pub render: fn(&RenderOptions) -> Result<(), String>,
+    /// Draws the window into a PNG, without a display. [`CliError::Usage`] for what cannot be drawn as asked (no such panel,
+    /// an unreadable file), [`CliError::Failed`] for what went wrong in drawing or writing.
+    pub render: fn(&RenderOptions) -> Result<(), CliError>,
     /// Describes a file.
     pub info: fn(&Path, &InfoOptions) -> Result<Info, String>,
     /// Reads every array of a FITS file, for `--verify`.
     pub read_planes: fn(&Path) -> Result<Vec<Plane>, String>,
-    /// Sets the first place where resources (weights) are looked for.
-    pub set_resources: fn(&Path),
     /// Pictures and weights for run folders.
     pub hooks: Hooks,
 }
@@ -75,12 +74,6 @@ pub fn status(arguments: impl IntoIterator<Item = OsString>, faces: &Faces) -> u
 }
 
 fn carry_out(arguments: Arguments, faces: &Faces, output: &mut Output) -> Result<(), CliError> {
-    if let Some(folder) = &arguments.resources {
-        if !folder.is_dir() {
-            return Err(CliError::Usage(format!("--resources {}: no such folder", folder.display())));
-        }
-        (faces.set_resources)(folder);
-    }
     let threads = arguments.threads;
     match arguments.command {
         None => window::open(&arguments.files, threads, faces),

@@ -8,7 +8,7 @@ use super::{CliError, Faces};
 /// What is to be drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderOptions {
-    /// Only this panel.
+    /// The panel to bring up: with what `open` gives it, or with its finished example if that is empty.
     pub panel: Option<String>,
     /// The window as this session has it.
     pub session: Option<PathBuf>,
@@ -31,5 +31,5 @@ pub(super) fn run(options: RenderArguments, faces: &Faces) -> Result<(), CliErro
         return Err(CliError::Usage(format!("{}: no such file", missing.display())));
     }
     let options = RenderOptions { panel, session, theme, size, open, out };
-    (faces.render)(&options).map_err(CliError::Failed)
+    (faces.render)(&options)
 }

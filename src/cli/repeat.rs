@@ -6,7 +6,7 @@ use super::args::RunArguments;
 use super::compute::{compute, report};
 use super::output::Output;
 use super::{CliError, Faces, request};
-use crate::runs::inputs::InputPath;
+use crate::data::Location;
 use crate::runs::record::{fingerprint, version_line};
 use crate::runs::{InputFile, Record, RunResult, compare};
 use crate::tasks::Cancel;
@@ -55,7 +55,7 @@ pub(super) fn run(options: &RunArguments, faces: &Faces, output: &mut Output) ->
 
 /// An input must be what it was, or the repetition means nothing.
 fn unchanged(input: &InputFile) -> Result<(), CliError> {
-    let file = InputPath::parse(&input.path).file;
+    let file = Location::parse(&input.path).path;
     let (_, sha256) = fingerprint(&file, &Cancel::new())?;
     if sha256 == input.sha256 {
         return Ok(());

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{CliError, Faces};
-use crate::runs::{Record, inputs};
-use crate::tasks::{TaskEntry, input_fields, set_field};
+use crate::runs::Record;
+use crate::tasks::{TaskEntry, input_fields, nearest, set_field};
 
 /// The task of that name.
 pub(super) fn task(name: &str, faces: &Faces) -> Result<&'static TaskEntry, CliError> {
@@ -18,16 +18,7 @@ pub(super) fn task(name: &str, faces: &Faces) -> Result<&'static TaskEntry, CliE
     })
 }
 
-/// The name most like `name`, if one is near: by common letters, or (for short words) by the number of slips.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |k: &str| {
-        let (letters, slips) = (strsim::jaro_winkler(name, k), strsim::normalized_damerau_levenshtein(name, k));
-        (letters > 0.72 || slips > 0.6).then_some(letters.max(slips))
-    };
-    known.filter_map(|k| Some((likeness(k)?, k))).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k)
-}
-
-/// Defaults < `--request` < `--set` < `--input`, checked, complete, with input paths that can be read.
+/// Defaults < `--request` < `--set` < `--input`, checked and complete. Inputs are looked for when the run is prepared.
 pub(super) fn build(
     entry: &TaskEntry,
     file: Option<&Path>,
@@ -49,9 +40,7 @@ pub(super) fn build(
         let role = role(entry, &input_fields(&schema), given)?;
         set_field(&schema, &mut request, &role, path)?;
     }
-    let mut request = (entry.normalise)(&request)?;
-    inputs::resolve_all(entry, &mut request)?;
-    Ok(request)
+    Ok((entry.normalise)(&request)?)
 }
 
 /// A request file; a record of the same task serves as well.
@@ -106,13 +95,5 @@ mod tests {
         let mut under = json!({"a": {"x": 1, "y": 2}, "b": 3});
         merge(&mut under, json!({"a": {"y": 5}, "b": null}));
         assert_eq!(under, json!({"a": {"x": 1, "y": 5}, "b": null}));
-    }
-
-    #[test]
-    fn the_nearest_name_is_found_or_none() {
-        let known = ["lens_reconstruction.fit", "line_ratios.fit"];
-        assert_eq!(nearest("lens_reconstuction.fit", known.into_iter()), Some("lens_reconstruction.fit"));
-        assert_eq!(nearest("zzz", known.into_iter()), None);
-        assert_eq!(nearest("rnu", ["list", "run"].into_iter()), Some("run"));
     }
 }

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{CliError, Faces, request};
+use super::{CliError, Faces};
+use crate::data::Location;
+use crate::tasks::nearest;
 use crate::workers::{init_threads, machine};
 
 /// What the window opens with.
@@ -46,13 +48,13 @@ pub(super) fn show(mut options: WindowOptions, threads: Option<usize>, faces: &F
 }
 
 fn exists(file: &Path) -> bool {
-    file.to_str().map_or_else(|| file.exists(), |text| crate::runs::inputs::InputPath::parse(text).file.exists())
+    file.to_str().map_or_else(|| file.exists(), |text| Location::parse(text).path.exists())
 }
 
 /// A word that is no file is perhaps a command written wrongly.
 fn no_such_file(file: &Path) -> String {
     let name = file.display().to_string();
     let commands = ["demo", "info", "list", "run", "render", "help"];
-    let hint = request::nearest(&name, commands.into_iter()).map(|c| format!("; did you mean `sextans {c}`?"));
+    let hint = nearest(&name, commands.into_iter()).map(|c| format!("; did you mean `sextans {c}`?"));
     format!("{name}: no such file{}", hint.unwrap_or_default())
 }

@@ -124,6 +124,7 @@ fn start_value(field: &Field) -> Value {
         FieldKind::Bool => Value::Bool(false),
         FieldKind::Choice(names) => Value::String(names.first().cloned().unwrap_or_default()),
         FieldKind::Input | FieldKind::Text => Value::String(String::new()),
+        FieldKind::Json => Value::Null,
     }
 }
 
@@ -178,6 +179,9 @@ fn value_ui(ui: &mut Ui, place: &mut Value, field: &Field, compact: bool, label:
                 *place = Value::String(name);
                 return true;
             }
+        }
+        FieldKind::Json => {
+            ui.monospace(place.to_string()).labelled_by(label);
         }
         FieldKind::Input | FieldKind::Text => {
             let mut text = place.as_str().unwrap_or_default().to_owned();

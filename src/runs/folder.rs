@@ -94,11 +94,10 @@ impl Part {
         }
         let path = parent.join(part_name(name));
         let goal = parent.join(name); // without a slash at the end
-        fs::create_dir(&path).map_err(|e| match e.kind() {
+        let lock = claim(&path).map_err(|e| match e.kind() {
             io::ErrorKind::AlreadyExists => TaskError::file(out, "another run of this program is writing to it now"),
             _ => fail("cannot be written", &e),
         })?;
-        let lock = lock_folder(&path).unwrap_or_default();
         Ok(Self { path, goal, overwrite, lock, finished: false })
     }
 
@@ -137,9 +136,13 @@ impl Part {
         self.write(RECORD_NAME, record.to_json()?.as_bytes())?;
         sync_folder(&self.path);
         let moved = match check(&self.goal, self.overwrite) {
-            Err(_) => return Err(self.evade("was taken meanwhile")),
+            Err(TaskError::File { problem, .. }) => {
+                let found = problem.split(';').next().unwrap_or_default();
+                return Err(self.evade(&format!("was taken meanwhile (it {found})")));
+            }
+            Err(error) => return Err(self.evade(&error.to_string())),
             Ok(Place::Absent) => fs::rename(&self.path, &self.goal),
-            Ok(Place::Empty) => fs::remove_dir(&self.goal).and_then(|()| fs::rename(&self.path, &self.goal)),
+            Ok(Place::Empty) => rename_onto_empty(&self.path, &self.goal),
             Ok(Place::Run) => replace(&self.path, &self.goal),
         };
         if let Err(error) = moved {
@@ -163,10 +166,7 @@ impl Part {
             let beside = PathBuf::from(beside);
             if !beside.exists() && fs::rename(&self.path, &beside).is_ok() {
                 self.finished = true;
-                return TaskError::Failed(format!(
-                    "{goal}: was taken meanwhile; this run stands in {}",
-                    beside.display()
-                ));
+                return TaskError::Failed(format!("{goal}: {why}; this run stands in {}", beside.display()));
             }
         }
         TaskError::Failed(format!("{goal}: {why}, and the run could not be put beside it"))
@@ -179,6 +179,52 @@ impl Drop for Part {
             remove_quietly(&self.path);
         }
     }
+}
+
+/// Makes a part folder and locks it; the lock is `None` where folders cannot be locked.
+/// Between the two steps it looks abandoned, and another run that cleans up may take it away: then it is made again.
+fn claim(part: &Path) -> io::Result<Option<File>> {
+    const TRIES: u32 = 1000;
+    for _ in 0..TRIES {
+        fs::create_dir(part)?;
+        match lock_folder(part) {
+            Ok(Some(lock)) if is_open_at(&lock, part) => return Ok(Some(lock)),
+            // Somebody holds it, or it is gone: to be removed either way, by whoever holds it.
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            // No locks on this system: others go by the process number in its name.
+            Err(_) => return Ok(None),
+        }
+        for _ in 0..TRIES {
+            if !part.exists() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+    Err(io::Error::other("another program keeps removing it"))
+}
+
+/// True if the folder behind an open handle still stands under its name.
+#[cfg(unix)]
+fn is_open_at(open: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let both = open.metadata().ok().zip(fs::metadata(path).ok());
+    both.is_some_and(|(open, there)| (open.dev(), open.ino()) == (there.dev(), there.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_open_at(_open: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// Gives `part` the name of an empty folder, in one step where the system can do that: killed between two, the finished run would be
+/// taken for an abandoned one.
+fn rename_onto_empty(part: &Path, goal: &Path) -> io::Result<()> {
+    if !cfg!(unix) {
+        fs::remove_dir(goal)?;
+    }
+    fs::rename(part, goal)
 }
 
 /// Puts `part` where the run `goal` stands and removes the old run. On Linux the two are exchanged in one step, so that the goal is never absent.
@@ -229,9 +275,11 @@ pub(super) fn remove_leftovers(parent: &Path, name: Option<&str>) {
         let Some((whose, rest)) = found.to_str().and_then(|f| f.rsplit_once(".part-")) else { continue };
         let Ok(process) = rest.strip_suffix(OLD).unwrap_or(rest).parse::<u32>() else { continue };
         let meant = name.is_none_or(|name| name == whose);
-        if !meant || !entry.file_type().is_ok_and(|kind| kind.is_dir()) || !is_abandoned(&entry.path(), process) {
+        if !meant || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
+        // Held until it is gone, so that nobody takes it for his own meanwhile.
+        let Some(_lock) = abandoned(&entry.path(), process) else { continue };
         let goal = parent.join(whose);
         if rest.ends_with(OLD) && !goal.exists() {
             // Should this fail, the folder stays for the next run to try again.
@@ -242,13 +290,18 @@ pub(super) fn remove_leftovers(parent: &Path, name: Option<&str>) {
     }
 }
 
-fn is_abandoned(part: &Path, process: u32) -> bool {
+/// What holds a part whose process is gone (nothing, where folders cannot be locked); `None` if it lives.
+fn abandoned(part: &Path, process: u32) -> Option<Option<File>> {
     match lock_folder(part) {
-        Ok(Some(_)) => true,
+        // A folder of that name may have come since.
+        Ok(Some(lock)) => is_open_at(&lock, part).then_some(Some(lock)),
         // Locked by a living process.
-        Ok(None) => false,
+        Ok(None) => None,
         // No locks on this file system: a process of that number that still exists may be the owner.
-        Err(_) => cfg!(target_os = "linux") && !Path::new(&format!("/proc/{process}")).exists(),
+        Err(_) => {
+            let gone = cfg!(target_os = "linux") && !Path::new(&format!("/proc/{process}")).exists();
+            gone.then_some(None)
+        }
     }
 }
 
@@ -317,5 +370,56 @@ mod tests {
         assert_eq!(fs::read_dir(base.path()).unwrap().count(), 1);
         // Without leave to replace it, the run that came back is respected.
         assert!(Part::create(&at("run"), false).is_err());
+    }
+
+    #[test]
+    fn a_part_that_has_just_been_made_is_not_taken_for_an_abandoned_one() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let base = tempfile::tempdir().unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        remove_leftovers(base.path(), None);
+                    }
+                });
+            }
+            let parts = (0..300).map(|i| {
+                let part = Part::create(&base.path().join(format!("run-{i}")), false).map_err(|e| e.to_string())?;
+                std::thread::yield_now();
+                part.write("a.txt", b"a").map_err(|e| e.to_string())
+            });
+            let made: Result<Vec<()>, String> = parts.collect();
+            done.store(true, Ordering::Relaxed);
+            made.unwrap();
+        });
+        assert_eq!(fs::read_dir(base.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_run_that_cannot_have_its_name_says_why_and_stands_beside_it() {
+        let base = tempfile::tempdir().unwrap();
+        let goal = base.path().join("run");
+        let part = Part::create(&goal, false).unwrap();
+        fs::write(&goal, "a file").unwrap();
+        let error = part.commit(&Record::begin("test.run", serde_json::json!({}), 3)).unwrap_err().to_string();
+        let beside = base.path().canonicalize().unwrap().join("run-2");
+        assert!(error.contains("was taken meanwhile (it is a file); this run stands in"), "{error}");
+        assert_eq!(seed(&beside), 3);
+    }
+
+    #[test]
+    fn an_empty_folder_becomes_the_run_and_one_that_filled_meanwhile_is_left_alone() {
+        let base = tempfile::tempdir().unwrap();
+        let (part, goal) = (base.path().join("run.part-1"), base.path().join("run"));
+        run(&part, 1);
+        fs::create_dir(&goal).unwrap();
+        fs::write(goal.join("notes.txt"), "mine").unwrap();
+        rename_onto_empty(&part, &goal).unwrap_err();
+        assert!(goal.join("notes.txt").is_file() && part.join(RECORD_NAME).is_file());
+        fs::remove_file(goal.join("notes.txt")).unwrap();
+        rename_onto_empty(&part, &goal).unwrap();
+        assert_eq!(seed(&goal), 1);
     }
 }

@@ -7,9 +7,9 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::folder::Part;
-use super::inputs;
 use super::record::{Record, WeightFile, fingerprint, version_line};
-use crate::tasks::{AnyOutcome, Board, Progress, Provenance, TaskEntry, TaskError};
+use super::{cost, inputs};
+use crate::tasks::{AnyOutcome, Board, Cost, Progress, Provenance, TaskEntry, TaskError};
 use crate::workers::{contain, machine};
 
 /// Name of the picture of the finished panel.
@@ -49,8 +49,7 @@ pub struct RunResult {
 /// Input paths may be run folders and relative; the record holds them resolved and absolute.
 ///
 /// # Errors
-/// A request that does not fit the task, an input that cannot be read, an output folder that may not be used, cancelling, and whatever the task itself says.
-/// Nothing is left behind then.
+/// See [`Prepared::new`] and [`Prepared::run`].
 pub fn execute(
     entry: &TaskEntry,
     request: &Value,
@@ -59,10 +58,63 @@ pub fn execute(
     board: &Arc<Board>,
     hooks: &Hooks,
 ) -> Result<RunResult, TaskError> {
+    Prepared::new(entry, request)?.run(out, overwrite, board, hooks)
+}
+
+/// A request ready to run: complete, its inputs found, its cost known.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    entry: TaskEntry,
+    request: Value,
+    cost: Cost,
+}
+
+impl Prepared {
+    /// Completes a request, finds its inputs, and then asks what the run will need (which may depend on the inputs' headers).
+    ///
+    /// # Errors
+    /// A request that does not fit the task, an input that cannot be read, and what [`crate::tasks::Task::cost`] says.
+    pub fn new(entry: &TaskEntry, request: &Value) -> Result<Self, TaskError> {
+        let mut request = (entry.normalise)(request).map_err(|e| TaskError::Failed(e.to_string()))?;
+        inputs::resolve_all(entry, &mut request)?;
+        let cost = (entry.cost)(&request)?;
+        Ok(Self { entry: *entry, request, cost })
+    }
+
+    /// What the run will need.
+    pub fn cost(&self) -> &Cost {
+        &self.cost
+    }
+
+    /// Refuses what this machine cannot hold.
+    ///
+    /// # Errors
+    /// One line with both sizes and the cure.
+    pub fn afford(&self) -> Result<(), String> {
+        cost::afford(self.entry.name, &self.cost, machine::memory())
+    }
+
+    /// Runs it into the folder `out`.
+    ///
+    /// # Errors
+    /// More memory than the machine has, an output folder that may not be used, cancelling, and whatever the task itself says.
+    /// Nothing is left behind then.
+    pub fn run(self, out: &Path, overwrite: bool, board: &Arc<Board>, hooks: &Hooks) -> Result<RunResult, TaskError> {
+        self.afford().map_err(TaskError::Failed)?;
+        let Self { entry, request, .. } = self;
+        write_run(&entry, request, Part::create(out, overwrite)?, board, hooks)
+    }
+}
+
+/// The run itself, into a part folder.
+fn write_run(
+    entry: &TaskEntry,
+    request: Value,
+    part: Part,
+    board: &Arc<Board>,
+    hooks: &Hooks,
+) -> Result<RunResult, TaskError> {
     let progress = Progress::<()>::on(board);
-    let mut request = (entry.normalise)(request).map_err(|e| TaskError::Failed(e.to_string()))?;
-    inputs::resolve_all(entry, &mut request)?;
-    let part = Part::create(out, overwrite)?;
     let mut record = Record::begin(entry.name, request.clone(), (entry.seed)(&request)?);
     progress.phase("reading inputs");
     // Hashed before the run: the record says what was read, not what the file became meanwhile.

@@ -5,7 +5,7 @@
 //! A **request** is a serde struct that holds the whole truth of a run: every parameter, the seed and the input paths.
 //! It derives its schema (`schemars`), and from that one schema come `sextans list`, the checks of `--set`, and the inspector.
 //! A field's schema may carry, by `#[schemars(extend("x-unit" = "arcsec"))]`:
-//! `x-unit` (shown beside the value), `x-input` (true: a path that `--input field=FILE` sets), `x-log` (true: a slider moves in the logarithm).
+//! `x-unit` (shown beside the value), `x-input` (true: a path that `--input field=FILE` sets), `x-needed` (true: no run without it, even if it is an `Option`), `x-log` (true: a slider moves in the logarithm).
 //!
 //! Read next: [`Task`], [`Progress`], [`TaskEntry`].
 
@@ -17,7 +17,7 @@ mod request;
 pub use error::TaskError;
 pub use progress::{Board, Cancel, Progress, RunState, Series, Snapshot};
 pub use registry::{Answer, AnyOutcome, TaskEntry};
-pub use request::{Field, FieldKind, RequestError, fields, input_fields, range_text, set_field};
+pub use request::{Field, FieldKind, RequestError, fields, input_fields, nearest, range_text, set_field};
 
 use std::collections::BTreeMap;
 use std::path::Path;

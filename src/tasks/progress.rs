@@ -1,6 +1,6 @@
 //! How a running task reports, and how it is told to pause or stop.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -108,7 +108,7 @@ impl Cancel {
         self.inner.attention.load(Ordering::Acquire) && lock(&self.inner.state).cancelled
     }
 
-    /// Returns at once while running, waits while paused.
+    /// Returns at once while running, waits while paused. For the job's own thread; see [`Progress::check`].
     ///
     /// # Errors
     /// [`TaskError::Cancelled`] once cancelled.
@@ -204,6 +204,13 @@ impl Board {
         latest.downcast::<U>().ok()
     }
 
+    /// Lets go of the newest live snapshot, which may be large. Called when a job is over and its result has been taken.
+    pub fn forget_latest(&self) {
+        let latest = lock(&self.state).latest.take();
+        // Freed without the lock.
+        drop(latest);
+    }
+
     fn wake(&self) {
         if let Some(wake) = &self.wake {
             wake();
@@ -214,19 +221,23 @@ impl Board {
 /// Handle by which a running task reports. Clones report to the same board.
 pub struct Progress<U> {
     board: Arc<Board>,
+    /// Where 0 and 1 of this handle lie on the board.
+    range: [f64; 2],
+    /// False for a part whose live snapshots nobody asked for.
+    shows: bool,
     kind: PhantomData<fn(U)>,
 }
 
 impl<U> Clone for Progress<U> {
     fn clone(&self) -> Self {
-        Self { board: self.board.clone(), kind: PhantomData }
+        Self { board: self.board.clone(), range: self.range, shows: self.shows, kind: PhantomData }
     }
 }
 
 impl<U: Send + Sync + 'static> Progress<U> {
     /// Reports to `board`.
     pub fn on(board: &Arc<Board>) -> Self {
-        Self { board: board.clone(), kind: PhantomData }
+        Self { board: board.clone(), range: [0.0, 1.0], shows: true, kind: PhantomData }
     }
 
     /// Reports to nobody: for tests and for calls from other tasks.
@@ -239,10 +250,29 @@ impl<U: Send + Sync + 'static> Progress<U> {
         &self.board
     }
 
+    /// A handle for a task that this one calls: its 0 to 1 fill `from` to `to` of this one's (both 0 to 1).
+    /// Phases, series and the switch are shared. Live snapshots are shown only if they are of this one's type:
+    /// whoever watches this task waits for that type, and another would take its place.
+    pub fn part<V: Send + Sync + 'static>(&self, from: f64, to: f64) -> Progress<V> {
+        Progress {
+            board: self.board.clone(),
+            range: [self.on_board(from), self.on_board(to)],
+            shows: self.shows && TypeId::of::<U>() == TypeId::of::<V>(),
+            kind: PhantomData,
+        }
+    }
+
     /// Sets the fraction done, 0 to 1 (other values are clamped).
     pub fn fraction(&self, fraction: f64) {
-        lock(&self.board.state).snapshot.fraction = if fraction.is_finite() { fraction.clamp(0.0, 1.0) } else { 0.0 };
+        lock(&self.board.state).snapshot.fraction = self.on_board(fraction);
         self.board.wake();
+    }
+
+    /// Where a fraction of this handle lies on the board.
+    fn on_board(&self, fraction: f64) -> f64 {
+        let [from, to] = self.range;
+        let fraction = if fraction.is_finite() { fraction.clamp(0.0, 1.0) } else { 0.0 };
+        from + fraction * (to - from)
     }
 
     /// Says what is being done.
@@ -278,6 +308,9 @@ impl<U: Send + Sync + 'static> Progress<U> {
 
     /// Offers a live snapshot; `make` runs only when the last one is at least 33 ms old.
     pub fn update(&self, make: impl FnOnce() -> U) {
+        if !self.shows {
+            return;
+        }
         let due = lock(&self.board.state).latest_at.is_none_or(|at| at.elapsed() >= UPDATE_INTERVAL);
         if due {
             self.update_now(make());
@@ -286,6 +319,9 @@ impl<U: Send + Sync + 'static> Progress<U> {
 
     /// Puts a live snapshot up whatever the clock says: for the last one of a phase.
     pub fn update_now(&self, update: U) {
+        if !self.shows {
+            return;
+        }
         {
             let mut state = lock(&self.board.state);
             state.latest = Some(Arc::new(update));
@@ -296,9 +332,68 @@ impl<U: Send + Sync + 'static> Progress<U> {
 
     /// Call often (at least every 0.2 s of work): waits while paused.
     ///
+    /// For the job's own thread only: inside a parallel loop a paused job would hold the threads that all jobs share.
+    /// There ask [`Progress::stopped`], and call this between the loops.
+    ///
     /// # Errors
     /// [`TaskError::Cancelled`] once cancelled; pass it on with `?`.
     pub fn check(&self) -> Result<(), TaskError> {
         self.board.cancel.check()
+    }
+
+    /// True once cancelled; never waits, so that it may be asked anywhere, parallel loops included.
+    pub fn stopped(&self) -> bool {
+        self.board.cancel.is_cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_fills_its_range_and_shares_everything_else() {
+        let board = Board::new();
+        let whole = Progress::<u8>::on(&board);
+        let part = whole.part::<String>(0.2, 0.6);
+        for (fraction, shown) in [(0.0, 0.2), (0.5, 0.4), (1.0, 0.6), (7.0, 0.6), (f64::NAN, 0.2)] {
+            part.fraction(fraction);
+            assert!((board.snapshot().fraction - shown).abs() < 1e-12, "{fraction}");
+        }
+        let inner = part.part::<u8>(0.5, 1.0);
+        inner.fraction(0.5);
+        assert!((board.snapshot().fraction - 0.5).abs() < 1e-12, "0.2 + 0.75 * 0.4");
+        part.phase("inner");
+        part.log("loss", 1.0, 2.0);
+        assert_eq!((board.snapshot().phase.as_str(), board.series()[0].points[0]), ("inner", [1.0, 2.0]));
+        board.cancel().cancel();
+        assert!(part.stopped() && part.check().is_err());
+    }
+
+    #[test]
+    fn a_part_of_another_type_does_not_push_the_picture_away() {
+        let board = Board::new();
+        let whole = Progress::<u8>::on(&board);
+        whole.update_now(1);
+        let other = whole.part::<String>(0.0, 1.0);
+        other.update_now("text".into());
+        other.update(|| unreachable!("nobody looks at it"));
+        // Not even a part of that part, whose type is the first one again by chance.
+        other.part::<u8>(0.0, 1.0).update_now(7);
+        assert_eq!(board.latest::<u8>().as_deref(), Some(&1));
+        whole.part::<u8>(0.0, 1.0).update_now(2);
+        assert_eq!(board.latest::<u8>().as_deref(), Some(&2));
+        board.forget_latest();
+        assert!(board.latest::<u8>().is_none());
+    }
+
+    #[test]
+    fn asking_whether_to_stop_never_waits() {
+        let progress = Progress::<()>::silent();
+        progress.board().cancel().set_paused(true);
+        // `check` would wait here for ever.
+        assert!(!progress.stopped());
+        progress.board().cancel().cancel();
+        assert!(progress.stopped());
     }
 }

@@ -62,7 +62,8 @@ pub struct JobRow {
     pub ended: Option<Instant>,
     /// Seconds since it started, or that it took; pauses count.
     pub wall_seconds: Option<f64>,
-    /// Processor seconds of the whole program during the job (rayon's threads serve all, so no finer share is known); `None` off Linux.
+    /// Processor seconds of the whole program during the job (rayon's threads serve all, so no finer share is known).
+    /// `None` until it has finished, because the list is drawn in every frame and the system is not asked for each; and off Linux.
     pub cpu_seconds: Option<f64>,
     /// Series, live snapshot, switch.
     pub board: Arc<Board>,
@@ -130,9 +131,7 @@ impl Entry {
             (Some((from, cpu_from)), Some((to, cpu_to))) => {
                 (Some((to - from).as_secs_f64()), cpu_from.zip(cpu_to).map(|(a, b)| b - a))
             }
-            (Some((from, cpu_from)), None) => {
-                (Some(from.elapsed().as_secs_f64()), cpu_from.zip(machine::cpu_seconds()).map(|(a, b)| b - a))
-            }
+            (Some((from, _)), None) => (Some(from.elapsed().as_secs_f64()), None),
             (None, _) => (None, None),
         };
         JobRow {
@@ -208,7 +207,7 @@ impl Jobs {
     ) -> Job<T> {
         let board_wake = wake.clone();
         let board = Board::with(Cancel::new(), Some(Box::new(move || board_wake())));
-        let slot = Arc::new(ResultSlot::<T>::default());
+        let slot = Arc::new(ResultSlot::<T>::new(board.clone()));
         let receiver = slot.clone();
         let work: Work = Box::new(move |order| {
             let result = match order {
@@ -230,7 +229,7 @@ impl Jobs {
                 lane,
                 phase: Phase::Queued,
                 paused: false,
-                board: board.clone(),
+                board,
                 wake,
                 work: Arc::new(Mutex::new(Some(work))),
                 submitted: Instant::now(),
@@ -240,7 +239,7 @@ impl Jobs {
             (id, pump(&self.shared, &mut state))
         };
         run_all(after);
-        Job::new(id, board, slot)
+        Job::new(id, slot)
     }
 
     /// Every job that has not been cleared, in the order of submission.

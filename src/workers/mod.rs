@@ -1,7 +1,7 @@
 //! Threads: jobs in two lanes, queries, cancelling, and the containment of panics.
 //!
 //! [`Jobs`] runs what a user starts (fits, training): each job on its own named thread.
-//! [`Queries`] computes what a picture needs (histograms, spectra, tiles): memoised, newest request first, never behind a job.
+//! [`Queries`] computes what a picture needs (histograms, spectra, tiles): memoised, in the order asked, the newest request of a slot in place of its older one, never behind a job.
 //! Parallel loops inside either use rayon; [`init_threads`] sizes the pool once.
 
 mod handle;

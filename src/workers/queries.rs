@@ -13,6 +13,9 @@ use crate::tasks::{Board, Cancel, Progress, TaskError};
 /// A slot that was asked this recently is on the screen: its answer is not thrown out, whatever the budget says.
 const ON_SCREEN: Duration = Duration::from_secs(2);
 
+/// A failure that nobody asked for this long is forgotten: the file may be there now, the memory free.
+const FAILURE_KEPT: Duration = Duration::from_secs(5);
+
 /// Who asks: one view's histogram, one cursor's spectrum. The newest request of a slot replaces its older one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(u128);
@@ -59,7 +62,8 @@ fn hash128(value: &impl Hash) -> u128 {
 
 /// How much memory an answer takes.
 pub trait Weigh {
-    /// Bytes, the heap included.
+    /// Bytes, the heap included, and what an [`Arc`] inside keeps alive: as long as the answer is remembered, that memory is not free,
+    /// whoever else shares it. What several answers share is counted for each, so the budget errs on the safe side.
     fn bytes(&self) -> usize;
 }
 
@@ -95,7 +99,7 @@ pub enum Answer<T> {
         /// 0 to 1.
         fraction: f64,
     },
-    /// It cannot be computed; one line. Asking again gives the same until [`Queries::forget`] or another key.
+    /// It cannot be computed; one line. Asking again gives the same until [`Queries::forget`], another key, or 5 s in which nobody asked.
     Failed(Arc<str>),
 }
 
@@ -146,6 +150,8 @@ struct Kept {
     content: Result<Erased, Arc<str>>,
     bytes: usize,
     used: u64,
+    /// When it was last asked for, or made.
+    asked: Instant,
 }
 
 /// A query that is queued or running and that somebody wants.
@@ -171,6 +177,7 @@ struct SlotState {
 
 struct State {
     budget: usize,
+    failure_kept: Duration,
     closing: bool,
     clock: u64,
     last_id: u64,
@@ -188,7 +195,17 @@ impl State {
         let clock = self.clock;
         let kept = self.kept.get_mut(key)?;
         kept.used = clock;
+        kept.asked = Instant::now();
         Some(kept)
+    }
+
+    /// Forgets that `key` failed, if it did.
+    fn forgive(&mut self, key: &FullKey) {
+        if self.kept.get(key).is_some_and(|kept| kept.content.is_err())
+            && let Some(failure) = self.kept.remove(key)
+        {
+            self.counts.bytes -= failure.bytes;
+        }
     }
 
     /// A remembered answer of type `T`.
@@ -214,7 +231,7 @@ impl State {
     fn keep(&mut self, key: FullKey, content: Result<Erased, Arc<str>>, bytes: usize) {
         self.clock += 1;
         self.counts.bytes += bytes;
-        let kept = Kept { content, bytes, used: self.clock };
+        let kept = Kept { content, bytes, used: self.clock, asked: Instant::now() };
         if let Some(old) = self.kept.insert(key, kept) {
             self.counts.bytes -= old.bytes;
         }
@@ -270,6 +287,7 @@ impl Queries {
     pub fn new(budget: usize, threads: usize) -> std::io::Result<Self> {
         let state = State {
             budget,
+            failure_kept: FAILURE_KEPT,
             closing: false,
             clock: 0,
             last_id: 0,
@@ -312,6 +330,9 @@ impl Queries {
         let mut last = before.and_then(|b| b.1);
         // Dropped after the lock: it may own large data.
         let outdated = before.filter(|b| b.0 != key).and_then(|b| state.release(slot, &b.0));
+        if state.kept.get(&key).is_some_and(|kept| kept.asked.elapsed() >= state.failure_kept) {
+            state.forgive(&key);
+        }
         let remembered = state.touch(&key).map(|kept| kept.content.clone());
         let answer = match remembered {
             Some(Ok(value)) => {
@@ -375,11 +396,7 @@ impl Queries {
         let mut state = lock(&self.shared.state);
         let Some(gone) = state.slots.remove(&slot) else { return };
         let outdated = state.release(slot, &gone.current);
-        if state.kept.get(&gone.current).is_some_and(|k| k.content.is_err())
-            && let Some(failure) = state.kept.remove(&gone.current)
-        {
-            state.counts.bytes -= failure.bytes;
-        }
+        state.forgive(&gone.current);
         drop(state);
         drop(outdated);
     }
@@ -473,5 +490,39 @@ fn finish(shared: &Shared, id: u64, key: FullKey, board: &Arc<Board>, computed: 
     };
     if let Some(wakes) = wakes {
         call_all(&wakes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Asks for something that never succeeds until it has failed `executed` times.
+    fn fail(queries: &Queries, executed: u64) {
+        let start = Instant::now();
+        let ask = || {
+            let work = |_: &Progress<String>| Err(TaskError::Failed("gone".into()));
+            queries.ask::<String>(Slot::of(&"a"), Key::of(&1), &crate::workers::no_wake(), work)
+        };
+        while !matches!(ask(), Answer::Failed(_)) || queries.counts().executed < executed {
+            assert!(start.elapsed() < Duration::from_secs(20), "{:?}", queries.counts());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_failure_is_kept_while_it_is_asked_for_and_forgotten_after() {
+        let queries = Queries::new(1 << 20, 1).unwrap();
+        fail(&queries, 1);
+        fail(&queries, 1);
+        assert_eq!(queries.counts().executed, 1, "asked within the time");
+        {
+            let mut state = lock(&queries.shared.state);
+            for kept in state.kept.values_mut() {
+                kept.asked -= FAILURE_KEPT;
+            }
+        }
+        fail(&queries, 2);
+        assert_eq!(queries.counts().executed, 2, "tried once more");
     }
 }
