@@ -62,6 +62,7 @@ pub fn execute(
     let progress = Progress::<()>::on(board);
     let mut request = (entry.normalise)(request).map_err(|e| TaskError::Failed(e.to_string()))?;
     inputs::resolve_all(entry, &mut request)?;
+    request = (entry.resolve)(&request)?;
     let part = Part::create(out, overwrite)?;
     let mut record = Record::begin(entry.name, request.clone(), (entry.seed)(&request)?);
     progress.phase("reading inputs");
