@@ -163,6 +163,67 @@ fn steps_show_the_state_of_the_fit() {
     assert!(checked > 3);
 }
 
+/// Early phases trust some pixels less; what is shown is in sigma of the noise map all the same.
+#[test]
+fn residuals_on_the_way_are_in_sigma_of_the_noise_map() {
+    let mut spec = SimulationSpec { size_px: 40, ..quad() };
+    spec.scene.lens_light = vec![Sersic { effective_radius_arcsec: 0.5, ..Sersic::default() }];
+    let observation = simulate(&spec).unwrap().observation;
+    let settings = FitSettings { lens_light_components: 1, starts: 1, ..FitSettings::default() };
+    let mut checked = [0; 2];
+    let result = fit_parametric(&observation, &settings, &mut |step: &FitStep| {
+        let (model, residual) = (step.model_image(), step.residual_image());
+        let left = &observation.data - &model - &residual * &observation.noise;
+        match step.phase {
+            Phase::LensLight => {
+                assert!(left.iter().all(|v| v.abs() < 1e-9), "{left:?}");
+                checked[0] += 1;
+                ControlFlow::Continue(())
+            }
+            // What is left is the lens light, taken off before: a galaxy, brightest in the middle, and no negative of one.
+            Phase::Scan => {
+                assert!(left[[20, 20]] > 0.5 && left[[20, 20]] > 5.0 * left[[2, 2]].abs(), "{left:?}");
+                checked[1] += 1;
+                ControlFlow::Continue(())
+            }
+            _ => ControlFlow::Break(()),
+        }
+    });
+    assert_eq!(result.unwrap_err(), LensError::Cancelled);
+    assert!(checked[0] > 3 && checked[1] > 3, "{checked:?}");
+}
+
+/// The comparison without a source is judged by its pixels alone, as the fit is: not more than all the data, sky included.
+#[test]
+fn the_null_is_that_of_the_pixels() {
+    let mut spec = SimulationSpec { size_px: 80, ..quad() };
+    spec.scene.sky = 3.0;
+    let observation = simulate(&spec).unwrap().observation.with_annulus([0.0, 0.0], 0.0, 2.0);
+    let settings = FitSettings { lens_light_components: 0, starts: 1, ..FitSettings::default() };
+    let found = fit(&Simulation { observation: observation.clone(), ..simulate(&spec).unwrap() }, &settings);
+    // Without lens light the null has only a sky: its chi-squared cannot be less than that of the best constant, and with the
+    // far sky as a guide it is that of a constant between the two.
+    let used: Vec<(f64, f64)> = observation
+        .data
+        .iter()
+        .zip(&observation.noise)
+        .zip(&observation.mask)
+        .filter(|(_, m)| **m)
+        .map(|((d, n), _)| (*d, *n))
+        .collect();
+    let far = found.blank_sky.unwrap();
+    let (mut weights, mut sum) = (far.pixel_sigma.powi(-2), far.median * far.pixel_sigma.powi(-2));
+    for (d, n) in &used {
+        weights += n.powi(-2);
+        sum += d * n.powi(-2);
+    }
+    let sky = sum / weights;
+    let chi2: f64 = used.iter().map(|(d, n)| ((d - sky) / n).powi(2)).sum();
+    let penalty = ((sky - far.median) / far.pixel_sigma).powi(2);
+    assert!(penalty > 10.0, "nothing to be told apart: {penalty} {chi2}");
+    assert!((found.null_chi2 - chi2).abs() < 0.3 * penalty, "{} {chi2} {penalty}", found.null_chi2);
+}
+
 #[test]
 fn noise_alone_is_not_a_lens() {
     let mut spec = quad();

@@ -77,6 +77,7 @@ impl Prepared {
     pub fn new(entry: &TaskEntry, request: &Value) -> Result<Self, TaskError> {
         let mut request = (entry.normalise)(request).map_err(|e| TaskError::Failed(e.to_string()))?;
         inputs::resolve_all(entry, &mut request)?;
+        let request = (entry.resolve)(&request)?;
         let cost = (entry.cost)(&request)?;
         Ok(Self { entry: *entry, request, cost })
     }

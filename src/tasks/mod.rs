@@ -93,6 +93,15 @@ pub trait Task:
     /// Seed of the run's random streams.
     fn seed(&self) -> u64;
 
+    /// Fills in what is found beside the inputs (headers, notes in their folder), so that the record holds it and the run does
+    /// not depend on it any more. Input paths are absolute by now.
+    ///
+    /// # Errors
+    /// An input that cannot be read, or something needed that is nowhere to be found: the same errors that [`Task::run`] would give.
+    fn resolved(self) -> Result<Self, TaskError> {
+        Ok(self)
+    }
+
     /// What the run will need. Reads headers at most, never data.
     ///
     /// # Errors

@@ -76,6 +76,8 @@ pub struct TaskEntry {
     pub defaults: fn() -> Answer<Value>,
     /// Checks a request and gives it back complete, every default filled in.
     pub normalise: fn(&Value) -> Result<Value, RequestError>,
+    /// See [`Task::resolved`].
+    pub resolve: fn(&Value) -> Answer<Value>,
     /// Seed of a request.
     pub seed: fn(&Value) -> Answer<u64>,
     /// See [`Task::cost`].
@@ -108,6 +110,10 @@ impl TaskEntry {
             normalise: |value| {
                 let request = super::request::parse::<T>(value)?;
                 serde_json::to_value(request).map_err(|e| RequestError::Json(e.to_string()))
+            },
+            resolve: |value| {
+                let request = request::<T>(value)?.resolved()?;
+                serde_json::to_value(request).map_err(|e| TaskError::Failed(e.to_string()))
             },
             seed: |value| Ok(request::<T>(value)?.seed()),
             cost: |value| request::<T>(value)?.cost(),

@@ -46,10 +46,13 @@ impl Task for FitRequest {
         self.seed
     }
 
+    fn resolved(self) -> Result<Self, TaskError> {
+        let (scale, [redshift_lens, redshift_source]) = super::load::found(&self)?;
+        Ok(Self { pixel_scale_arcsec: Some(scale), redshift_lens, redshift_source, ..self })
+    }
+
     fn cost(&self) -> Result<Cost, TaskError> {
-        let Some(image) = &self.image else {
-            return Err(TaskError::field("image", "(none)", "an image is needed", "give one with --input image=FILE"));
-        };
+        let image = super::load::image_of(self)?;
         let location = super::load::location(image);
         let file = FitsFile::open(&location.path)?;
         let shape = file.hdu(file.find(location.hdu.as_ref())?)?.shape();

@@ -5,9 +5,10 @@ use std::path::Path;
 use ndarray::Array2;
 
 use super::Observation;
-use super::request::{FitRequest, MaskMeaning};
+use super::request::{FitRequest, MaskMeaning, REDSHIFTS};
 use super::simulate::gaussian_psf;
 use crate::data::{FitsFile, Header, Location, Sidecar, pixel_scale_arcsec};
+use crate::numerics::statistics::median;
 use crate::tasks::TaskError;
 
 /// How a check came out.
@@ -41,8 +42,8 @@ pub struct Loaded {
     pub header: Header,
     /// Unit of the image (BUNIT), or empty.
     pub unit: String,
-    /// Redshifts from the sidecar, if any: lens, source.
-    pub redshifts: (Option<f64>, Option<f64>),
+    /// Redshifts of lens and source, where they were given or stand in `info.json`.
+    pub redshifts: [Option<f64>; 2],
     /// What was looked at.
     pub checks: Vec<Check>,
 }
@@ -52,9 +53,7 @@ pub struct Loaded {
 /// # Errors
 /// A missing or unreadable file, shapes that differ, or a pixel scale that is not known; each names the field and the cure.
 pub fn load(request: &FitRequest) -> Result<Loaded, TaskError> {
-    let Some(image_path) = &request.image else {
-        return Err(TaskError::field("image", "(none)", "an image is needed", "give one with --input image=FILE"));
-    };
+    let image_path = image_of(request)?;
     let mut checks = Vec::new();
     let image = read_plane(image_path)?;
     let (rows, columns) = image.pixels.dim();
@@ -66,6 +65,7 @@ pub fn load(request: &FitRequest) -> Result<Loaded, TaskError> {
     }
     let sidecar = Sidecar::beside(&location(image_path).path).unwrap_or_default();
     let scale = scale_of(request, &image.header, &sidecar, image_path, &mut checks)?;
+    let redshifts = redshifts_of(request, &sidecar, &mut checks)?;
     let mut noise = noise_of(request, &image.pixels, &mut checks)?;
     let psf = psf_of(request, scale, &mut checks)?;
     let mut mask = mask_of(request, (rows, columns), scale)?;
@@ -77,8 +77,8 @@ pub fn load(request: &FitRequest) -> Result<Loaded, TaskError> {
             unusable += 1;
         }
         *m &= good;
-        if !good {
-            *n = 1.0;
+        if !(n.is_finite() && *n > 0.0) {
+            *n = f64::NAN;
         }
     });
     if unusable > 0 {
@@ -102,16 +102,60 @@ pub fn load(request: &FitRequest) -> Result<Loaded, TaskError> {
         verdict: Verdict::Good,
         text: format!("{used} of {} pixels are fitted", rows * columns),
     });
-    let data = image.pixels.mapv(|v| if v.is_finite() { v } else { 0.0 });
+    // Pixels that hold nothing stay NaN: a number in their place would pass for sky.
+    let data = image.pixels.mapv(|v| if v.is_finite() { v } else { f64::NAN });
     let observation =
         Observation::new(data, noise, psf, mask, scale).map_err(|e| TaskError::file(image_path, e.to_string()))?;
-    Ok(Loaded {
-        observation,
-        unit: image.unit,
-        header: image.header,
-        redshifts: (sidecar.redshift_lens, sidecar.redshift_source),
-        checks,
-    })
+    Ok(Loaded { observation, unit: image.unit, header: image.header, redshifts, checks })
+}
+
+/// The image of a request.
+pub(super) fn image_of(request: &FitRequest) -> Result<&Path, TaskError> {
+    request
+        .image
+        .as_deref()
+        .ok_or_else(|| TaskError::field("image", "(none)", "an image is needed", "give one with --input image=FILE"))
+}
+
+/// What a request leaves to be found beside its image: pixel scale (arcsec) and redshifts of lens and source. Reads headers only.
+pub(super) fn found(request: &FitRequest) -> Result<(f64, [Option<f64>; 2]), TaskError> {
+    let image_path = image_of(request)?;
+    let location = location(image_path);
+    let file = FitsFile::open(&location.path)?;
+    let header = &file.hdu(file.find(location.hdu.as_ref())?)?.header;
+    let sidecar = Sidecar::beside(&location.path).unwrap_or_default();
+    let mut checks = Vec::new();
+    let scale = scale_of(request, header, &sidecar, image_path, &mut checks)?;
+    Ok((scale, redshifts_of(request, &sidecar, &mut checks)?))
+}
+
+/// A number that was found, to twelve digits: so short a decimal is read back from a record to the same bits.
+fn short(found: f64) -> f64 {
+    format!("{found:.11e}").parse().unwrap_or(found)
+}
+
+fn redshifts_of(
+    request: &FitRequest,
+    sidecar: &Sidecar,
+    checks: &mut Vec<Check>,
+) -> Result<[Option<f64>; 2], TaskError> {
+    let given = [request.redshift_lens, request.redshift_source];
+    let usable = |z: &f64| (REDSHIFTS[0]..=REDSHIFTS[1]).contains(z);
+    let noted = [sidecar.redshift_lens, sidecar.redshift_source].map(|z| z.map(short).filter(usable));
+    let both = [given[0].or(noted[0]), given[1].or(noted[1])];
+    match both {
+        [Some(lens), Some(source)] if source <= lens => {
+            if given == both {
+                let problem = format!("not beyond redshift_lens = {lens}");
+                return Err(TaskError::field("redshift_source", source, problem, "give the source's, or neither"));
+            }
+            let text =
+                format!("lens {lens}, source {source} with info.json: the source is not behind; info.json is not used");
+            checks.push(Check { name: "Redshifts", verdict: Verdict::Warning, text });
+            Ok(given)
+        }
+        _ => Ok(both),
+    }
 }
 
 struct Plane {
@@ -147,9 +191,9 @@ fn scale_of(
     let (scale, source) = if let Some(scale) = request.pixel_scale_arcsec {
         (scale, "as given".to_owned())
     } else if let Some(arcsec) = pixel_scale_arcsec(header) {
-        (arcsec, "from the header".to_owned())
+        (short(arcsec), "from the header".to_owned())
     } else if let Some(scale) = sidecar.pixel_scale_arcsec {
-        (scale, "from info.json beside the image".to_owned())
+        (short(scale), "from info.json beside the image".to_owned())
     } else {
         return Err(TaskError::field(
             "pixel_scale_arcsec",
@@ -175,7 +219,7 @@ fn noise_of(request: &FitRequest, data: &Array2<f64>, checks: &mut Vec<Check>) -
     if let Some(path) = &request.noise {
         let noise = read_plane(path)?.pixels;
         same_shape("noise", path, noise.dim(), data.dim())?;
-        let typical = median(noise.iter().copied().filter(|n| n.is_finite() && *n > 0.0).collect());
+        let typical = middle(noise.iter().copied().filter(|n| n.is_finite() && *n > 0.0).collect());
         let ratio = sky / typical;
         let verdict = if (0.7..=1.4).contains(&ratio) { Verdict::Good } else { Verdict::Warning };
         let text = if verdict == Verdict::Good {
@@ -296,13 +340,10 @@ fn sky_rms(data: &Array2<f64>) -> f64 {
         .flat_map(|row| row.windows(4).into_iter().map(|w| (w[3] - w[0]).abs()).collect::<Vec<_>>())
         .filter(|d| d.is_finite())
         .collect();
-    1.4826 * median(differences) / std::f64::consts::SQRT_2
+    1.4826 * middle(differences) / std::f64::consts::SQRT_2
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    if values.is_empty() {
-        return f64::NAN;
-    }
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+/// The median, NaN of nothing.
+fn middle(mut values: Vec<f64>) -> f64 {
+    median(&mut values).unwrap_or(f64::NAN)
 }

@@ -26,6 +26,9 @@ pub(super) const OUTPUTS: &[(&str, &str)] = &[
     ("curves.ecsv", "critical curve and caustics in arcsec from the image centre"),
 ];
 
+/// Keyword of the pixel scale that the fit used; other programs know it too.
+const SCALE_KEYWORD: &str = "PIXSCALE";
+
 /// Pixels along the side of the source map.
 const SOURCE_PIXELS: usize = 128;
 
@@ -70,7 +73,7 @@ impl FitOutcome {
         fit: &ParametricFit,
         header: &Header,
         unit: String,
-        redshifts: (Option<f64>, Option<f64>),
+        redshifts: [Option<f64>; 2],
     ) -> Self {
         let thin = |a: &Array2<f64>| Arc::new(a.mapv(|v| v as f32));
         let scale = observation.pixel_scale_arcsec;
@@ -100,11 +103,13 @@ impl FitOutcome {
 
     /// Keywords of products on the grid of the image: its own world coordinates, or arcsec from the centre.
     fn image_keywords(&self) -> Vec<Keyword> {
-        if self.wcs.is_empty() {
+        let mut keywords = if self.wcs.is_empty() {
             grid_keywords([0.0, 0.0], self.pixel_scale_arcsec, self.model.dim())
         } else {
             self.wcs.clone()
-        }
+        };
+        keywords.push(Keyword::new(SCALE_KEYWORD, self.pixel_scale_arcsec, "[arcsec] pixel of the fit"));
+        keywords
     }
 }
 
@@ -128,7 +133,7 @@ fn world_keywords(header: &Header) -> Vec<Keyword> {
         .collect()
 }
 
-fn metrics_of(fit: &ParametricFit, redshifts: (Option<f64>, Option<f64>)) -> Metrics {
+fn metrics_of(fit: &ParametricFit, redshifts: [Option<f64>; 2]) -> Metrics {
     let mut metrics = lens_metrics(&fit.scene.lens);
     let errors = fit.lens_errors_gaussian;
     let shear = fit.scene.lens.shear;
@@ -169,7 +174,7 @@ fn metrics_of(fit: &ParametricFit, redshifts: (Option<f64>, Option<f64>)) -> Met
         }
     }
     put("sky", fit.scene.sky);
-    if let (Some(lens), Some(source)) = redshifts
+    if let [Some(lens), Some(source)] = redshifts
         && source > lens
     {
         let radius = metrics["einstein_radius_arcsec"];
@@ -225,7 +230,10 @@ impl Outcome for FitOutcome {
         };
         let fits = FitsFile::open(&data_path)?;
         let header = &fits.hdu(0)?.header;
-        let scale = crate::data::pixel_scale_arcsec(header)
+        // The scale of the fit; the world coordinates are the user's and may say another, or none. Older runs have only those.
+        let scale = header
+            .get_f64(SCALE_KEYWORD)
+            .or_else(|| crate::data::pixel_scale_arcsec(header))
             .ok_or_else(|| TaskError::file(&data_path, "its header has no pixel scale"))?;
         let model = read_map(folder, "model.fits")?;
         if [data.dim(), noise.dim(), mask.dim()] != [model.dim(); 3] {

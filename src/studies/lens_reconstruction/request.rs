@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::classical::FitSettings;
 
+/// Least and greatest redshift of a lens or a source.
+pub(super) const REDSHIFTS: [f64; 2] = [0.0001, 20.0];
+
 /// How the lens is reconstructed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -63,9 +66,15 @@ pub struct FitRequest {
     /// Mask centre above the image centre.
     #[schemars(range(min = -60.0, max = 60.0), extend("x-unit" = "arcsec"))]
     pub mask_y_arcsec: f64,
-    /// Size of a pixel; automatic: from the header, or from `info.json` beside the image.
+    /// Size of a pixel; automatic: from the header, or from `info.json` beside the image (the record holds what was found).
     #[schemars(range(min = 0.0001, max = 100.0), extend("x-unit" = "arcsec"))]
     pub pixel_scale_arcsec: Option<f64>,
+    /// Redshift of the lens, for the mass; automatic: from `info.json` beside the image (the record holds what was found).
+    #[schemars(range(min = REDSHIFTS[0], max = REDSHIFTS[1]))]
+    pub redshift_lens: Option<f64>,
+    /// Redshift of the source, beyond that of the lens; automatic: from `info.json` beside the image.
+    #[schemars(range(min = REDSHIFTS[0], max = REDSHIFTS[1]))]
+    pub redshift_source: Option<f64>,
     /// How the lens is reconstructed.
     pub method: Method,
     /// Starting points of the search, kept by how well they fit; each is carried to its own minimum.
@@ -105,6 +114,8 @@ impl Default for FitRequest {
             mask_x_arcsec: 0.0,
             mask_y_arcsec: 0.0,
             pixel_scale_arcsec: None,
+            redshift_lens: None,
+            redshift_source: None,
             method: Method::Parametric,
             starts: s.starts,
             lens_light_components: s.lens_light_components,
@@ -128,6 +139,8 @@ impl FitRequest {
             noise_sigma: None,
             psf_fwhm_arcsec: None,
             pixel_scale_arcsec: None,
+            redshift_lens: None,
+            redshift_source: None,
             mask: None,
             ..self
         }

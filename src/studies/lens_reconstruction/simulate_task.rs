@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Scene;
 use super::maps::{Curves, convergence_map, curves_of, grid_keywords, source_map};
-use super::simulate::{SimulationSpec, simulate};
+use super::sampling::{BATCH, FINEST};
+use super::simulate::{SimulationSpec, gaussian_half_width, simulate};
 use crate::data::{Plane, write_planes};
 use crate::studies::lens_models::{LensModel, Sersic, Shear, Sie};
 use crate::tasks::{Cost, Lane, Metrics, Outcome, Progress, Provenance, Task, TaskError};
@@ -220,6 +221,12 @@ pub struct SimulateOutcome {
     pub request: SimulateRequest,
 }
 
+/// Memory of a ray: two coordinates, in batches that hold one pixel of the finest sampling.
+const RAY_BYTES: f64 = 16.0 * BATCH as f64 / (FINEST * FINEST) as f64;
+
+/// Seconds of one core for a ray through the three images of a simulation.
+const RAY_SECONDS: f64 = 2e-7;
+
 /// Pixels along the side of a source map.
 const SOURCE_PIXELS: usize = 100;
 
@@ -252,10 +259,18 @@ impl Task for SimulateRequest {
     }
 
     fn cost(&self) -> Result<Cost, TaskError> {
-        #[allow(clippy::cast_precision_loss)] // an estimate
-        let rays = (self.pixels * self.pixels * self.supersampling * self.supersampling) as f64;
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate
-        Ok(Cost { bytes: (rays * 80.0) as u64 + (16 << 20), seconds: rays * 1e-6 + 0.01 })
+        let half = gaussian_half_width(self.psf_fwhm_arcsec, self.pixel_scale_arcsec)?;
+        // Light from beyond the edges scatters in. A float neither overflows nor wraps, and becomes the greatest integer at most.
+        let cells = (self.pixels as f64 + 2.0 * half as f64).powi(2);
+        // How finely light will be sampled is not known before it is: at most, every pixel of what shines as finely as can be.
+        let least = (self.supersampling as f64).powi(2);
+        let finest = ((FINEST * FINEST) as f64).max(least);
+        let rays = |shines: bool| if shines { finest } else { least };
+        let rays = cells * (rays(self.source.brightness > 0.0) + rays(self.lens_light.brightness > 0.0));
+        // Two coordinates a ray, in batches of which a part stays empty, the first sampling until it is replaced, and planes.
+        let bytes = rays * RAY_BYTES + 2.0 * cells * least * RAY_BYTES + cells * 300.0 + 16e6;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates
+        Ok(Cost { bytes: bytes as u64, seconds: rays * RAY_SECONDS + cells * 2e-6 + 0.01 })
     }
 
     fn run(&self, progress: &Progress<()>) -> Result<SimulateOutcome, TaskError> {
@@ -351,5 +366,40 @@ impl Outcome for SimulateOutcome {
             source_centre_arcsec,
             request,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::studies::lens_reconstruction::imaging::{ForwardModel, Sampling};
+
+    /// Bright sources and little noise are sampled finely whatever `supersampling` says.
+    #[test]
+    fn the_cost_holds_what_adaptive_sampling_can_ask_for() {
+        let request = SimulateRequest { noise_sigma: 0.0001, supersampling: 1, ..SimulateRequest::default() };
+        let spec = SimulationSpec {
+            scene: request.scene(),
+            size_px: request.pixels,
+            pixel_scale_arcsec: request.pixel_scale_arcsec,
+            psf_fwhm_arcsec: request.psf_fwhm_arcsec,
+            noise_sigma: request.noise_sigma,
+            ..SimulationSpec::default()
+        };
+        let observation = simulate(&spec).unwrap().observation;
+        let sampling = Sampling { per_pixel_side: 1, adaptive: true };
+        let mut model = ForwardModel::new(&observation, spec.scene.layout(), sampling).unwrap();
+        model.adapt(&spec.scene.parameters());
+        let rays: usize = model.samples().iter().sum();
+        assert!(rays > 20 * request.pixels * request.pixels, "{rays}: nothing to be estimated here");
+        assert!(request.cost().unwrap().bytes > 16 * rays as u64);
+    }
+
+    #[test]
+    fn the_cost_of_the_absurd_is_great_and_no_panic() {
+        let cost = SimulateRequest { pixels: usize::MAX, ..SimulateRequest::default() }.cost().unwrap();
+        assert_eq!(cost.bytes, u64::MAX);
+        let wide = SimulateRequest { psf_fwhm_arcsec: 100.0, ..SimulateRequest::default() };
+        assert!(wide.cost().unwrap_err().is_usage());
     }
 }

@@ -1,6 +1,6 @@
 //! What a parametric fit leaves: best model, maps, errors and the numbers to judge it by.
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 
 use super::problem::Sky;
 use super::{Calls, Joint, Run};
@@ -31,7 +31,7 @@ pub struct ParametricFit {
     pub lens_light_image: Array2<f64>,
     /// Lensed source through the PSF.
     pub lensed_source_image: Array2<f64>,
-    /// Data minus model in sigma; NaN where the noise map holds no positive value.
+    /// Data minus model in sigma; NaN where the image or the noise map holds nothing usable.
     pub residual_sigma: Array2<f64>,
     /// Radius of the circle with the area inside the tangential critical curve, shear included (arcsec).
     pub effective_einstein_radius_arcsec: f64,
@@ -96,20 +96,13 @@ pub struct BlankSky {
     pub pixels: usize,
 }
 
-/// Chi-squared of empty sky: pixels farther from `(x, y)` than `radius` (arcsec) that are not in the mask, clipped at three sigma about their median.
+/// Chi-squared of empty sky: pixels farther from `(x, y)` than `radius` (arcsec) that are not in the mask and hold a measurement,
+/// clipped at three sigma about their median. `None` where there are too few of them or they do not scatter.
 pub fn blank_sky(observation: &Observation, [x, y]: [f64; 2], radius: f64) -> Option<BlankSky> {
     const LEAST_PIXELS: usize = 100;
-    let frame = observation.frame();
-    let mut sky: Vec<(f64, f64)> = observation
-        .data
-        .indexed_iter()
-        .filter(|((j, i), d)| {
-            let place = (*j, *i);
-            let far = (frame.x(*i as f64) - x).hypot(frame.y(*j as f64) - y) > radius;
-            far && !observation.mask[place] && d.is_finite() && observation.noise[place] > 0.0
-        })
-        .map(|(place, d)| (*d, observation.noise[place]))
-        .collect();
+    let sky = measured_sky(observation, [x, y]);
+    let mut sky: Vec<(f64, f64)> =
+        sky.into_iter().filter(|p| p.distance > radius).map(|p| (p.value, p.noise)).collect();
     for _ in 0..30 {
         if sky.len() < LEAST_PIXELS {
             return None;
@@ -124,10 +117,51 @@ pub fn blank_sky(observation: &Observation, [x, y]: [f64; 2], radius: f64) -> Op
             // Clipping at three sigma takes 2.7 per cent of the variance of a normal distribution.
             let variance = sky.iter().map(|(d, _)| (d - median).powi(2)).sum::<f64>() / before as f64;
             let pixel_sigma = (variance / 0.973_3).sqrt();
-            return Some(BlankSky { reduced_chi2: mean_square / 0.973_3, median, pixel_sigma, pixels: before });
+            let found = BlankSky { reduced_chi2: mean_square / 0.973_3, median, pixel_sigma, pixels: before };
+            // Without scatter it is a filling, not a measurement, and as one it would outweigh everything else.
+            return (pixel_sigma > 0.0).then_some(found);
         }
     }
     None
+}
+
+/// A pixel outside the mask that holds a measurement.
+struct SkyPixel {
+    /// From the centre asked about (arcsec).
+    distance: f64,
+    value: f64,
+    noise: f64,
+}
+
+/// The pixels outside the mask with a finite value and a finite, positive noise, less [`filled`] ones.
+fn measured_sky(observation: &Observation, [x, y]: [f64; 2]) -> Vec<SkyPixel> {
+    let frame = observation.frame();
+    let filled = filled(&observation.data);
+    let pixels = observation.data.indexed_iter().map(|((j, i), value)| {
+        let distance = (frame.x(i as f64) - x).hypot(frame.y(j as f64) - y);
+        ((j, i), SkyPixel { distance, value: *value, noise: observation.noise[[j, i]] })
+    });
+    pixels
+        .filter(|(place, p)| {
+            !observation.mask[*place] && !filled[*place] && p.value.is_finite() && p.noise.is_finite() && p.noise > 0.0
+        })
+        .map(|(_, p)| p)
+        .collect()
+}
+
+/// Where the image was filled up, as the corners of rotated frames are: squares of 3 x 3 pixels of one and the same value.
+fn filled(data: &Array2<f64>) -> Array2<bool> {
+    let mut filled = Array2::from_elem(data.dim(), false);
+    let (rows, columns) = data.dim();
+    for j in 0..rows.saturating_sub(2) {
+        for i in 0..columns.saturating_sub(2) {
+            let square = s![j..j + 3, i..i + 3];
+            if data.slice(square).iter().all(|v| *v == data[[j, i]]) {
+                filled.slice_mut(square).fill(true);
+            }
+        }
+    }
+    filled
 }
 
 /// Distance of the farthest used pixel from (x, y) (arcsec).
@@ -137,16 +171,11 @@ fn reach(observation: &Observation, [x, y]: [f64; 2]) -> f64 {
     used.map(|((j, i), _)| (frame.x(i as f64) - x).hypot(frame.y(j as f64) - y)).fold(0.0, f64::max)
 }
 
-/// [`blank_sky`] in the outermost part of the image: the farthest third of the pixels beyond 1.3 times the reach of the used ones.
+/// [`blank_sky`] in the outermost part of the image: the farthest third of the measured pixels beyond 1.3 times the reach of the used ones.
 pub(super) fn far_sky(observation: &Observation, centre: [f64; 2]) -> Option<BlankSky> {
-    let frame = observation.frame();
     let least = 1.3 * reach(observation, centre);
-    let mut distances: Vec<f64> = observation
-        .data
-        .indexed_iter()
-        .map(|((j, i), _)| (frame.x(i as f64) - centre[0]).hypot(frame.y(j as f64) - centre[1]))
-        .filter(|d| *d > least)
-        .collect();
+    let sky = measured_sky(observation, centre);
+    let mut distances: Vec<f64> = sky.into_iter().map(|p| p.distance).filter(|d| *d > least).collect();
     distances.sort_by(f64::total_cmp);
     blank_sky(observation, centre, *distances.get(distances.len() * 2 / 3)?)
 }
@@ -259,5 +288,44 @@ mod tests {
         assert!((sky.reduced_chi2 - 0.64).abs() < 0.04, "{sky:?}");
         assert!((sky.median - 0.3).abs() < 0.02, "{sky:?}");
         assert!(blank_sky(&observation, [0.0, 0.0], 100.0).is_none());
+    }
+
+    /// The corners of a rotated frame are the farthest pixels of all, and no sky.
+    #[test]
+    fn corners_that_hold_nothing_are_not_sky() {
+        let n = 80;
+        let frame = |outside: f64, noise_outside: f64, radius_px: f64| {
+            let mut rng = random::stream(1, "sky", 0);
+            let mut data = Array2::from_shape_fn((n, n), |_| 0.3 + 0.2 * random::normal(&mut rng));
+            let mut noise = Array2::from_elem((n, n), 0.2);
+            let corner = |(j, i): (usize, usize)| (j as f64 - 39.5).hypot(i as f64 - 39.5) > radius_px;
+            data.indexed_iter_mut().filter(|(p, _)| corner(*p)).for_each(|(_, v)| *v = outside);
+            noise.indexed_iter_mut().filter(|(p, _)| corner(*p)).for_each(|(_, v)| *v = noise_outside);
+            let mask = Array2::from_shape_fn((n, n), |(j, i)| (j as f64 - 39.5).hypot(i as f64 - 39.5) < 15.0);
+            Observation::new(data, noise, Array2::ones((1, 1)), mask, 0.1).unwrap()
+        };
+        for (outside, noise) in
+            [(f64::NAN, f64::NAN), (f64::NAN, 0.2), (0.0, 0.2), (0.0, 1.0), (-99.0, 0.2), (0.0, f64::INFINITY)]
+        {
+            let sky = far_sky(&frame(outside, noise, 36.0), [0.0, 0.0]).unwrap();
+            assert!((sky.reduced_chi2 - 1.0).abs() < 0.15, "{outside} {noise}: {sky:?}");
+            assert!(
+                (sky.median - 0.3).abs() < 0.05 && (sky.pixel_sigma - 0.2).abs() < 0.02,
+                "{outside} {noise}: {sky:?}"
+            );
+            // Nothing is left when everything out there was filled up.
+            assert_eq!(far_sky(&frame(outside, noise, 16.0), [0.0, 0.0]), None, "{outside} {noise}");
+        }
+    }
+
+    #[test]
+    fn sky_without_scatter_says_nothing() {
+        // One pixel in nine shines, so that no square is filled; clipping takes the bright ones, then the others.
+        let shines = |j: usize, i: usize| j.is_multiple_of(3) && i.is_multiple_of(3);
+        let data =
+            Array2::from_shape_fn((80, 80), |(j, i)| if shines(j, i) { (1 + (j / 3 + i / 3) % 2) as f64 } else { 0.0 });
+        let (noise, mask) = (Array2::ones((80, 80)), Array2::from_elem((80, 80), false));
+        let observation = Observation::new(data, noise, Array2::ones((1, 1)), mask, 0.1).unwrap();
+        assert_eq!(blank_sky(&observation, [0.0, 0.0], 0.0), None);
     }
 }
