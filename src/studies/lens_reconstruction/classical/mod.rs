@@ -294,7 +294,9 @@ fn peak(components: &[Sersic], pixel: f64) -> Option<[f64; 2]> {
     brightest.map(|s| [s.x_arcsec, s.y_arcsec])
 }
 
-/// Improvement of chi-squared over the null below which no lensed source counts as found.
+/// Signal to noise of lens light that needs no further proof.
+const CLEAR_SIGNAL: f64 = 100.0;
+/// Improvement of chi-squared below which no lensed source, or no lens light, counts as found.
 const LEAST_IMPROVEMENT: f64 = 50.0;
 
 /// Starts of the search without lens light.
@@ -384,11 +386,12 @@ pub fn fit_parametric(
             best = joint;
         }
     }
+    let dark = is_dark(observation, &best, &mut run)?;
     let null_chi2 = null_chi2(observation, &geometry, &light.parameters, &best, &mut run)?;
     if null_chi2 - best.fit.sum_of_squares < LEAST_IMPROVEMENT {
         return Err(LensError::NothingFound);
     }
-    result::finish(observation, &best, null_chi2, starts, &run)
+    result::finish(observation, &best, dark, null_chi2, starts, &run)
 }
 
 fn check(observation: &Observation, settings: &FitSettings) -> Result<(), LensError> {
@@ -498,6 +501,29 @@ fn joint_fit(observation: &Observation, trial: Trial, run: &mut Run) -> Result<J
     let (parameters, free, fit) =
         part_of_joint_fit(observation, &mut model, &geometry, &parameters, (most, 1e-7), (index, steps), run)?;
     Ok(Joint { parameters, layout, geometry, free, fit })
+}
+
+/// Whether the image is described as well without lens light, as far as chi-squared can tell.
+fn is_dark(observation: &Observation, best: &Joint, run: &mut Run) -> Result<bool, LensError> {
+    if best.layout.lights == 0 {
+        return Ok(false);
+    }
+    let mut alone = best.parameters[..LENS_PARAMETERS].to_vec();
+    alone.extend_from_slice(&best.parameters[best.layout.light(0)..]);
+    if let Some(sky) = alone.last_mut() {
+        *sky = 0.0;
+    }
+    let mut model = joint_model(observation, Layout { sources: 0, ..best.layout }, run)?;
+    let mut values = vec![0.0; model.pixels()];
+    model.model(&alone, &mut values);
+    if values.iter().map(|v| v * v).sum::<f64>().sqrt() > CLEAR_SIGNAL {
+        return Ok(false);
+    }
+    let mut parameters = best.parameters[..best.layout.light(0)].to_vec();
+    parameters.push(best.parameters[best.layout.sky()]);
+    let layout = Layout { lights: 0, ..best.layout };
+    let without = rough_fit(observation, best.geometry, layout, &parameters, 0, run)?;
+    Ok(without.sum_of_squares - best.fit.sum_of_squares < LEAST_IMPROVEMENT)
 }
 
 /// Chi-squared of the best lens light without any source: the better of fits from the first guess and from the joint fit.

@@ -153,10 +153,11 @@ pub(super) fn far_sky(observation: &Observation, centre: [f64; 2]) -> Option<Bla
     blank_sky(observation, centre, *distances.get(distances.len() * 2 / 3)?)
 }
 
-/// Puts the result together.
+/// Puts the result together. `dark`: the lens light is not worth its parameters.
 pub(super) fn finish(
     observation: &Observation,
     best: &Joint,
+    dark: bool,
     null_chi2: f64,
     starts: Vec<StartSummary>,
     run: &Run,
@@ -203,7 +204,7 @@ pub(super) fn finish(
         warnings: Vec::new(),
     };
     let bounds = Bounds::new(&best.geometry, *layout, observation.pixel_scale_arcsec);
-    result.warnings = warnings::of(&result, observation, &bounds, run.settings);
+    result.warnings = warnings::of(&result, observation.pixel_scale_arcsec, &bounds, dark, run.settings.max_steps);
     Ok(result)
 }
 

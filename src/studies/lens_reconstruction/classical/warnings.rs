@@ -1,9 +1,8 @@
 //! What a reader of a fit must know before trusting it, in words with numbers.
 
-use super::{Bounds, FitSettings, ParametricFit, peak};
+use super::{Bounds, ParametricFit, peak};
 use crate::numerics::levenberg_marquardt::Stop;
 use crate::studies::lens_models::{LENS_PARAMETERS, SERSIC_PARAMETERS};
-use crate::studies::lens_reconstruction::Observation;
 use crate::studies::lens_reconstruction::scene::AMPLITUDE;
 
 /// Reduced chi-squared above which the model does not describe the data.
@@ -14,9 +13,6 @@ const GREATEST_CHI2_OF_SKY: f64 = 1.5;
 const SKY_CHI2: std::ops::RangeInclusive<f64> = 0.3..=2.0;
 /// Distance of mass from light that is worth a word (pixels).
 const GREATEST_OFFSET_PX: f64 = 2.0;
-/// Signal to noise in the used pixels below which there is no lens light to speak of.
-const LEAST_SIGNAL: f64 = 8.0;
-
 const LENS_NAMES: [&str; LENS_PARAMETERS] =
     ["Einstein radius", "ellipticity e1", "ellipticity e2", "x", "y", "shear gamma1", "shear gamma2"];
 const LENS_UNITS: [&str; LENS_PARAMETERS] = [" arcsec", "", "", " arcsec", " arcsec", "", ""];
@@ -27,20 +23,20 @@ const GALAXY_UNITS: [&str; SERSIC_PARAMETERS] = ["", " arcsec", " arcsec", " arc
 /// All warnings of a result, the gravest first.
 pub(super) fn of(
     fit: &ParametricFit,
-    observation: &Observation,
+    pixel: f64,
     bounds: &Bounds,
-    settings: &FitSettings,
+    dark: bool,
+    max_steps: usize,
 ) -> Vec<String> {
     let mut warnings = Vec::new();
     warnings.extend(bad_model(fit));
-    warnings.extend(not_converged(fit, settings.max_steps));
+    warnings.extend(not_converged(fit, max_steps));
     warnings.extend(noise_map(fit));
-    let shines = fit.layout.lights > 0 && light_signal(fit, observation) >= LEAST_SIGNAL;
-    warnings.extend(at_bounds(fit, bounds, shines));
-    if fit.layout.lights > 0 && !shines {
+    warnings.extend(at_bounds(fit, bounds, dark));
+    if dark {
         warnings.push("no lens light was found: lens_light_components = 0 describes the image as well".to_owned());
     } else {
-        warnings.extend(mass_off_light(fit, observation.pixel_scale_arcsec));
+        warnings.extend(mass_off_light(fit, pixel));
     }
     warnings
 }
@@ -79,14 +75,8 @@ fn noise_map(fit: &ParametricFit) -> Option<String> {
         .then(|| format!("blank sky has reduced chi2 {chi2:.2}: the noise map seems {factor:.1} times too {what}"))
 }
 
-/// Signal to noise of the lens light in the used pixels, by its best weights.
-fn light_signal(fit: &ParametricFit, observation: &Observation) -> f64 {
-    let used = observation.mask.indexed_iter().filter(|(_, m)| **m).map(|(place, _)| place);
-    used.map(|p| (fit.lens_light_image[p] / observation.noise[p]).powi(2)).sum::<f64>().sqrt()
-}
-
 /// Parameters that ended at a bound, but for those of light that is not there.
-fn at_bounds(fit: &ParametricFit, bounds: &Bounds, shines: bool) -> Vec<String> {
+fn at_bounds(fit: &ParametricFit, bounds: &Bounds, dark: bool) -> Vec<String> {
     let layout = fit.layout;
     let mut warnings = Vec::new();
     for i in 0..LENS_PARAMETERS {
@@ -105,7 +95,7 @@ fn at_bounds(fit: &ParametricFit, bounds: &Bounds, shines: bool) -> Vec<String> 
         } else {
             ("lens light", component + 1 - layout.sources)
         };
-        if kind == "lens light" && !shines {
+        if kind == "lens light" && dark {
             continue;
         }
         let first = layout.component(component);
@@ -162,11 +152,6 @@ mod tests {
 
     const PIXEL: f64 = 0.05;
 
-    fn observation() -> Observation {
-        let (data, noise) = (Array2::zeros((20, 20)), Array2::ones((20, 20)));
-        Observation::new(data, noise, Array2::ones((1, 1)), Array2::from_elem((20, 20), true), PIXEL).unwrap()
-    }
-
     /// A fit with nothing to complain of.
     fn good() -> ParametricFit {
         let scene = Scene { sources: vec![Sersic::default()], lens_light: vec![Sersic::default()], ..Scene::default() };
@@ -183,7 +168,7 @@ mod tests {
                 gamma2: 0.0,
             },
             model_image: Array2::zeros((20, 20)),
-            lens_light_image: Array2::from_elem((20, 20), 10.0),
+            lens_light_image: Array2::zeros((20, 20)),
             lensed_source_image: Array2::zeros((20, 20)),
             residual_sigma: Array2::zeros((20, 20)),
             effective_einstein_radius_arcsec: 1.0,
@@ -202,11 +187,15 @@ mod tests {
     }
 
     fn warned(change: impl FnOnce(&mut ParametricFit)) -> Vec<String> {
+        warned_of(false, change)
+    }
+
+    fn warned_of(dark: bool, change: impl FnOnce(&mut ParametricFit)) -> Vec<String> {
         let mut fit = good();
         change(&mut fit);
         fit.scene = Scene::from_parameters(fit.layout, &fit.parameters);
         let bounds = Bounds::new(&Geometry { centre: [0.0, 0.0], radius: 3.0 }, fit.layout, PIXEL);
-        of(&fit, &observation(), &bounds, &FitSettings::default())
+        of(&fit, PIXEL, &bounds, dark, 150)
     }
 
     fn sky(reduced_chi2: f64) -> Option<BlankSky> {
@@ -259,9 +248,10 @@ mod tests {
     fn mass_away_from_the_light_is_named_and_light_that_is_not_there() {
         let text = warned(|f| f.parameters[3] = 0.15).join("\n");
         assert_eq!(text, "the centre of the mass lies 0.15 arcsec (3.0 pixels) from that of the light");
-        let text = warned(|f| {
+        let text = warned_of(true, |f| {
             f.parameters[3] = 0.15;
-            f.lens_light_image.fill(0.01);
+            let light = f.layout.light(0);
+            f.parameters[light + 6] = 8.0;
         });
         assert_eq!(text.len(), 1);
         assert!(text[0].contains("lens_light_components = 0"), "{text:?}");
