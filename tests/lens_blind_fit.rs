@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use sextans::studies::lens_models::{LensModel, Sersic, Shear, Sie};
 use sextans::studies::lens_reconstruction::classical::{FitSettings, FitStep, ParametricFit, Phase, fit_parametric};
+use sextans::studies::lens_reconstruction::SimulateRequest;
 use sextans::studies::lens_reconstruction::simulate::{Simulation, SimulationSpec, simulate};
 use sextans::studies::lens_reconstruction::{LensError, Scene};
 
@@ -55,6 +56,81 @@ fn a_quad_without_lens_light() {
     assert!(errors.einstein_radius_arcsec < 0.01 && pull.abs() < 5.0, "{errors:?}, pull {pull}");
     assert!((found.scene.lens.shear.gamma1 - truth.shear.gamma1).abs() < 0.02);
     assert!((found.scene.lens.shear.gamma2 - truth.shear.gamma2).abs() < 0.02);
+}
+
+/// A simulated lens of the defaults of the simulation, other in mass and source for every `k`.
+fn varied(k: u64) -> SimulateRequest {
+    let mut request = SimulateRequest { seed: 14 + k, ..SimulateRequest::default() };
+    let part = |stride: u64| ((k * stride) % 10) as f64 / 10.0;
+    if k > 0 {
+        request.lens.einstein_radius_arcsec = 0.9 + 0.6 * part(3);
+        request.lens.axis_ratio = 0.6 + 0.35 * part(7);
+        request.lens.position_angle_deg = 180.0 * part(3);
+        request.lens.shear = 0.08 * part(9);
+        request.source.x_arcsec = 0.25 - 0.5 * part(7);
+        request.source.y_arcsec = -0.2 + 0.4 * part(1);
+        request.source.radius_arcsec = 0.08 + 0.2 * part(9);
+        request.source.index = 0.8 + 2.0 * part(3);
+        request.source.brightness = 0.3 + 0.5 * part(7);
+    }
+    request
+}
+
+fn simulated(request: &SimulateRequest) -> Simulation {
+    let spec = SimulationSpec {
+        scene: request.scene(),
+        size_px: request.pixels,
+        pixel_scale_arcsec: request.pixel_scale_arcsec,
+        psf_fwhm_arcsec: request.psf_fwhm_arcsec,
+        noise_sigma: request.noise_sigma,
+        supersampling: request.supersampling,
+        seed: request.seed,
+        ..SimulationSpec::default()
+    };
+    simulate(&spec).unwrap()
+}
+
+/// Fits ten lenses with the defaults; lines of what is wrong.
+fn ten_of_the_defaults(change: impl Fn(&mut SimulateRequest)) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for k in 0..10 {
+        let mut request = varied(k);
+        change(&mut request);
+        let simulation = simulated(&request);
+        let clock = std::time::Instant::now();
+        let found = fit(&simulation, &FitSettings::default());
+        let (truth, lens) = (request.lens_model().sie, found.scene.lens.sie);
+        let line = format!(
+            "{k}: theta_E {:.3} for {:.3}, q {:.3} for {:.3}, chi2 {:.3}, {:.1} s, {:?} {:?}",
+            lens.einstein_radius_arcsec,
+            truth.einstein_radius_arcsec,
+            lens.axis_ratio,
+            truth.axis_ratio,
+            found.reduced_chi2,
+            clock.elapsed().as_secs_f64(),
+            found.calls,
+            found.warnings
+        );
+        println!("{line}");
+        if (lens.einstein_radius_arcsec - truth.einstein_radius_arcsec).abs() > 0.02 || found.reduced_chi2 > 1.1 {
+            wrong.push(line);
+        }
+        let ordered = |g: &[Sersic]| g.windows(2).all(|w| w[0].total_flux() >= w[1].total_flux());
+        assert!(ordered(&found.scene.lens_light), "{:?}", found.scene.lens_light);
+    }
+    wrong
+}
+
+#[test]
+fn lenses_without_light_are_found_by_a_fit_that_expects_light() {
+    let wrong = ten_of_the_defaults(|request| request.lens_light.brightness = 0.0);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn lenses_with_light_are_found_with_the_defaults() {
+    let wrong = ten_of_the_defaults(|_| ());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

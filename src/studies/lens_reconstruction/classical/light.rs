@@ -51,6 +51,16 @@ fn first_components(set: &[(f64, f64)], geometry: &Geometry) -> Vec<Sersic> {
         .collect()
 }
 
+/// Components that a lens light of unknown shape is begun from.
+pub(super) fn first(count: usize, geometry: &Geometry) -> Vec<Sersic> {
+    first_components(&FIRST[0][..count], geometry)
+}
+
+/// No lens light, only sky.
+pub(super) fn none(observation: &Observation, geometry: &Geometry, run: &mut Run) -> Result<LightGuess, LensError> {
+    guess(observation, geometry, &[], FIRST.len(), run)
+}
+
 /// First guesses of the lens light from several starts, the best first.
 pub(super) fn guesses(
     observation: &Observation,

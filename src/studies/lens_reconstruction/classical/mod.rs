@@ -3,7 +3,8 @@
 //! 1. Lens light alone, with arcs weighted down ([`Phase::LensLight`]).
 //! 2. On what is left: a scan over Einstein radii, ellipticities and source sizes, source positions traced back from the arcs ([`Phase::Scan`]).
 //! 3. Levenberg-Marquardt from the best start of each of the most promising radii ([`Phase::Starts`]).
-//! 4. Everything together, from the best few ([`Phase::Joint`]).
+//!    Scan and starts run a second time on the whole image, as if the lens were dark: where it is, a search for its light takes the arcs.
+//! 4. Everything together, roughly from the best few of both, then to the end from the best of these ([`Phase::Joint`]).
 //! 5. For comparison, the lens light without a lensed source ([`Phase::Null`]).
 //!
 //! Amplitudes are never searched: they are solved by non-negative least squares inside every evaluation (variable projection).
@@ -12,6 +13,7 @@ mod light;
 mod problem;
 mod result;
 mod search;
+mod warnings;
 
 use std::ops::ControlFlow;
 
@@ -292,13 +294,40 @@ fn pairs<'a>(candidates: &'a [Candidate], lights: &'a [LightGuess]) -> Vec<(&'a 
     pairs
 }
 
-/// Improvement of chi-squared over the null below which no lensed source counts as found.
+/// Where light is: a faint wide component may lean to one side; the one that is brightest within a pixel marks the centre.
+fn peak(components: &[Sersic], pixel: f64) -> Option<[f64; 2]> {
+    let brightness = |s: &Sersic| s.prepare().brightness_and_steepness(pixel).0;
+    let brightest = components.iter().max_by(|a, b| brightness(a).total_cmp(&brightness(b)));
+    brightest.map(|s| [s.x_arcsec, s.y_arcsec])
+}
+
+/// Signal to noise of lens light that needs no further proof.
+const CLEAR_SIGNAL: f64 = 100.0;
+/// Improvement of chi-squared below which no lensed source, or no lens light, counts as found.
 const LEAST_IMPROVEMENT: f64 = 50.0;
 
-/// A joint fit on its way.
+/// Starts of the search without lens light.
+const DARK_STARTS: usize = 4;
+/// Rough joint fits that are carried to the end.
+const CARRIED: usize = 3;
+
+/// A joint fit after its rough part.
+struct Trial {
+    parameters: Vec<f64>,
+    layout: Layout,
+    geometry: Geometry,
+    sum_of_squares: f64,
+    steps: usize,
+    index: usize,
+    /// Whether the lens was searched for as if it were dark.
+    dark: bool,
+}
+
+/// A finished joint fit.
 struct Joint {
     parameters: Vec<f64>,
     layout: Layout,
+    geometry: Geometry,
     free: Vec<usize>,
     fit: Fit,
 }
@@ -327,37 +356,49 @@ pub fn fit_parametric(
     let light = lights_found.first().ok_or(LensError::NothingFound)?;
     // From here on the lens is where its light is.
     let lights = Layout { sources: 0, lights: settings.lens_light_components };
-    let peak = Scene::from_parameters(lights, &light.parameters).lens_light.into_iter().max_by(|a, b| {
-        // A faint wide component may lean to one side; the one that is brightest within a pixel marks the centre.
-        let brightness = |s: &Sersic| s.prepare().brightness_and_steepness(observation.pixel_scale_arcsec).0;
-        brightness(a).total_cmp(&brightness(b))
-    });
-    let centre = peak.map_or(geometry.centre, |s| [s.x_arcsec, s.y_arcsec]);
+    let components = Scene::from_parameters(lights, &light.parameters).lens_light;
+    let centre = peak(&components, observation.pixel_scale_arcsec).unwrap_or(geometry.centre);
     let geometry = Geometry { centre, ..geometry };
-    let (candidates, starts) = search::search(observation, &geometry, &light.values, &mut run)?;
-    let mut best: Option<Joint> = None;
-    for (index, (candidate, light)) in pairs(&candidates, &lights_found).into_iter().enumerate() {
-        let layout = Layout { sources: 1, ..lights };
+    let count = run.settings.starts;
+    let (candidates, mut starts) = search::search(observation, &geometry, &light.values, count, &mut run)?;
+    let layout = Layout { sources: 1, ..lights };
+    let mut trials = Vec::new();
+    for (candidate, light) in pairs(&candidates, &lights_found) {
         let mut parameters = candidate.parameters[..layout.light(0)].to_vec();
         parameters.extend_from_slice(&light.parameters[lights.light(0)..]);
-        let joint = joint_fit(observation, &geometry, layout, &parameters, index, &mut run)?;
+        trials.push(rough_fit(observation, geometry, layout, &parameters, trials.len(), &mut run)?);
+    }
+    if lights.lights > 0 {
+        let dark_starts = dark_trials(observation, layout, &mut trials, &mut run)?;
+        if trials.iter().min_by(|a, b| a.sum_of_squares.total_cmp(&b.sum_of_squares)).is_some_and(|t| t.dark) {
+            starts = dark_starts;
+        }
+    }
+    trials.sort_by(|a, b| a.sum_of_squares.total_cmp(&b.sum_of_squares));
+    let next = trials.len();
+    let mut best: Option<Joint> = None;
+    for trial in trials.into_iter().take(CARRIED) {
+        let joint = joint_fit(observation, trial, &mut run)?;
         if best.as_ref().is_none_or(|b| joint.fit.sum_of_squares < b.fit.sum_of_squares) {
             best = Some(joint);
         }
     }
     let mut best = best.ok_or(LensError::NothingFound)?;
     for extra in 1..settings.source_components {
+        let geometry = best.geometry;
         let (layout, parameters) = search::another_source(observation, &geometry, &best, &mut run)?;
-        let joint = joint_fit(observation, &geometry, layout, &parameters, lights_found.len() + extra, &mut run)?;
+        let trial = rough_fit(observation, geometry, layout, &parameters, next + extra, &mut run)?;
+        let joint = joint_fit(observation, trial, &mut run)?;
         if joint.fit.sum_of_squares < best.fit.sum_of_squares {
             best = joint;
         }
     }
+    let dark = is_dark(observation, &best, &mut run)?;
     let null = best_null(observation, &geometry, &light.parameters, &best, &mut run)?;
     if null.cost - best.fit.sum_of_squares < LEAST_IMPROVEMENT {
         return Err(LensError::NothingFound);
     }
-    result::finish(observation, &best, null.chi2, starts, &run)
+    result::finish(observation, &best, dark, null.chi2, starts, &run)
 }
 
 fn check(observation: &Observation, settings: &FitSettings) -> Result<(), LensError> {
@@ -381,43 +422,115 @@ fn check(observation: &Observation, settings: &FitSettings) -> Result<(), LensEr
     Ok(())
 }
 
-/// Fits everything, choosing the sampling anew as the model settles.
-fn joint_fit(
+/// Rough joint fits from a search on the whole image, as if the lens were dark; its light is looked for where its mass is found.
+fn dark_trials(
     observation: &Observation,
+    layout: Layout,
+    trials: &mut Vec<Trial>,
+    run: &mut Run,
+) -> Result<Vec<StartSummary>, LensError> {
+    let geometry = Geometry::of(observation, false);
+    let empty = light::none(observation, &geometry, run)?;
+    let count = run.settings.starts.min(DARK_STARTS);
+    let (candidates, starts) = search::search(observation, &geometry, &empty.values, count, run)?;
+    let dark = Layout { lights: 0, ..layout };
+    for (candidate, _) in pairs(&candidates, std::slice::from_ref(&empty)) {
+        let mass = rough_fit(observation, geometry, dark, &candidate.parameters, trials.len(), run)?;
+        let geometry = Geometry { centre: [mass.parameters[3], mass.parameters[4]], ..geometry };
+        let mut parameters = mass.parameters[..layout.light(0)].to_vec();
+        for component in light::first(layout.lights, &geometry) {
+            parameters.extend(component.parameters());
+        }
+        parameters.push(mass.parameters[dark.sky()]);
+        let trial = rough_fit(observation, geometry, layout, &parameters, trials.len(), run)?;
+        trials.push(Trial { dark: true, ..trial });
+    }
+    Ok(starts)
+}
+
+/// One part of a joint fit, with the sampling that its start needs: best parameters, which of them moved, and the fit.
+fn part_of_joint_fit(
+    observation: &Observation,
+    model: &mut ForwardModel,
     geometry: &Geometry,
+    parameters: &[f64],
+    (max_steps, tolerance): (usize, f64),
+    (index, steps): (usize, usize),
+    run: &mut Run,
+) -> Result<(Vec<f64>, Vec<usize>, Fit), LensError> {
+    model.adapt(parameters);
+    let bounds = Bounds::new(geometry, model.layout(), observation.pixel_scale_arcsec);
+    let mut problem = SceneProblem::new(model, &mut run.calls, parameters, |_| true, run.sky);
+    let options = bounds.options(&problem, max_steps, tolerance);
+    let from = problem.start();
+    let callback = &mut *run.callback;
+    let fit = fit(&mut problem, &from, &options, |step, problem| {
+        report(callback, Phase::Joint, index, steps + step.index, step.sum_of_squares, problem)
+    });
+    if fit.stop == Stop::Cancelled {
+        return Err(LensError::Cancelled);
+    }
+    Ok((problem.best_parameters().to_vec(), problem.free.clone(), fit))
+}
+
+fn joint_model(observation: &Observation, layout: Layout, run: &Run) -> Result<ForwardModel, LensError> {
+    ForwardModel::new(
+        observation,
+        layout,
+        Sampling { per_pixel_side: run.settings.supersampling, adaptive: true },
+    )
+}
+
+/// Fits everything roughly.
+fn rough_fit(
+    observation: &Observation,
+    geometry: Geometry,
     layout: Layout,
     start: &[f64],
     index: usize,
     run: &mut Run,
-) -> Result<Joint, LensError> {
-    let sampling = Sampling { per_pixel_side: run.settings.supersampling, adaptive: true };
-    let mut model = ForwardModel::new(observation, layout, sampling)?;
-    let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec);
-    let mut parameters = start.to_vec();
-    let mut steps = 0;
-    // A first rough part, then to convergence; each with the sampling that its start needs.
-    for (max_steps, tolerance, last) in
-        [(20, 1e-4, false), (run.settings.max_steps, 1e-6, false), (run.settings.max_steps, 1e-7, true)]
-    {
-        model.adapt(&parameters);
-        let mut problem = SceneProblem::new(&mut model, &mut run.calls, &parameters, |_| true, run.sky);
-        let options = bounds.options(&problem, max_steps, tolerance);
-        let from = problem.start();
-        let callback = &mut *run.callback;
-        let fit = fit(&mut problem, &from, &options, |step, problem| {
-            report(callback, Phase::Joint, index, steps + step.index, step.sum_of_squares, problem)
-        });
-        steps += fit.steps;
-        if fit.stop == Stop::Cancelled {
-            return Err(LensError::Cancelled);
-        }
-        parameters = problem.best_parameters().to_vec();
-        let free = problem.free.clone();
-        if last {
-            return Ok(Joint { parameters, layout, free, fit });
-        }
+) -> Result<Trial, LensError> {
+    let mut model = joint_model(observation, layout, run)?;
+    let (parameters, _, fit) =
+        part_of_joint_fit(observation, &mut model, &geometry, start, (20, 1e-4), (index, 0), run)?;
+    let (sum_of_squares, steps) = (fit.sum_of_squares, fit.steps);
+    Ok(Trial { parameters, layout, geometry, sum_of_squares, steps, index, dark: false })
+}
+
+/// Fits everything to convergence, choosing the sampling anew as the model settles.
+fn joint_fit(observation: &Observation, trial: Trial, run: &mut Run) -> Result<Joint, LensError> {
+    let Trial { parameters, layout, geometry, steps, index, .. } = trial;
+    let mut model = joint_model(observation, layout, run)?;
+    let most = run.settings.max_steps;
+    let (parameters, _, first) =
+        part_of_joint_fit(observation, &mut model, &geometry, &parameters, (most, 1e-6), (index, steps), run)?;
+    let steps = steps + first.steps;
+    let (parameters, free, fit) =
+        part_of_joint_fit(observation, &mut model, &geometry, &parameters, (most, 1e-7), (index, steps), run)?;
+    Ok(Joint { parameters, layout, geometry, free, fit })
+}
+
+/// Whether the image is described as well without lens light, as far as chi-squared can tell.
+fn is_dark(observation: &Observation, best: &Joint, run: &mut Run) -> Result<bool, LensError> {
+    if best.layout.lights == 0 {
+        return Ok(false);
     }
-    Err(LensError::NothingFound)
+    let mut alone = best.parameters[..LENS_PARAMETERS].to_vec();
+    alone.extend_from_slice(&best.parameters[best.layout.light(0)..]);
+    if let Some(sky) = alone.last_mut() {
+        *sky = 0.0;
+    }
+    let mut model = joint_model(observation, Layout { sources: 0, ..best.layout }, run)?;
+    let mut values = vec![0.0; model.pixels()];
+    model.model(&alone, &mut values);
+    if values.iter().map(|v| v * v).sum::<f64>().sqrt() > CLEAR_SIGNAL {
+        return Ok(false);
+    }
+    let mut parameters = best.parameters[..best.layout.light(0)].to_vec();
+    parameters.push(best.parameters[best.layout.sky()]);
+    let layout = Layout { lights: 0, ..best.layout };
+    let without = rough_fit(observation, best.geometry, layout, &parameters, 0, run)?;
+    Ok(without.sum_of_squares - best.fit.sum_of_squares < LEAST_IMPROVEMENT)
 }
 
 /// The best lens light without any source: the better of fits from the first guess and from the joint fit.
@@ -431,6 +544,6 @@ fn best_null(
     let mut from_joint = best.parameters[..LENS_PARAMETERS].to_vec();
     from_joint.extend_from_slice(&best.parameters[best.layout.light(0)..]);
     let a = light::null(observation, geometry, guess, run)?;
-    let b = light::null(observation, geometry, &from_joint, run)?;
+    let b = light::null(observation, &best.geometry, &from_joint, run)?;
     Ok(if b.cost < a.cost { b } else { a })
 }

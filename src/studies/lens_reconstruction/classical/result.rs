@@ -3,9 +3,9 @@
 use ndarray::{Array2, s};
 
 use super::problem::Sky;
-use super::{Calls, Joint, Run};
+use super::{Bounds, Calls, Joint, Run, warnings};
 use crate::numerics::levenberg_marquardt::Stop;
-use crate::studies::lens_models::{critical_curves, ellipticity};
+use crate::studies::lens_models::{LENS_PARAMETERS, SERSIC_PARAMETERS, critical_curves, ellipticity};
 use crate::studies::lens_reconstruction::imaging::Sampling;
 use crate::studies::lens_reconstruction::render::render;
 use crate::studies::lens_reconstruction::scene::{Layout, Scene};
@@ -14,7 +14,7 @@ use crate::studies::lens_reconstruction::{LensError, Observation};
 /// The result of a parametric fit. Maps are `[y, x]` over the whole image, not only the used pixels.
 #[derive(Clone, Debug)]
 pub struct ParametricFit {
-    /// Best model.
+    /// Best model. Components of the source and of the lens light in order of their total flux, brightest first.
     pub scene: Scene,
     /// Its parameters in the order of `layout`.
     pub parameters: Vec<f64>,
@@ -55,6 +55,8 @@ pub struct ParametricFit {
     pub starts: Vec<StartSummary>,
     /// Why the last part of the joint fit ended.
     pub stop: Stop,
+    /// What a reader of the result must know, in words with numbers; empty when nothing stands out.
+    pub warnings: Vec<String>,
 }
 
 /// Standard errors of the lens in the Gaussian approximation; NaN where unknown.
@@ -180,15 +182,18 @@ pub(super) fn far_sky(observation: &Observation, centre: [f64; 2]) -> Option<Bla
     blank_sky(observation, centre, *distances.get(distances.len() * 2 / 3)?)
 }
 
-/// Puts the result together.
+/// Puts the result together. `dark`: the lens light is not worth its parameters.
 pub(super) fn finish(
     observation: &Observation,
     best: &Joint,
+    dark: bool,
     null_chi2: f64,
     starts: Vec<StartSummary>,
     run: &Run,
 ) -> Result<ParametricFit, LensError> {
-    let Joint { parameters, layout, free, fit } = best;
+    let Joint { parameters: found, layout, free, fit, .. } = best;
+    let places = brightest_first(*layout, found);
+    let parameters = &places.iter().map(|&i| found[i]).collect::<Vec<f64>>();
     let scene = Scene::from_parameters(*layout, parameters);
     let sampling = Sampling { per_pixel_side: run.settings.supersampling, adaptive: true };
     let [model_image, lensed_source_image, lens_light_image] = render(observation, parameters, *layout, sampling)?;
@@ -204,8 +209,8 @@ pub(super) fn finish(
     };
     let covariance = Covariance { free, matrix: fit.covariance.as_deref() };
     let [x, y] = [scene.lens.sie.x_arcsec, scene.lens.sie.y_arcsec];
-    Ok(ParametricFit {
-        errors_gaussian: (0..layout.len()).map(|i| covariance.of(i, i).sqrt()).collect(),
+    let mut result = ParametricFit {
+        errors_gaussian: places.iter().map(|&i| covariance.of(i, i).sqrt()).collect(),
         lens_errors_gaussian: covariance.lens_errors(&scene),
         effective_einstein_radius_arcsec: critical_curves(&scene.lens, 4).effective_einstein_radius_arcsec,
         residual_sigma,
@@ -225,7 +230,27 @@ pub(super) fn finish(
         parameters: parameters.clone(),
         layout: *layout,
         scene,
-    })
+        warnings: Vec::new(),
+    };
+    let bounds = Bounds::new(&best.geometry, *layout, observation.pixel_scale_arcsec);
+    result.warnings = warnings::of(&result, observation.pixel_scale_arcsec, &bounds, dark, run.settings.max_steps);
+    Ok(result)
+}
+
+/// Places of the parameters when sources and lens light are each put in order of total flux, nothing last.
+fn brightest_first(layout: Layout, parameters: &[f64]) -> Vec<usize> {
+    let scene = Scene::from_parameters(layout, parameters);
+    let mut places: Vec<usize> = (0..LENS_PARAMETERS).collect();
+    for (first, components) in [(layout.component(0), &scene.sources), (layout.light(0), &scene.lens_light)] {
+        let mut order: Vec<usize> = (0..components.len()).collect();
+        order.sort_by(|&a, &b| components[b].total_flux().total_cmp(&components[a].total_flux()));
+        places.extend(order.iter().flat_map(|k| {
+            let start = first + k * SERSIC_PARAMETERS;
+            start..start + SERSIC_PARAMETERS
+        }));
+    }
+    places.push(layout.sky());
+    places
 }
 
 /// The covariance of the free parameters, looked up by place in the whole vector.
@@ -269,6 +294,27 @@ impl Covariance<'_> {
 mod tests {
     use super::*;
     use crate::numerics::random;
+    use crate::studies::lens_models::Sersic;
+
+    #[test]
+    fn components_come_brightest_first_and_nothing_last() {
+        let galaxy = |amplitude| Sersic { amplitude, ..Sersic::default() };
+        let wide = Sersic { effective_radius_arcsec: 2.0, ..galaxy(0.5) };
+        let scene = Scene {
+            sources: vec![galaxy(1.0), galaxy(2.0)],
+            lens_light: vec![galaxy(0.0), galaxy(1.0), wide],
+            sky: 0.1,
+            ..Scene::default()
+        };
+        let parameters = scene.parameters();
+        let ordered: Vec<f64> =
+            brightest_first(scene.layout(), &parameters).into_iter().map(|i| parameters[i]).collect();
+        let ordered = Scene::from_parameters(scene.layout(), &ordered);
+        let amplitudes = |g: &[Sersic]| g.iter().map(|s| s.amplitude).collect::<Vec<_>>();
+        assert_eq!(amplitudes(&ordered.sources), [2.0, 1.0]);
+        assert_eq!(amplitudes(&ordered.lens_light), [0.5, 1.0, 0.0]);
+        assert_eq!(ordered.sky, 0.1);
+    }
 
     #[test]
     fn blank_sky_measures_the_noise_and_ignores_galaxies() {

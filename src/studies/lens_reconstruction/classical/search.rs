@@ -33,11 +33,12 @@ struct Arcs {
     pixels: Vec<([f64; 2], f64)>,
 }
 
-/// Searches the image left after the lens light (`light`, over the noise, in the used pixels). Best candidates first.
+/// Searches the image left after the lens light (`light`, over the noise, in the used pixels), from `count` starts. Best candidates first.
 pub(super) fn search(
     observation: &Observation,
     geometry: &Geometry,
     light: &[f64],
+    count: usize,
     run: &mut Run,
 ) -> Result<(Vec<Candidate>, Vec<StartSummary>), LensError> {
     let layout = Layout { sources: 1, lights: 0 };
@@ -57,7 +58,7 @@ pub(super) fn search(
     let arcs = Arcs::find(observation, geometry, &target);
     let mut starts = scan(&mut model, observation, geometry, &arcs, run)?;
     starts.sort_by(|a, b| a.sum_of_squares.total_cmp(&b.sum_of_squares));
-    starts.truncate(run.settings.starts.max(1));
+    starts.truncate(count.max(1));
     let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec);
     let mut candidates = Vec::new();
     let mut summaries = Vec::new();
