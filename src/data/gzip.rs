@@ -23,9 +23,7 @@ pub(super) fn inflate(source: &dyn Source, path: &Path) -> Result<Option<(Vec<u8
     if source.length() < 18 || source.read_at(0, &mut magic).is_err() || magic != [0x1f, 0x8b] {
         return Ok(None);
     }
-    let refuse = |what: String, cure: &str| {
-        Err(DataError::new(path, Problem::Format { what, cure: cure.to_owned() }))
-    };
+    let refuse = |what: String, cure: &str| Err(DataError::new(path, Problem::Format { what, cure: cure.to_owned() }));
     let mut decoder = flate2::read::MultiGzDecoder::new(Reader { source, at: 0 });
     let mut bytes: Vec<u8> = Vec::new();
     loop {

@@ -120,8 +120,7 @@ impl HealpixMap {
             Some("EQUATORIAL") => Some('C'),
             _ => coordinates,
         };
-        let map =
-            Self { hdu: unit.index, nside, ordering, index_column, first_pixel, coordinates, columns };
+        let map = Self { hdu: unit.index, nside, ordering, index_column, first_pixel, coordinates, columns };
         Ok(map)
     }
 

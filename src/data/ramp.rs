@@ -86,7 +86,11 @@ fn read_ima(file: &FitsFile) -> Result<Ramp> {
     let shape_of = |hdu: &Hdu| constant_image(hdu).map_or_else(|| hdu.shape(), |(shape, _)| shape);
     let shape = reads.first().map(|(hdu, _)| shape_of(hdu)).unwrap_or_default();
     let [y, x] = *shape.as_slice() else {
-        return Err(odd(file, reads.first().map_or(0, |(hdu, _)| hdu.index), format!("a read has the shape {shape:?}")));
+        return Err(odd(
+            file,
+            reads.first().map_or(0, |(hdu, _)| hdu.index),
+            format!("a read has the shape {shape:?}"),
+        ));
     };
     let bytes = (reads.len() as u64).saturating_mul(y as u64).saturating_mul(x as u64).saturating_mul(4);
     let filled: u64 = reads.iter().map(|(hdu, _)| hdu.data_present).sum();
@@ -110,7 +114,8 @@ fn read_ima(file: &FitsFile) -> Result<Ramp> {
         }
         signal.slice_mut(s![0, i, .., ..]).assign(&read);
     }
-    let unit = if is_rate { text.rsplit_once('/').map_or(text.clone(), |(signal, _)| signal.trim().to_owned()) } else { text };
+    let unit =
+        if is_rate { text.rsplit_once('/').map_or(text.clone(), |(signal, _)| signal.trim().to_owned()) } else { text };
     Ok(Ramp {
         form: RampForm::HstIma,
         signal,
@@ -136,8 +141,7 @@ fn read_cube(file: &FitsFile, form: RampForm) -> Result<Ramp> {
         RampForm::Cube => signal.insert_axis(Axis(0)),
         RampForm::JwstUncal | RampForm::HstIma => signal,
     };
-    let signal: Array4<f32> =
-        signal.into_dimensionality().map_err(|error| odd(file, hdu.index, error.to_string()))?;
+    let signal: Array4<f32> = signal.into_dimensionality().map_err(|error| odd(file, hdu.index, error.to_string()))?;
     let reads = signal.len_of(Axis(1));
     let primary = file.hdus().first().unwrap_or(hdu);
     let number = |keyword: &str| hdu.header.get_f64(keyword).or_else(|| primary.header.get_f64(keyword));

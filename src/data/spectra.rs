@@ -91,7 +91,11 @@ pub fn find_spectra(file: &FitsFile) -> Vec<SpectraPlace> {
 /// No such spectrum, an axis and values of different lengths, or unreadable.
 pub fn read_spectrum(file: &FitsFile, place: &SpectraPlace, number: usize) -> Result<Spectrum> {
     if number >= place.count {
-        return Err(odd(file, place.hdu, format!("there is no spectrum {} of {}", number.saturating_add(1), place.count)));
+        return Err(odd(
+            file,
+            place.hdu,
+            format!("there is no spectrum {} of {}", number.saturating_add(1), place.count),
+        ));
     }
     let spectrum = match &place.form {
         Form::Image => {

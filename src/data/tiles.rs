@@ -261,14 +261,18 @@ impl<'a> Tiles<'a> {
         for group in tiles.chunk_by(alike) {
             raw.extend(self.decode_group(group)?);
         }
-        tiles.iter().zip(raw).map(|((number, extent, row, payload), raw)| {
-            let count = extent.iter().product::<u64>() as usize;
-            let mut out = vec![T::MISSING; count];
-            if let Some(raw) = raw {
-                self.convert(*number, row, payload.is_coded(), &raw, &mut out);
-            }
-            Ok((*number, out))
-        }).collect()
+        tiles
+            .iter()
+            .zip(raw)
+            .map(|((number, extent, row, payload), raw)| {
+                let count = extent.iter().product::<u64>() as usize;
+                let mut out = vec![T::MISSING; count];
+                if let Some(raw) = raw {
+                    self.convert(*number, row, payload.is_coded(), &raw, &mut out);
+                }
+                Ok((*number, out))
+            })
+            .collect()
     }
 
     fn decode_group(&self, group: &[(u64, Vec<u64>, Vec<u8>, Payload)]) -> Result<Vec<Option<RawTile>>> {
@@ -328,10 +332,14 @@ impl<'a> Tiles<'a> {
         let Some((count, offset)) = descriptor(row, column).filter(|&(count, _)| count > 0) else { return Ok(None) };
         let bytes = column.form.kind.bytes(count);
         let start = self.heap.checked_add(offset);
+        // No codec makes a tile much larger than it was; without a bound, many tiles could share one long stretch.
+        let most = self.tile.iter().product::<u64>().saturating_mul(16).saturating_add(4096);
         match (bytes, start, bytes.zip(start).and_then(|(bytes, start)| start.checked_add(bytes))) {
-            (Some(bytes), Some(start), Some(end)) if end <= self.hdu.data_needed => self.read(start, bytes),
+            (Some(bytes), Some(start), Some(end)) if end <= self.hdu.data_needed && bytes <= most => {
+                self.read(start, bytes)
+            }
             _ => {
-                let what = format!("the bytes of tile {} lie outside the table", number + 1);
+                let what = format!("the bytes of tile {} lie outside the table, or are too many", number + 1);
                 let cure = "the descriptor is damaged; fetch the file again".to_owned();
                 Err(DataError::new(self.file.path(), Problem::Shape { hdu: self.hdu.index, what, cure }))
             }
@@ -461,7 +469,9 @@ fn integers(raw: &RawTile) -> Vec<i64> {
     match raw.bitpix {
         Bitpix::U8 => raw.bytes.iter().map(|&b| i64::from(b)).collect(),
         Bitpix::I16 => raw.bytes.as_chunks().0.iter().map(|&b| i64::from(i16::from_be_bytes(b))).collect(),
-        Bitpix::I32 | Bitpix::F32 => raw.bytes.as_chunks().0.iter().map(|&b| i64::from(i32::from_be_bytes(b))).collect(),
+        Bitpix::I32 | Bitpix::F32 => {
+            raw.bytes.as_chunks().0.iter().map(|&b| i64::from(i32::from_be_bytes(b))).collect()
+        }
         Bitpix::I64 | Bitpix::F64 => raw.bytes.as_chunks().0.iter().map(|&b| i64::from_be_bytes(b)).collect(),
     }
 }

@@ -107,7 +107,8 @@ pub fn triplets(file: &FitsFile) -> Vec<Triplet> {
 /// The shape of a companion is that of the data, or it has one value for all of them.
 fn fits(companion: &Hdu, data: &Hdu) -> bool {
     companion.index != data.index
-        && constant_image(companion).map_or_else(|| companion.shape() == data.shape(), |(shape, _)| shape == data.shape())
+        && constant_image(companion)
+            .map_or_else(|| companion.shape() == data.shape(), |(shape, _)| shape == data.shape())
 }
 
 /// Splits a name into prefix and role: `B_IVAR` is `B` and inverse variance.

@@ -64,7 +64,8 @@ fn parse(text: &str) -> Option<fitsy::units::Unit> {
 fn respelt(text: &str) -> String {
     let mut text = text.replace("e-/", "electron/").replace("e-1/", "electron/");
     // 1E-17 or 1.0e-17 in front.
-    let number = text.bytes().take_while(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'-' | b'+')).count();
+    let number =
+        text.bytes().take_while(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'-' | b'+')).count();
     if let Some((written, rest)) = text.split_at_checked(number)
         && let Some((mantissa, exponent)) = written.split_once(['e', 'E'])
         && mantissa.parse() == Ok(1.0)

@@ -51,7 +51,8 @@ pub fn spectral_axis(header: &Header, axis: usize, length: usize) -> SpectralAxi
     }
     let origin = number(&format!("CRPIX{axis}")).unwrap_or(1.0);
     let (start, step) = (start.unwrap_or(0.0), step.unwrap_or(1.0));
-    let decimal = header.get_i64("DC-FLAG") == Some(1) || header.get_str("WFITTYPE").map(str::trim) == Some("LOG-LINEAR");
+    let decimal =
+        header.get_i64("DC-FLAG") == Some(1) || header.get_str("WFITTYPE").map(str::trim) == Some("LOG-LINEAR");
     let natural = kind_of.to_ascii_uppercase().ends_with("-LOG") && start != 0.0;
     let value = |i: usize| {
         let steps = i as f64 + 1.0 - origin;
@@ -173,9 +174,10 @@ pub(super) fn read_wavelength_image(file: &FitsFile, hdu: usize, row: usize) -> 
         values.iter_mut().for_each(|value| *value = 10f64.powf(*value));
     }
     let text = unit.unit().map(str::to_owned);
-    let kind = in_words(&unit.header).unwrap_or_else(|| match kind_by_unit(&unit.header, text.as_deref(), "WAVE", false) {
-        AxisKind::Pixel => AxisKind::Wavelength,
-        kind => kind,
-    });
+    let kind =
+        in_words(&unit.header).unwrap_or_else(|| match kind_by_unit(&unit.header, text.as_deref(), "WAVE", false) {
+            AxisKind::Pixel => AxisKind::Wavelength,
+            kind => kind,
+        });
     Ok(SpectralAxis { values, unit: text, kind })
 }

@@ -20,10 +20,23 @@ pub(super) struct SpectrumColumns {
 }
 
 const AXES: [&str; 14] = [
-    "LOGLAM", "WAVE", "WAVELENGTH", "LAMBDA", "LAM", "AWAV", "WAVE_AIR", "WAVE_VAC", "FREQ", "FREQUENCY", "ENERGY",
-    "WAVENUMBER", "VELOCITY", "VELO",
+    "LOGLAM",
+    "WAVE",
+    "WAVELENGTH",
+    "LAMBDA",
+    "LAM",
+    "AWAV",
+    "WAVE_AIR",
+    "WAVE_VAC",
+    "FREQ",
+    "FREQUENCY",
+    "ENERGY",
+    "WAVENUMBER",
+    "VELOCITY",
+    "VELO",
 ];
-const FLUXES: [&str; 8] = ["FLUX", "FLUX_REDUCED", "FLUX_CAL", "FLUXDENSITY", "FLUX_DENSITY", "SPECTRUM", "INTENSITY", "SPEC"];
+const FLUXES: [&str; 8] =
+    ["FLUX", "FLUX_REDUCED", "FLUX_CAL", "FLUXDENSITY", "FLUX_DENSITY", "SPECTRUM", "INTENSITY", "SPEC"];
 const ERRORS: [(&str, ErrorKind); 12] = [
     ("IVAR", ErrorKind::InverseVariance),
     ("FLUX_IVAR", ErrorKind::InverseVariance),
@@ -68,7 +81,9 @@ pub(super) fn recognise(hdu: &Hdu, table: &TableLayout) -> Option<SpectrumColumn
         return None;
     }
     let are_vectors = hdu.kind_name() == "binary_table"
-        && [axis, flux].iter().all(|&column| form(column).is_some_and(|(letter, n)| n > 1 || matches!(letter, 'P' | 'Q')));
+        && [axis, flux]
+            .iter()
+            .all(|&column| form(column).is_some_and(|(letter, n)| n > 1 || matches!(letter, 'P' | 'Q')));
     let name = names.get(axis).cloned().unwrap_or_default();
     Some(SpectrumColumns {
         is_log: name == "LOGLAM",

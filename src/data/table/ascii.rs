@@ -53,9 +53,8 @@ pub(super) fn columns(hdu: &Hdu, table: &TableLayout) -> std::result::Result<Vec
             })?;
             let begin = header.get_i64(&format!("TBCOL{n}")).unwrap_or(0);
             let at = usize::try_from(begin - 1).ok().filter(|at| (at + width) as u64 <= table.row_bytes);
-            let at = at.ok_or_else(|| {
-                bad(format!("TBCOL{n}"), begin.to_string(), "the column does not lie inside its row")
-            })?;
+            let at = at
+                .ok_or_else(|| bad(format!("TBCOL{n}"), begin.to_string(), "the column does not lie inside its row"))?;
             let number = |keyword: &str, default: f64| {
                 header.get_f64(&format!("{keyword}{n}")).filter(|x| x.is_finite()).unwrap_or(default)
             };

@@ -42,7 +42,8 @@ pub(super) fn read(
     for part in parts {
         cells.iter_mut().zip(part).for_each(|(cells, part)| cells.append(part));
     }
-    let columns = columns.iter().zip(cells).map(|(column, cells)| finish(column, &table.columns, cells, count)).collect();
+    let columns =
+        columns.iter().zip(cells).map(|(column, cells)| finish(column, &table.columns, cells, count)).collect();
     Ok(FitsTable { rows: count, columns })
 }
 
@@ -140,8 +141,7 @@ fn limit(file: &FitsFile, hdu: &Hdu, bytes: u64) -> Result<()> {
 
 /// Sums what the descriptors ask for before any of it is allocated.
 fn check_heap(reader: &Reader<'_>, rows: Range<usize>) -> Result<()> {
-    let variable: Vec<&BinaryColumn> =
-        reader.columns.iter().copied().filter(|column| is_variable(column)).collect();
+    let variable: Vec<&BinaryColumn> = reader.columns.iter().copied().filter(|column| is_variable(column)).collect();
     if variable.is_empty() {
         return Ok(());
     }
@@ -228,7 +228,13 @@ impl Reader<'_> {
 
     /// Reads the cell of a column of variable length.
     fn variable(&self, row: &[u8], skipped: u64, column: &BinaryColumn, cells: &mut Cells) -> Result<()> {
-        let here = BinaryColumn { offset: column.offset - skipped, name: String::new(), unit: String::new(), dimensions: Vec::new(), ..*column };
+        let here = BinaryColumn {
+            offset: column.offset - skipped,
+            name: String::new(),
+            unit: String::new(),
+            dimensions: Vec::new(),
+            ..*column
+        };
         if let Some((count, offset)) = descriptor(row, &here).filter(|&(count, _)| count > 0) {
             let start = self.heap.checked_add(offset);
             let bytes = column.form.kind.bytes(count);
@@ -285,9 +291,9 @@ fn push(column: &BinaryColumn, count: usize, width: usize, raw: &[u8], cells: &m
             }
             (Values::Complex(out), _) => {
                 let parts = raw.as_chunks::<8>().0.as_chunks::<2>().0;
-                out.extend(parts.iter().map(|&[re, im]| {
-                    [scaled(f64::from_be_bytes(re)), f64::from_be_bytes(im) * scale]
-                }));
+                out.extend(
+                    parts.iter().map(|&[re, im]| [scaled(f64::from_be_bytes(re)), f64::from_be_bytes(im) * scale]),
+                );
             }
             (Values::Logical(out), ElementKind::Bit) => {
                 let bits = raw.iter().flat_map(|&byte| (0..8).map(move |bit| byte & (0x80 >> bit) != 0));

@@ -4,8 +4,8 @@
 
 use std::io::Read;
 
-use crate::data::contain::contained;
 use crate::data::Header;
+use crate::data::contain::contained;
 use crate::data::{Bitpix, Problem};
 
 /// Most pixels of one tile: 2^28.
@@ -114,7 +114,8 @@ impl Codec {
     /// Bytes that the codec does not understand, or another number of pixels.
     pub fn decode(self, extent: &[u64], payloads: &[&[u8]], is_float: bool) -> Result<Vec<RawTile>, String> {
         let pixels: u64 = extent.iter().product();
-        let each = |decode: &dyn Fn(&[u8]) -> Result<RawTile, String>| payloads.iter().map(|bytes| decode(bytes)).collect();
+        let each =
+            |decode: &dyn Fn(&[u8]) -> Result<RawTile, String>| payloads.iter().map(|bytes| decode(bytes)).collect();
         match self {
             Self::Plain => each(&|bytes| plain(bytes.to_vec(), pixels, is_float)),
             Self::Gzip => each(&|bytes| gunzip(bytes, pixels, is_float)),
