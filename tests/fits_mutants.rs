@@ -19,6 +19,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
+use sextans::data::healpix::HealpixMap;
+use sextans::data::ogip::{Arf, Pha, Rmf};
+use sextans::data::ramp::read_ramp;
+use sextans::data::spectra::{find_spectra, read_spectrum};
 use sextans::data::{FitsFile, Source, info, pixel_scale_arcsec, statistics::Statistics};
 
 use super::fits_mutation::{Damage, mutant};
@@ -88,6 +92,19 @@ fn read_everything(file: &FitsFile, read: &AtomicU64) -> usize {
     for hdu in file.hdus() {
         let plain = hdu.image().is_some();
         assert!(hdu.data_present <= length);
+        if hdu.is_compressed() {
+            // Few bytes stand for many pixels; HCOMPRESS for the most.
+            let most = (1 << 20) + length * 16_384;
+            if let Ok(array) = file.read_array::<f32>(hdu.index) {
+                found += 1;
+                assert!(array.len() as u64 <= most, "{} pixels from {length} bytes", array.len());
+            }
+            continue;
+        }
+        if let Ok(table) = file.read_table(hdu.index) {
+            let values: usize = table.columns.iter().map(|column| column.values.len()).sum();
+            assert!(values as u64 <= 32 * length, "{values} values from {length} bytes");
+        }
         read.store(0, Ordering::Relaxed);
         if let Ok(array) = file.read_array::<f64>(hdu.index) {
             found += 1;
@@ -113,6 +130,20 @@ fn read_everything(file: &FitsFile, read: &AtomicU64) -> usize {
             assert!(pixel.is_some(), "what opens can be described");
         }
     }
+    for place in find_spectra(file) {
+        // Few; a damaged table may claim to hold many.
+        for number in 0..place.count.min(3) {
+            if let Ok(spectrum) = read_spectrum(file, &place, number) {
+                assert_eq!(spectrum.flux.len(), spectrum.axis.values.len());
+            }
+        }
+    }
+    for hdu in file.hdus() {
+        if let Ok(Some(map)) = HealpixMap::recognise(file, hdu.index) {
+            let _either = map.columns.first().map(|&column| map.read(file, column));
+        }
+    }
+    let _either = (Pha::read(file), Arf::read(file), Rmf::read(file), read_ramp(file));
     found
 }
 

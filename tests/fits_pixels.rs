@@ -102,7 +102,7 @@ fn hdus_are_recognised_and_found() {
     let error = find("SCI,1").unwrap_err().to_string();
     assert_eq!(error, "memory.fits: there is no HDU [SCI,1]; the file has 0 PRIMARY; 1 EMPTY; 2; 3 TILES; 4 SCI,2");
     let error = file.read_image::<f32>(3).unwrap_err().to_string();
-    assert!(error.contains("RICE_1") && error.contains("funpack"), "{error}");
+    assert!(error.contains("tile 1 lie outside the table"), "{error}");
     for index in [1, 2] {
         assert!(file.read_array::<f32>(index).unwrap_err().to_string().contains("HDU 0 is an image"));
     }

@@ -37,6 +37,27 @@ pub fn extension(name: &str, bitpix: i64, axes: &[u64], more: &[&str], data: &[u
     hdu("XTENSION= 'IMAGE   '", bitpix, axes, &cards, data)
 }
 
+/// A binary table: columns (name, format, more keywords like TUNIT without their number), cards, rows and heap.
+pub fn bintable(
+    columns: &[(&str, &str, &[(&str, &str)])],
+    more: &[&str],
+    row_bytes: u64,
+    rows: u64,
+    body: &[u8],
+    heap: &[u8],
+) -> Vec<u8> {
+    let mut cards =
+        vec![format!("PCOUNT  = {}", heap.len()), "GCOUNT  = 1".into(), format!("TFIELDS = {}", columns.len())];
+    for (i, (name, form, keywords)) in columns.iter().enumerate() {
+        let n = i + 1;
+        cards.push(format!("{:<8}= '{name}'", format!("TTYPE{n}")));
+        cards.push(format!("{:<8}= '{form}'", format!("TFORM{n}")));
+        cards.extend(keywords.iter().map(|(key, value)| format!("{:<8}= {value}", format!("{key}{n}"))));
+    }
+    let cards: Vec<&str> = cards.iter().map(String::as_str).chain(more.iter().copied()).collect();
+    hdu("XTENSION= 'BINTABLE'", 8, &[row_bytes, rows], &cards, &[body, heap].concat())
+}
+
 /// Big-endian bytes of floats.
 pub fn floats(values: impl IntoIterator<Item = f32>) -> Vec<u8> {
     values.into_iter().flat_map(f32::to_be_bytes).collect()

@@ -332,10 +332,14 @@ impl<'a> Tiles<'a> {
         let Some((count, offset)) = descriptor(row, column).filter(|&(count, _)| count > 0) else { return Ok(None) };
         let bytes = column.form.kind.bytes(count);
         let start = self.heap.checked_add(offset);
+        // No codec makes a tile much larger than it was; without a bound, many tiles could share one long stretch.
+        let most = self.tile.iter().product::<u64>().saturating_mul(16).saturating_add(4096);
         match (bytes, start, bytes.zip(start).and_then(|(bytes, start)| start.checked_add(bytes))) {
-            (Some(bytes), Some(start), Some(end)) if end <= self.hdu.data_needed => self.read(start, bytes),
+            (Some(bytes), Some(start), Some(end)) if end <= self.hdu.data_needed && bytes <= most => {
+                self.read(start, bytes)
+            }
             _ => {
-                let what = format!("the bytes of tile {} lie outside the table", number + 1);
+                let what = format!("the bytes of tile {} lie outside the table, or are too many", number + 1);
                 let cure = "the descriptor is damaged; fetch the file again".to_owned();
                 Err(DataError::new(self.file.path(), Problem::Shape { hdu: self.hdu.index, what, cure }))
             }
