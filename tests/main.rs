@@ -7,6 +7,7 @@ mod cli_repeat;
 mod cli_support;
 mod cli_usage;
 mod fits_corpus;
+mod fits_info;
 mod fits_mutants;
 mod fits_pixels;
 mod fits_support;
