@@ -8,6 +8,7 @@ mod cli_support;
 mod cli_usage;
 mod fits_compressed;
 mod fits_corpus;
+mod fits_info;
 mod fits_meanings;
 mod fits_mutants;
 mod fits_mutation;

@@ -3,8 +3,10 @@
 //! No input makes this module panic: what cannot be understood is kept as text and said in `warnings`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::card::{self, Card, Value};
+use super::cards_out::Keyword;
 
 /// Bytes of a card.
 pub const CARD: usize = 80;
@@ -19,6 +21,8 @@ pub struct Header {
     cards: Vec<Card>,
     /// First card of each keyword (the first wins, as in CFITSIO and astropy).
     index: HashMap<String, usize>,
+    /// The primary header, where this one has INHERIT = T.
+    inherited: Option<Arc<Header>>,
     warnings: Vec<String>,
     ended: bool,
 }
@@ -69,8 +73,11 @@ impl Header {
         if let Some(warning) = warning {
             self.warn(warning);
         }
-        if card.keyword == "CONTINUE" && self.continue_last(&card) {
-            return;
+        if card.keyword == "CONTINUE" {
+            if self.continue_last(&card) {
+                return;
+            }
+            self.warn("a CONTINUE card follows no string that goes on; it is kept as it stands");
         }
         // Blank cards pad headers; they say nothing.
         if card.keyword.is_empty() && card.value.is_none() && card.comment.is_empty() {
@@ -99,11 +106,26 @@ impl Header {
 
     fn build_index(&mut self) {
         self.index.clear();
-        for (i, card) in self.cards.iter().enumerate() {
-            if card.value.is_some() {
-                self.index.entry(card.keyword.clone()).or_insert(i);
+        let mut disagreeing: Vec<&str> = Vec::new();
+        for (i, card) in self.cards.iter().enumerate().filter(|(_, card)| card.value.is_some()) {
+            let first = *self.index.entry(card.keyword.clone()).or_insert(i);
+            let differs = self.cards.get(first).is_some_and(|old| old.value != card.value);
+            if differs && card.keyword != "CONTINUE" && !disagreeing.contains(&card.keyword.as_str()) {
+                disagreeing.push(&card.keyword);
             }
         }
+        if !disagreeing.is_empty() {
+            const SHOWN: usize = 8;
+            let more = if disagreeing.len() > SHOWN { ", ..." } else { "" };
+            let names = disagreeing.get(..SHOWN).unwrap_or(&disagreeing).join(", ");
+            self.warn(format!("these keywords have several values, of which the first counts: {names}{more}"));
+        }
+    }
+
+    /// Takes keywords that this header lacks from the primary one (the INHERIT convention of the FITS registry).
+    /// [`Header::cards`] stays what the HDU itself holds.
+    pub(super) fn inherit(&mut self, primary: Arc<Header>) {
+        self.inherited = Some(primary);
     }
 
     /// Adds a warning; beyond twenty they are counted, not kept.
@@ -136,7 +158,8 @@ impl Header {
             let upper = keyword.trim().to_ascii_uppercase();
             self.index.get(upper.strip_prefix("HIERARCH ").map_or(upper.as_str(), str::trim_start))
         });
-        found.and_then(|&i| self.cards.get(i))
+        let own = found.and_then(|&i| self.cards.get(i));
+        own.or_else(|| self.inherited.as_ref()?.card(keyword).filter(|card| is_inheritable(&card.keyword)))
     }
 
     /// The value of a keyword.
@@ -185,6 +208,12 @@ impl Header {
     pub fn commentary<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = &'a str> {
         self.cards.iter().filter(move |c| c.value.is_none() && c.keyword == keyword).map(|c| c.comment.as_str())
     }
+}
+
+/// False for keywords that describe the HDU in which they stand.
+fn is_inheritable(keyword: &str) -> bool {
+    let own = ["EXTVER", "EXTLEVEL", "INHERIT", "CHECKSUM", "DATASUM"];
+    !own.contains(&keyword) && !Keyword::is_structural(keyword)
 }
 
 /// True for the END card. Eight bytes decide; rubbish behind them is met in real files.
@@ -250,6 +279,35 @@ mod tests {
     }
 
     #[test]
+    fn strings_go_on_under_long_names_and_lost_pieces_are_told() {
+        let h = header(&[
+            "HIERARCH ESO LONG = 'a long &' / one",
+            "CONTINUE  'story&'",
+            "CONTINUE  '' / two",
+            "KEY     = 'whole'",
+            "CONTINUE  'lost'",
+            "SAME    = 1",
+            "SAME    = 1",
+            "END",
+        ]);
+        assert_eq!(h.get_str("ESO LONG"), Some("a long story"));
+        assert_eq!(h.card("ESO LONG").unwrap().comment, "one two");
+        assert_eq!(h.get_str("KEY"), Some("whole"));
+        assert_eq!(h.warnings().len(), 1, "{:?}", h.warnings());
+        assert!(h.warnings()[0].contains("CONTINUE"));
+    }
+
+    #[test]
+    fn keywords_of_the_primary_header_are_inherited() {
+        let primary = Arc::new(header(&["SIMPLE  = T", "NAXIS   = 0", "OBJECT  = 'M 57'", "FILTER  = 'R'", "END"]));
+        let mut h = header(&["XTENSION= 'IMAGE'", "FILTER  = 'V'", "INHERIT = T", "END"]);
+        h.inherit(primary);
+        assert_eq!((h.get_str("OBJECT"), h.get_str("FILTER")), (Some("M 57"), Some("V")));
+        assert_eq!((h.get("SIMPLE"), h.get("NAXIS")), (None, None));
+        assert_eq!(h.cards().len(), 3);
+    }
+
+    #[test]
     fn odd_headers_are_read_with_warnings() {
         let h =
             header(&["naxis   = 2", "NOQUOTE = 'open", "WORD    = hello", "NOSPACE =5", "DUP     = 1", "DUP     = 2"]);
@@ -258,7 +316,8 @@ mod tests {
         assert_eq!(h.get_str("WORD"), Some("hello"));
         assert_eq!(h.get_i64("NOSPACE"), Some(5));
         assert_eq!(h.get_i64("DUP"), Some(1));
-        assert_eq!(h.warnings().len(), 5, "{:?}", h.warnings());
+        assert_eq!(h.warnings().len(), 6, "{:?}", h.warnings());
+        assert!(h.warnings()[5].ends_with("the first counts: DUP"), "{:?}", h.warnings());
         assert!(!h.has_end());
     }
 

@@ -2,12 +2,16 @@
 //!
 //! Here, and only here in this layer, pixels are 1-based and in FITS order (x, y, z).
 
+mod world;
+
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use super::statistics::Statistics;
-use super::{DataError, FitsFile, Hdu, HduKind, HduSelector, Location, Problem, Result, pixel_scale_arcsec};
+use super::{DataError, FitsFile, Hdu, HduKind, HduSelector, Location, Problem, Result, Wcs, pixel_scale_arcsec};
+pub use world::WorldInfo;
+use world::{describe_axes, world_info};
 
 /// Description of a file. Serialised with serde_json it is the output of `sextans info --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,6 +48,9 @@ pub struct HduInfo {
     pub bunit: Option<String>,
     /// Side of a pixel in arcsec; null when unknown.
     pub pixel_scale_arcsec: Option<f64>,
+    /// World axes in words, one for each; empty where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub axes: Vec<String>,
     /// Smallest finite value.
     pub min: Option<f64>,
     /// Largest finite value.
@@ -84,8 +91,17 @@ pub struct PixelInfo {
     pub position: Vec<usize>,
     /// Value; null when missing or not finite.
     pub value: Option<f64>,
-    /// World coordinates, in the order of the axes; empty when not known.
-    pub world: Vec<f64>,
+    /// World coordinates, in the order of the axes; empty when not known or outside the sky.
+    pub world: Vec<WorldInfo>,
+    /// Frame of the sky coordinates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sky_frame: Option<String>,
+    /// SPECSYS: standard of rest of the spectral axis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spectral_frame: Option<String>,
+    /// What is odd about the world coordinates; also why there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// Describes a file, reading every image of it once for the statistics. With an HDU in `location` only that one is
@@ -135,6 +151,7 @@ fn describe_hdu(file: &FitsFile, hdu: &Hdu) -> HduInfo {
         | HduKind::Foreign { .. }
         | HduKind::Damaged { .. } => (None, None),
     };
+    let axes = if hdu.shape().is_empty() { Vec::new() } else { describe_axes(hdu, &mut warnings) };
     let columns = match &hdu.kind {
         HduKind::BinaryTable(table) | HduKind::AsciiTable(table) => table
             .columns
@@ -152,6 +169,7 @@ fn describe_hdu(file: &FitsFile, hdu: &Hdu) -> HduInfo {
         bitpix: bitpix.map(super::Bitpix::code),
         bunit: hdu.unit().map(str::to_owned),
         pixel_scale_arcsec: pixel_scale_arcsec(&hdu.header),
+        axes,
         min: statistics.and_then(|s| s.min),
         max: statistics.and_then(|s| s.max),
         mean: statistics.and_then(|s| s.mean).filter(|mean| mean.is_finite()),
@@ -174,7 +192,29 @@ fn describe_pixel(file: &FitsFile, hdu: usize, position: &[usize]) -> Result<Pix
     }
     let zero_based: Vec<usize> = position.iter().rev().map(|&p| p - 1).collect();
     let value = file.read_pixel(hdu, &zero_based)?;
-    Ok(PixelInfo { hdu, position: position.to_vec(), value: Some(value).filter(|v| v.is_finite()), world: Vec::new() })
+    let mut info = PixelInfo {
+        hdu,
+        position: position.to_vec(),
+        value: Some(value).filter(|v| v.is_finite()),
+        world: Vec::new(),
+        sky_frame: None,
+        spectral_frame: None,
+        warnings: Vec::new(),
+    };
+    match Wcs::from_header(&file.hdu(hdu)?.header) {
+        Err(problem) => info.warnings.push(problem.to_string()),
+        Ok(None) => {}
+        Ok(Some(wcs)) => {
+            let pixel: Vec<f64> = position.iter().map(|&p| p as f64 - 1.0).collect();
+            match wcs.world_from_pixel(&pixel) {
+                Some(world) => info.world = wcs.axes().iter().zip(world).map(|(axis, x)| world_info(axis, x)).collect(),
+                None => info.warnings.push("the pixel lies outside the sky".into()),
+            }
+            info.sky_frame = wcs.sky_frame().map(str::to_owned);
+            info.spectral_frame = wcs.spectral_frame().map(str::to_owned);
+        }
+    }
+    Ok(info)
 }
 
 impl FileInfo {
@@ -185,6 +225,9 @@ impl FileInfo {
         let _infallible = writeln!(text, "{}: {} bytes, {hdus}", self.file, self.bytes);
         for hdu in &self.hdus {
             let _infallible = writeln!(text, "  {}", hdu.to_line());
+            if !hdu.axes.is_empty() {
+                let _infallible = writeln!(text, "       axes: {}", hdu.axes.join("; "));
+            }
             for column in &hdu.columns {
                 let unit = if column.unit.is_empty() { String::new() } else { format!(" [{}]", column.unit) };
                 let _infallible = writeln!(text, "       column {} {}{unit}", column.name, column.form);
@@ -197,6 +240,16 @@ impl FileInfo {
             let value = pixel.value.map_or_else(|| "no value".to_owned(), |v| v.to_string());
             let _infallible =
                 writeln!(text, "  pixel {:?} (1-based, x first) of HDU {}: {value}", pixel.position, pixel.hdu);
+            for axis in &pixel.world {
+                let _infallible = writeln!(text, "       {}", axis.to_line());
+            }
+            let frames = [("sky", &pixel.sky_frame), ("spectral", &pixel.spectral_frame)];
+            for (what, frame) in frames.into_iter().filter_map(|(what, frame)| Some((what, frame.as_ref()?))) {
+                let _infallible = writeln!(text, "       {what} frame: {frame}");
+            }
+            for warning in &pixel.warnings {
+                let _infallible = writeln!(text, "       warning: {warning}");
+            }
         }
         for warning in &self.warnings {
             let _infallible = writeln!(text, "  warning: {warning}");

@@ -4,6 +4,7 @@
 //! file's length, and only headers are held in memory.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::header::{BLOCK, CARD, Header, is_end};
 use super::{Bitpix, Column, DataError, Hdu, HduKind, ImageLayout, Problem, Result, Source, TableLayout};
@@ -35,7 +36,23 @@ pub(super) fn walk(source: &dyn Source, path: &Path) -> Result<(Vec<Hdu>, Vec<St
             None => break,
         }
     }
+    inherit(&mut hdus);
     Ok((hdus, warnings))
+}
+
+/// Lets extensions that say INHERIT = T see the keywords of a primary HDU without data (FITS 4.0 appendix K).
+fn inherit(hdus: &mut [Hdu]) {
+    let Some((primary, extensions)) = hdus.split_first_mut() else { return };
+    let wanted = extensions.iter_mut().filter(|hdu| hdu.header.get_bool("INHERIT") == Some(true));
+    let mut shared = None;
+    for hdu in wanted {
+        if primary.kind == HduKind::Empty {
+            let header = shared.get_or_insert_with(|| Arc::new(primary.header.clone()));
+            hdu.header.inherit(Arc::clone(header));
+        } else {
+            hdu.warnings.push("INHERIT = T has no meaning where the primary HDU has data, and is ignored".into());
+        }
+    }
 }
 
 /// Says what a file is that does not begin with SIMPLE.

@@ -12,7 +12,7 @@ use super::maps::{
     Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid,
     source_map,
 };
-use crate::data::{FitsFile, Header, Keyword, Plane, write_planes};
+use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, wcs_keywords, write_planes};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
 /// Files of a run, in order of importance.
@@ -113,24 +113,12 @@ impl FitOutcome {
     }
 }
 
-/// The cards of a header that describe world coordinates, when they describe the sky.
+/// The cards of a header that describe world coordinates, when its first two axes are the sky.
 fn world_keywords(header: &Header) -> Vec<Keyword> {
-    let celestial = ["CTYPE1", "CTYPE2"].iter().all(|k| {
-        header
-            .get_str(k)
-            .is_some_and(|t| ["RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT"].iter().any(|p| t.starts_with(p)))
-    });
-    if !celestial {
-        return Vec::new();
+    match Wcs::from_header(header) {
+        Ok(Some(wcs)) if matches!(wcs.celestial(), Some((0, 1) | (1, 0))) => wcs_keywords(header, &[0, 0]),
+        _ => Vec::new(),
     }
-    let starts = ["CTYPE", "CRPIX", "CRVAL", "CDELT", "CUNIT", "CROTA", "CD1_", "CD2_", "PC1_", "PC2_", "PV1_", "PV2_"];
-    let whole = ["WCSAXES", "RADESYS", "EQUINOX", "LONPOLE", "LATPOLE"];
-    header
-        .cards()
-        .iter()
-        .filter(|c| whole.contains(&c.keyword.as_str()) || starts.iter().any(|s| c.keyword.starts_with(s)))
-        .filter_map(|c| Some(Keyword { name: c.keyword.clone(), value: c.value.clone()?, comment: c.comment.clone() }))
-        .collect()
 }
 
 fn metrics_of(fit: &ParametricFit, redshifts: [Option<f64>; 2]) -> Metrics {
