@@ -16,6 +16,7 @@
 //!
 //! Read next: [`FitsFile`], [`Store`], [`write_planes`].
 
+mod ahead;
 mod atomic;
 mod card;
 mod cards_out;
@@ -33,6 +34,7 @@ mod sidecar;
 mod source;
 pub mod statistics;
 mod store;
+mod tile;
 mod wcs;
 mod write;
 mod yaml;
@@ -50,5 +52,6 @@ pub use pixels::{Bitpix, ImageLayout, Sample};
 pub use sidecar::Sidecar;
 pub use source::{FileSource, Source};
 pub use store::{DataId, Entry, EntryKind, HduEntry, Store};
+pub use tile::Tile;
 pub use wcs::{LinearAxis, arcsec_grid, pixel_scale_arcsec};
 pub use write::{OwnedPlane, Plane, read_planes, write_planes};
