@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use sextans::data::{FitsFile, HduKind, Source, Tile, info, pixel_scale_arcsec, statistics::Statistics};
+use sextans::data::{FitsFile, HduKind, ImageTile, Source, info, pixel_scale_arcsec, statistics::Statistics};
 
 use super::fits_mutation::{Damage, mutant};
 use super::fits_support::{cube, data_folder, extension, mixed, primary, random_groups, shorts};
@@ -101,7 +101,7 @@ fn read_everything(file: &FitsFile, read: &AtomicU64) -> usize {
                 assert!(!plain || pixels as u64 <= 2 * length, "{pixels} pixels from {length} bytes");
             }
         }
-        if let Ok(tile) = file.read_tile::<f32>(hdu.index, Tile { plane: 0, rows: [0, 1], columns: [0, 2] }) {
+        if let Ok(tile) = file.read_tile::<f32>(hdu.index, ImageTile { plane: 0, rows: [0, 1], columns: [0, 2] }) {
             assert_eq!(tile.dim(), (1, 2));
         }
         if let Ok(found) = Statistics::of_hdu(file, hdu.index) {

@@ -5,7 +5,6 @@ use std::ops::Range;
 use ndarray::{Array1, Array2, ArrayD, IxDyn};
 use rayon::prelude::*;
 
-use super::ahead::Ahead;
 use super::{DataError, FitsFile, Hdu, HduKind, ImageLayout, Problem, Result, Sample};
 
 /// Most bytes of memory that one read may fill: 8 GiB.
@@ -139,7 +138,7 @@ impl FitsFile {
             let mut scratch = Vec::new();
             let each = layout.bitpix.bytes() as u64;
             let places = runs.starts().map(|start| unit.data_start.saturating_add(start.saturating_mul(each)));
-            let mut ahead = Ahead::new(self.source(), places, (runs.length as u64).saturating_mul(each));
+            let mut ahead = super::ahead::Ahead::new(self.source(), places, (runs.length as u64).saturating_mul(each));
             for (start, out) in runs.starts().zip(values.chunks_mut(runs.length)) {
                 ahead.around(|| reader.run(start, out, &mut scratch))?;
             }

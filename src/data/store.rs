@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ndarray::{Array1, Array2, ArrayD};
 
 use self::result::ResultData;
-use super::{DataError, FitsFile, Problem, Result, Stamp, Tile, pixel_scale_arcsec};
+use super::{DataError, FitsFile, ImageTile, Problem, Result, Stamp, pixel_scale_arcsec};
 
 /// Number of a file or result in a [`Store`]; never used twice by one store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -121,7 +121,7 @@ struct Key {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Part {
     Plane(usize),
-    Tile(Tile),
+    Tile(ImageTile),
     Spectrum { y: usize, x: usize },
     Whole,
 }
@@ -289,7 +289,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`FitsFile::read_tile`].
-    pub fn tile(&self, id: DataId, hdu: usize, tile: Tile) -> Result<Arc<Array2<f32>>> {
+    pub fn tile(&self, id: DataId, hdu: usize, tile: ImageTile) -> Result<Arc<Array2<f32>>> {
         let read = |content: &Content| {
             Ok(Pixels::Flat(Arc::new(match content {
                 Content::File(file) => file.read_tile(hdu, tile)?,

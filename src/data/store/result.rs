@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, ArrayD, Axis, Ix2};
 
 use super::super::image::spectral_axis;
-use super::super::{DataError, Problem, Result, Tile, tile};
+use super::super::{DataError, ImageTile, Problem, Result, image_tile};
 
 /// An array of ours with what a header would say of it.
 pub(super) struct ResultData {
@@ -60,9 +60,9 @@ impl ResultData {
     }
 
     /// A rectangle of a plane, as from a file.
-    pub fn tile(&self, hdu: usize, tile: Tile) -> Result<Array2<f32>> {
+    pub fn tile(&self, hdu: usize, tile: ImageTile) -> Result<Array2<f32>> {
         let pixels = self.array(hdu)?;
-        tile::view(pixels.view(), tile)
+        image_tile::view(pixels.view(), tile)
             .ok_or_else(|| self.wrong(hdu, format!("{tile:?} does not lie inside (0-based)")))
     }
 

@@ -62,7 +62,7 @@ fn tiles_and_spectra_are_cached_with_the_planes() {
     let store = Store::new(1 << 20);
     let file = store.open(&path).unwrap();
     let result = store.insert("cube", cube(), "Jy", None);
-    let tile = Tile { plane: 2, rows: [1, 4], columns: [3, 5] };
+    let tile = ImageTile { plane: 2, rows: [1, 4], columns: [3, 5] };
     for id in [file, result] {
         let found = store.tile(id, 0, tile).unwrap();
         assert_eq!(*found, ndarray::arr2(&[[213.0, 214.0], [223.0, 224.0], [233.0, 234.0]]));
@@ -70,7 +70,9 @@ fn tiles_and_spectra_are_cached_with_the_planes() {
         let spectrum = store.spectrum(id, 0, 3, 4).unwrap();
         assert_eq!(spectrum.to_vec(), [34.0, 134.0, 234.0]);
         assert!(Arc::ptr_eq(&spectrum, &store.spectrum(id, 0, 3, 4).unwrap()));
-        for outside in [Tile { plane: 3, ..tile }, Tile { rows: [1, 5], ..tile }, Tile { columns: [3, 2], ..tile }] {
+        for outside in
+            [ImageTile { plane: 3, ..tile }, ImageTile { rows: [1, 5], ..tile }, ImageTile { columns: [3, 2], ..tile }]
+        {
             let error = store.tile(id, 0, outside).unwrap_err().to_string();
             assert!(error.contains("does not lie inside"), "{error}");
         }

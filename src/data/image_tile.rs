@@ -1,4 +1,4 @@
-//! A rectangle of one plane: what a view of a large image draws from.
+//! A rectangle of one plane: what a view of a large image draws from. (The tiles of compressed images are another thing.)
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::{DataError, FitsFile, Problem, Result, Sample};
 
 /// A rectangle of one plane, 0-based.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Tile {
+pub struct ImageTile {
     /// Plane number, over all axes beyond the second together, the third fastest.
     pub plane: usize,
     /// First row, and the row behind the last.
@@ -22,7 +22,7 @@ impl FitsFile {
     ///
     /// # Errors
     /// As [`FitsFile::read_array`], and a rectangle that does not lie inside.
-    pub fn read_tile<T: Sample>(&self, hdu: usize, tile: Tile) -> Result<Array2<T>> {
+    pub fn read_tile<T: Sample>(&self, hdu: usize, tile: ImageTile) -> Result<Array2<T>> {
         let shape = self.image_hdu(hdu)?.1.shape();
         let wrong = |what: String| {
             let cure = format!("its shape is {shape:?} (slowest axis first)");
@@ -35,8 +35,8 @@ impl FitsFile {
 }
 
 /// The box of an array that a tile is; `None` when it does not lie inside. A 1-D array has one row.
-fn ranges(shape: &[usize], tile: Tile) -> Option<Vec<Range<usize>>> {
-    let Tile { plane, rows, columns } = tile;
+fn ranges(shape: &[usize], tile: ImageTile) -> Option<Vec<Range<usize>>> {
+    let ImageTile { plane, rows, columns } = tile;
     let (outer, inner) = shape.split_at(shape.len().saturating_sub(2));
     let (height, width) = match *inner {
         [height, width] => (height, width),
@@ -63,7 +63,7 @@ fn ranges(shape: &[usize], tile: Tile) -> Option<Vec<Range<usize>>> {
 }
 
 /// The tile of an array in memory; `None` when it does not lie inside.
-pub(super) fn view(pixels: ArrayViewD<'_, f32>, tile: Tile) -> Option<Array2<f32>> {
+pub(super) fn view(pixels: ArrayViewD<'_, f32>, tile: ImageTile) -> Option<Array2<f32>> {
     let ranges = ranges(pixels.shape(), tile)?;
     let mut view = pixels;
     for (axis, range) in ranges.iter().enumerate() {
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn boxes_of_tiles() {
-        let tile = |plane, rows, columns| Tile { plane, rows, columns };
+        let tile = |plane, rows, columns| ImageTile { plane, rows, columns };
         assert_eq!(ranges(&[4, 3, 5], tile(2, [1, 3], [0, 2])), Some(vec![2..3, 1..3, 0..2]));
         assert_eq!(ranges(&[2, 4, 3, 5], tile(5, [0, 3], [0, 5])), Some(vec![1..2, 1..2, 0..3, 0..5]));
         assert_eq!(ranges(&[5], tile(0, [0, 1], [2, 4])).map(|r| r.len()), Some(1));
