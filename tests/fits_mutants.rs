@@ -23,7 +23,7 @@ use sextans::data::healpix::HealpixMap;
 use sextans::data::ogip::{Arf, Pha, Rmf};
 use sextans::data::ramp::read_ramp;
 use sextans::data::spectra::{find_spectra, read_spectrum};
-use sextans::data::{FitsFile, Source, info, pixel_scale_arcsec, statistics::Statistics};
+use sextans::data::{FitsFile, HduKind, ImageTile, Source, info, pixel_scale_arcsec, statistics::Statistics};
 
 use super::fits_mutation::{Damage, mutant};
 use super::fits_support::{cube, data_folder, extension, mixed, primary, random_groups, shorts};
@@ -90,7 +90,7 @@ fn read_everything(file: &FitsFile, read: &AtomicU64) -> usize {
     let length = file.length();
     let mut found = 0;
     for hdu in file.hdus() {
-        let plain = hdu.image().is_some();
+        let plain = matches!(hdu.kind, HduKind::Image(_));
         assert!(hdu.data_present <= length);
         if hdu.is_compressed() {
             // Few bytes stand for many pixels; HCOMPRESS for the most.
@@ -117,6 +117,9 @@ fn read_everything(file: &FitsFile, read: &AtomicU64) -> usize {
             for pixels in [planes, spectra].into_iter().flatten() {
                 assert!(!plain || pixels as u64 <= 2 * length, "{pixels} pixels from {length} bytes");
             }
+        }
+        if let Ok(tile) = file.read_tile::<f32>(hdu.index, ImageTile { plane: 0, rows: [0, 1], columns: [0, 2] }) {
+            assert_eq!(tile.dim(), (1, 2));
         }
         if let Ok(found) = Statistics::of_hdu(file, hdu.index) {
             assert!(!plain || found.finite + found.nan + found.infinite <= length);

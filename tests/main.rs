@@ -6,6 +6,7 @@ mod cli_folders;
 mod cli_repeat;
 mod cli_support;
 mod cli_usage;
+mod fits_cfitsio;
 mod fits_compressed;
 mod fits_corpus;
 mod fits_info;

@@ -145,8 +145,11 @@ impl FitsFile {
         let reader = RunReader { file: self, hdu: unit, layout };
         if runs.length > 0 {
             let mut scratch = Vec::new();
+            let each = layout.bitpix.bytes() as u64;
+            let places = runs.starts().map(|start| unit.data_start.saturating_add(start.saturating_mul(each)));
+            let mut ahead = super::ahead::Ahead::new(self.source(), places, (runs.length as u64).saturating_mul(each));
             for (start, out) in runs.starts().zip(values.chunks_mut(runs.length)) {
-                reader.run(start, out, &mut scratch)?;
+                ahead.around(|| reader.run(start, out, &mut scratch))?;
             }
         }
         self.shaped(hdu, &box_shape, values)

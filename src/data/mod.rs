@@ -16,6 +16,7 @@
 //!
 //! Read next: [`FitsFile`], [`Store`], [`write_planes`].
 
+mod ahead;
 mod atomic;
 mod card;
 mod cards_out;
@@ -29,6 +30,7 @@ mod hdu;
 mod header;
 pub mod healpix;
 mod image;
+mod image_tile;
 pub mod info;
 mod layout;
 mod location;
@@ -56,6 +58,7 @@ pub use file::{FitsFile, Stamp};
 pub use hdu::{Column, Hdu, HduKind, TableLayout};
 pub use header::Header;
 pub use image::READ_LIMIT;
+pub use image_tile::ImageTile;
 pub use location::{HduSelector, Location, SelectorError};
 pub use pixels::{Bitpix, ImageLayout, Sample};
 pub use sidecar::Sidecar;

@@ -16,6 +16,9 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// `UnexpectedEof` when there are not as many bytes.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+
+    /// Says that `length` bytes from `offset` on will soon be read, so that a disk may begin. Does not wait.
+    fn will_read(&self, _offset: u64, _length: u64) {}
 }
 
 impl Source for Vec<u8> {
@@ -74,6 +77,13 @@ impl Source for FileSource {
     #[cfg(unix)]
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         std::os::unix::fs::FileExt::read_exact_at(&self.file, buffer, offset)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn will_read(&self, offset: u64, length: u64) {
+        let length = std::num::NonZeroU64::new(length);
+        // Advice that the system does not take changes nothing.
+        let _not_taken = rustix::fs::fadvise(&self.file, offset, length, rustix::fs::Advice::WillNeed);
     }
 
     #[cfg(not(unix))]

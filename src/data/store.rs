@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ndarray::{Array1, Array2, ArrayD};
 
 use self::result::ResultData;
-use super::{DataError, FitsFile, Problem, Result, Stamp, pixel_scale_arcsec};
+use super::{DataError, FitsFile, ImageTile, Problem, Result, Stamp, pixel_scale_arcsec};
 
 /// Number of a file or result in a [`Store`]; never used twice by one store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -83,8 +83,10 @@ struct Inner {
     next: u64,
     items: BTreeMap<DataId, Item>,
     cache: HashMap<Key, Cached>,
+    /// Keys by their last use, the one unused for longest first.
+    by_use: BTreeMap<u64, Key>,
     cached_bytes: u64,
-    /// Counts uses; the smallest in the cache is the one unused for longest.
+    /// Counts uses.
     clock: u64,
 }
 
@@ -119,14 +121,32 @@ struct Key {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Part {
     Plane(usize),
+    Tile(ImageTile),
+    Spectrum { y: usize, x: usize },
     Whole,
 }
 
 #[derive(Clone)]
 enum Pixels {
-    Plane(Arc<Array2<f32>>),
+    Flat(Arc<Array2<f32>>),
+    Line(Arc<Array1<f32>>),
     Whole(Arc<ArrayD<f32>>),
 }
+
+impl Pixels {
+    /// Bytes that they take in the cache.
+    fn bytes(&self) -> u64 {
+        let count = match self {
+            Self::Flat(pixels) => pixels.len(),
+            Self::Line(pixels) => pixels.len(),
+            Self::Whole(pixels) => pixels.len(),
+        };
+        (count * size_of::<f32>()) as u64 + OVERHEAD_BYTES
+    }
+}
+
+/// What an entry of the cache takes besides its pixels (keys, shape, allocations): many short spectra are mostly that.
+const OVERHEAD_BYTES: u64 = 256;
 
 struct Cached {
     pixels: Pixels,
@@ -249,7 +269,7 @@ impl Store {
 
     fn flat(&self, id: DataId, hdu: usize, plane: Option<usize>) -> Result<Arc<Array2<f32>>> {
         let read = |content: &Content| {
-            Ok(Pixels::Plane(Arc::new(match (content, plane) {
+            Ok(Pixels::Flat(Arc::new(match (content, plane) {
                 (Content::File(file), None) => file.read_image(hdu)?,
                 (Content::File(file), Some(plane)) => file.read_plane(hdu, plane)?,
                 (Content::Result(result), plane) => result.plane(hdu, plane)?,
@@ -260,8 +280,25 @@ impl Store {
             self.require_one_plane(id, hdu)?;
         }
         match self.cached(id, hdu, Part::Plane(plane.unwrap_or(0)), read)? {
-            Pixels::Plane(pixels) => Ok(pixels),
-            Pixels::Whole(_) => Err(gone(id)),
+            Pixels::Flat(pixels) => Ok(pixels),
+            Pixels::Line(_) | Pixels::Whole(_) => Err(gone(id)),
+        }
+    }
+
+    /// A rectangle of one plane; see [`FitsFile::read_tile`]. A large image is shown by its tiles and never held whole.
+    ///
+    /// # Errors
+    /// As [`FitsFile::read_tile`].
+    pub fn tile(&self, id: DataId, hdu: usize, tile: ImageTile) -> Result<Arc<Array2<f32>>> {
+        let read = |content: &Content| {
+            Ok(Pixels::Flat(Arc::new(match content {
+                Content::File(file) => file.read_tile(hdu, tile)?,
+                Content::Result(result) => result.tile(hdu, tile)?,
+            })))
+        };
+        match self.cached(id, hdu, Part::Tile(tile), read)? {
+            Pixels::Flat(pixels) => Ok(pixels),
+            Pixels::Line(_) | Pixels::Whole(_) => Err(gone(id)),
         }
     }
 
@@ -291,18 +328,24 @@ impl Store {
         };
         match self.cached(id, hdu, Part::Whole, read)? {
             Pixels::Whole(pixels) => Ok(pixels),
-            Pixels::Plane(_) => Err(gone(id)),
+            Pixels::Flat(_) | Pixels::Line(_) => Err(gone(id)),
         }
     }
 
-    /// The spectrum at one position (0-based) of a cube; see [`FitsFile::read_spectrum`]. Not cached: it is small.
+    /// The spectrum at one position (0-based) of a cube; see [`FitsFile::read_spectrum`].
     ///
     /// # Errors
     /// As [`FitsFile::read_spectrum`].
-    pub fn spectrum(&self, id: DataId, hdu: usize, y: usize, x: usize) -> Result<Array1<f32>> {
-        match self.fresh(id)?.1 {
-            Content::File(file) => file.read_spectrum(hdu, y, x),
-            Content::Result(result) => result.spectrum(hdu, y, x),
+    pub fn spectrum(&self, id: DataId, hdu: usize, y: usize, x: usize) -> Result<Arc<Array1<f32>>> {
+        let read = |content: &Content| {
+            Ok(Pixels::Line(Arc::new(match content {
+                Content::File(file) => file.read_spectrum(hdu, y, x)?,
+                Content::Result(result) => result.spectrum(hdu, y, x)?,
+            })))
+        };
+        match self.cached(id, hdu, Part::Spectrum { y, x }, read)? {
+            Pixels::Line(values) => Ok(values),
+            Pixels::Flat(_) | Pixels::Whole(_) => Err(gone(id)),
         }
     }
 
@@ -316,7 +359,7 @@ impl Store {
         self.lock().items.get(&id).map(|item| item.entry.clone())
     }
 
-    /// Bytes of pixels held in the cache.
+    /// Bytes that the cache holds.
     pub fn cached_bytes(&self) -> u64 {
         self.lock().cached_bytes
     }
@@ -378,35 +421,32 @@ impl Inner {
     fn look_up(&mut self, key: Key) -> Option<Pixels> {
         self.clock += 1;
         let cached = self.cache.get_mut(&key)?;
-        cached.used = self.clock;
+        self.by_use.remove(&std::mem::replace(&mut cached.used, self.clock));
+        self.by_use.insert(self.clock, key);
         Some(cached.pixels.clone())
     }
 
     /// Keeps pixels, dropping those unused for longest until all fit the budget.
     fn remember(&mut self, key: Key, pixels: Pixels, budget: u64) {
-        let count = match &pixels {
-            Pixels::Plane(pixels) => pixels.len(),
-            Pixels::Whole(pixels) => pixels.len(),
-        };
-        let bytes = (count * size_of::<f32>()) as u64;
+        let bytes = pixels.bytes();
         let current = self.items.get(&key.id).is_some_and(|item| item.revision == key.revision);
         if bytes > budget || !current {
             return;
         }
         self.drop_pixels(key);
         while self.cached_bytes + bytes > budget {
-            let Some(oldest) = self.cache.iter().min_by_key(|(_, cached)| cached.used).map(|(&key, _)| key) else {
-                break;
-            };
+            let Some((_, &oldest)) = self.by_use.first_key_value() else { break };
             self.drop_pixels(oldest);
         }
         self.clock += 1;
         self.cached_bytes += bytes;
+        self.by_use.insert(self.clock, key);
         self.cache.insert(key, Cached { pixels, bytes, used: self.clock });
     }
 
     fn drop_pixels(&mut self, key: Key) {
         if let Some(cached) = self.cache.remove(&key) {
+            self.by_use.remove(&cached.used);
             self.cached_bytes -= cached.bytes;
         }
     }

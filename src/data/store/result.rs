@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, ArrayD, Axis, Ix2};
 
 use super::super::image::spectral_axis;
-use super::super::{DataError, Problem, Result};
+use super::super::{DataError, ImageTile, Problem, Result, image_tile};
 
 /// An array of ours with what a header would say of it.
 pub(super) struct ResultData {
@@ -57,6 +57,13 @@ impl ResultData {
         view.into_dimensionality::<Ix2>()
             .map(|plane| plane.to_owned())
             .map_err(|error| self.wrong(hdu, error.to_string()))
+    }
+
+    /// A rectangle of a plane, as from a file.
+    pub fn tile(&self, hdu: usize, tile: ImageTile) -> Result<Array2<f32>> {
+        let pixels = self.array(hdu)?;
+        image_tile::view(pixels.view(), tile)
+            .ok_or_else(|| self.wrong(hdu, format!("{tile:?} does not lie inside (0-based)")))
     }
 
     /// The spectrum at a position, as from a file.

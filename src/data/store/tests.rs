@@ -36,19 +36,64 @@ fn the_cache_keeps_to_its_budget_and_drops_what_is_unused_for_longest() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cube.fits");
     write(&path, &cube());
-    // One plane takes 80 bytes: two fit.
-    let store = Store::new(170);
+    let one = 80 + OVERHEAD_BYTES;
+    let store = Store::new(2 * one + 10);
     let id = store.open(&path).unwrap();
     let first = store.plane(id, 0, 0).unwrap();
     let second = store.plane(id, 0, 1).unwrap();
     assert!(Arc::ptr_eq(&first, &store.plane(id, 0, 0).unwrap()));
     store.plane(id, 0, 2).unwrap();
-    assert_eq!(store.cached_bytes(), 160);
+    assert_eq!(store.cached_bytes(), 2 * one);
     assert!(Arc::ptr_eq(&first, &store.plane(id, 0, 0).unwrap()));
     assert!(!Arc::ptr_eq(&second, &store.plane(id, 0, 1).unwrap()));
     // Larger than the whole budget: given, not kept, and nothing is pushed out for it.
+    let store = Store::new(one);
+    let id = store.open(&path).unwrap();
+    store.plane(id, 0, 0).unwrap();
     assert_eq!(store.array(id, 0).unwrap().len(), 60);
-    assert_eq!(store.cached_bytes(), 160);
+    assert_eq!(store.cached_bytes(), one);
+}
+
+#[test]
+fn tiles_and_spectra_are_cached_with_the_planes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cube.fits");
+    write(&path, &cube());
+    let store = Store::new(1 << 20);
+    let file = store.open(&path).unwrap();
+    let result = store.insert("cube", cube(), "Jy", None);
+    let tile = ImageTile { plane: 2, rows: [1, 4], columns: [3, 5] };
+    for id in [file, result] {
+        let found = store.tile(id, 0, tile).unwrap();
+        assert_eq!(*found, ndarray::arr2(&[[213.0, 214.0], [223.0, 224.0], [233.0, 234.0]]));
+        assert!(Arc::ptr_eq(&found, &store.tile(id, 0, tile).unwrap()));
+        let spectrum = store.spectrum(id, 0, 3, 4).unwrap();
+        assert_eq!(spectrum.to_vec(), [34.0, 134.0, 234.0]);
+        assert!(Arc::ptr_eq(&spectrum, &store.spectrum(id, 0, 3, 4).unwrap()));
+        for outside in
+            [ImageTile { plane: 3, ..tile }, ImageTile { rows: [1, 5], ..tile }, ImageTile { columns: [3, 2], ..tile }]
+        {
+            let error = store.tile(id, 0, outside).unwrap_err().to_string();
+            assert!(error.contains("does not lie inside"), "{error}");
+        }
+    }
+    assert_eq!(store.cached_bytes(), 2 * (6 * 4 + 3 * 4 + 2 * OVERHEAD_BYTES));
+}
+
+#[test]
+fn what_a_full_cache_drops_is_always_the_oldest() {
+    let store = Store::new(100 * (12 + OVERHEAD_BYTES));
+    let pixels = Array::from_shape_fn((3, 40, 50), |(z, y, x)| (z * 10_000 + y * 100 + x) as f32).into_dyn();
+    let id = store.insert("cube", pixels, "", None);
+    let first = store.spectrum(id, 0, 0, 0).unwrap();
+    for i in 1..2000 {
+        store.spectrum(id, 0, i / 50, i % 50).unwrap();
+        // Used again and again, it stays.
+        assert!(Arc::ptr_eq(&first, &store.spectrum(id, 0, 0, 0).unwrap()));
+        assert!(store.cached_bytes() <= 100 * (12 + OVERHEAD_BYTES));
+    }
+    let inner = store.lock();
+    assert_eq!((inner.cache.len(), inner.by_use.len()), (100, 100));
 }
 
 #[test]
@@ -93,7 +138,7 @@ fn many_threads_share_one_store() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cube.fits");
     write(&path, &cube());
-    let store = Arc::new(Store::new(200));
+    let store = Arc::new(Store::new(2 * (80 + OVERHEAD_BYTES)));
     let threads: Vec<_> = (0..8)
         .map(|n| {
             let (store, path) = (store.clone(), path.clone());
@@ -111,5 +156,5 @@ fn many_threads_share_one_store() {
         .collect();
     let ids: Vec<DataId> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
     assert!(ids.iter().all(|&id| id == ids[0]));
-    assert!(store.cached_bytes() <= 200);
+    assert!(store.cached_bytes() <= 2 * (80 + OVERHEAD_BYTES));
 }

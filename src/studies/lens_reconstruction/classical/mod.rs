@@ -474,11 +474,7 @@ fn part_of_joint_fit(
 }
 
 fn joint_model(observation: &Observation, layout: Layout, run: &Run) -> Result<ForwardModel, LensError> {
-    ForwardModel::new(
-        observation,
-        layout,
-        Sampling { per_pixel_side: run.settings.supersampling, adaptive: true },
-    )
+    ForwardModel::new(observation, layout, Sampling { per_pixel_side: run.settings.supersampling, adaptive: true })
 }
 
 /// Fits everything roughly.

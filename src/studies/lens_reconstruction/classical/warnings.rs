@@ -21,13 +21,7 @@ const GALAXY_NAMES: [&str; SERSIC_PARAMETERS] =
 const GALAXY_UNITS: [&str; SERSIC_PARAMETERS] = ["", " arcsec", " arcsec", " arcsec", "", "", ""];
 
 /// All warnings of a result, the gravest first.
-pub(super) fn of(
-    fit: &ParametricFit,
-    pixel: f64,
-    bounds: &Bounds,
-    dark: bool,
-    max_steps: usize,
-) -> Vec<String> {
+pub(super) fn of(fit: &ParametricFit, pixel: f64, bounds: &Bounds, dark: bool, max_steps: usize) -> Vec<String> {
     let mut warnings = Vec::new();
     warnings.extend(bad_model(fit));
     warnings.extend(not_converged(fit, max_steps));
@@ -69,8 +63,7 @@ fn not_converged(fit: &ParametricFit, max_steps: usize) -> Option<String> {
 
 fn noise_map(fit: &ParametricFit) -> Option<String> {
     let chi2 = fit.blank_sky?.reduced_chi2;
-    let (factor, what) =
-        if chi2 < 1.0 { (1.0 / chi2.max(1e-12).sqrt(), "large") } else { (chi2.sqrt(), "small") };
+    let (factor, what) = if chi2 < 1.0 { (1.0 / chi2.max(1e-12).sqrt(), "large") } else { (chi2.sqrt(), "small") };
     (!SKY_CHI2.contains(&chi2))
         .then(|| format!("blank sky has reduced chi2 {chi2:.2}: the noise map seems {factor:.1} times too {what}"))
 }
