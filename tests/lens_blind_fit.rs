@@ -5,8 +5,8 @@
 use std::ops::ControlFlow;
 
 use sextans::studies::lens_models::{LensModel, Sersic, Shear, Sie};
-use sextans::studies::lens_reconstruction::classical::{FitSettings, FitStep, ParametricFit, Phase, fit_parametric};
 use sextans::studies::lens_reconstruction::SimulateRequest;
+use sextans::studies::lens_reconstruction::classical::{FitSettings, FitStep, ParametricFit, Phase, fit_parametric};
 use sextans::studies::lens_reconstruction::simulate::{Simulation, SimulationSpec, simulate};
 use sextans::studies::lens_reconstruction::{LensError, Scene};
 
