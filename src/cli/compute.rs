@@ -60,6 +60,9 @@ pub(super) fn compute(
 
 /// Says where the result lies and what its numbers are.
 pub(super) fn report(result: &RunResult, output: &mut Output) {
+    for warning in &result.record.warnings {
+        output.error(&format!("sextans: warning: {warning}"));
+    }
     for note in &result.notes {
         output.error(&format!("sextans: {note}"));
     }

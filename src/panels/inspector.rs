@@ -112,6 +112,7 @@ fn start_value(field: &Field) -> Value {
     match &field.kind {
         FieldKind::Number { min, max } => {
             let value = match (min, max) {
+                _ if field.start.is_some() => field.start.unwrap_or_default(),
                 (Some(a), Some(b)) if field.logarithmic && *a > 0.0 => (a * b).sqrt(),
                 (Some(a), Some(b)) => 0.5 * (a + b),
                 (Some(a), None) => a.max(1.0),

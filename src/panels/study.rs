@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Command, PanelContext, Services, Severity};
 use crate::runs::{Hooks, Library, RECORD_NAME, Record, RunResult, cost, execute};
 use crate::tasks::{AnyOutcome, Board, Task, TaskEntry, TaskError};
-use crate::workers::{Job, JobState, machine};
+use crate::workers::{Job, JobState};
 
 /// The four steps of every study.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,14 +155,12 @@ impl<T: Send + 'static> StudyRun<T> {
     }
 }
 
-/// Runs a request into a new folder of the library, after the same refusal as on the command line: what does not fit into
-/// the machine is not begun. For the thread of a job.
+/// Runs a request into a new folder of the library. For the thread of a job.
 ///
 /// # Errors
-/// Too little memory, and everything that [`execute`] says.
+/// See [`execute`].
 pub fn run_into<T: Task>(request: &T, board: &Arc<Board>, library: &Library) -> Result<RunResult, TaskError> {
     let entry = TaskEntry::of::<T>();
-    cost::afford(entry.name, &request.cost()?, machine::memory()).map_err(TaskError::Failed)?;
     let value = serde_json::to_value(request).map_err(|e| TaskError::Failed(e.to_string()))?;
     execute(&entry, &value, &library.new_run(T::NAME), false, board, &HOOKS)
 }

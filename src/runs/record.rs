@@ -91,6 +91,9 @@ pub struct Record {
     /// Numbers of the run by name; `seconds` is the wall time. A value that is not finite is null.
     #[serde(with = "nullable_numbers")]
     pub metrics: Metrics,
+    /// Why the result may not be trusted, in words; empty when nothing speaks against it.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// Files of the folder in order of importance, without the record.
     pub files: Vec<String>,
 }
@@ -114,6 +117,7 @@ impl Record {
             wall_seconds: 0.0,
             cpu_seconds: None,
             metrics: BTreeMap::new(),
+            warnings: Vec::new(),
             files: Vec::new(),
         }
     }

@@ -103,24 +103,24 @@ impl Prepared {
     pub fn run(self, out: &Path, overwrite: bool, board: &Arc<Board>, hooks: &Hooks) -> Result<RunResult, TaskError> {
         self.afford().map_err(TaskError::Failed)?;
         let Self { entry, request, .. } = self;
-        write_run(&entry, request, Part::create(out, overwrite)?, board, hooks)
+        write_run(&entry, &request, Part::create(out, overwrite)?, board, hooks)
     }
 }
 
 /// The run itself, into a part folder.
 fn write_run(
     entry: &TaskEntry,
-    request: Value,
+    request: &Value,
     part: Part,
     board: &Arc<Board>,
     hooks: &Hooks,
 ) -> Result<RunResult, TaskError> {
     let progress = Progress::<()>::on(board);
-    let mut record = Record::begin(entry.name, request.clone(), (entry.seed)(&request)?);
+    let mut record = Record::begin(entry.name, request.clone(), (entry.seed)(request)?);
     progress.phase("reading inputs");
     // Hashed before the run: the record says what was read, not what the file became meanwhile.
-    record.inputs = inputs::fingerprints(entry, &request, board.cancel())?;
-    for path in (hooks.weights)(entry, &request) {
+    record.inputs = inputs::fingerprints(entry, request, board.cancel())?;
+    for path in (hooks.weights)(entry, request) {
         let (bytes, sha256) = fingerprint(&path, board.cancel())?;
         record.weights.push(WeightFile { path: path.display().to_string(), bytes, sha256 });
     }
@@ -128,7 +128,7 @@ fn write_run(
     progress.check()?;
 
     let (clock, processor) = (Instant::now(), machine::cpu_seconds());
-    let outcome = (entry.run)(&request, board)?;
+    let outcome = (entry.run)(request, board)?;
     record.wall_seconds = clock.elapsed().as_secs_f64();
     record.cpu_seconds = processor.zip(machine::cpu_seconds()).map(|(before, after)| after - before);
 
@@ -136,6 +136,7 @@ fn write_run(
     progress.phase("saving");
     record.metrics = outcome.metrics();
     record.metrics.insert("seconds".into(), record.wall_seconds);
+    record.warnings = outcome.warnings();
     let provenance =
         Provenance { task: entry.name.into(), version: version_line().to_owned(), request: request.to_string() };
     record.files = outcome.save(part.path(), &provenance)?;
@@ -144,7 +145,7 @@ fn write_run(
     let text = record.to_json()?;
     let mut notes = Vec::new();
     // A fault in the drawing must not cost the result of the run.
-    let picture = contain(|| (hooks.picture)(entry, &request, &outcome, &text)).unwrap_or_else(|message| {
+    let picture = contain(|| (hooks.picture)(entry, request, &outcome, &text)).unwrap_or_else(|message| {
         notes.push(format!("{PANEL_NAME} was not drawn: {message}"));
         None
     });

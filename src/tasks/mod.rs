@@ -5,7 +5,8 @@
 //! A **request** is a serde struct that holds the whole truth of a run: every parameter, the seed and the input paths.
 //! It derives its schema (`schemars`), and from that one schema come `sextans list`, the checks of `--set`, and the inspector.
 //! A field's schema may carry, by `#[schemars(extend("x-unit" = "arcsec"))]`:
-//! `x-unit` (shown beside the value), `x-input` (true: a path that `--input field=FILE` sets), `x-needed` (true: no run without it, even if it is an `Option`), `x-log` (true: a slider moves in the logarithm).
+//! `x-unit` (shown beside the value), `x-input` (true: a path that `--input field=FILE` sets), `x-needed` (true: no run without it, even if it is an `Option`), `x-log` (true: a slider moves in the logarithm),
+//! `x-start` (a number: where an optional field begins when it is given).
 //!
 //! Read next: [`Task`], [`Progress`], [`TaskEntry`].
 
@@ -58,6 +59,11 @@ pub struct Provenance {
 pub trait Outcome: Send + Sync + Sized + 'static {
     /// Numbers of the run, without the wall clock (which the record keeps apart).
     fn metrics(&self) -> Metrics;
+
+    /// Why the result may not be trusted, one line each, with numbers; they stand in the record and beside the answer.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Writes every product into `folder` (which exists and is empty) and returns the file names in order of importance.
     ///

@@ -15,6 +15,7 @@ type SaveFn = fn(&(dyn Any + Send + Sync), &Path, &Provenance) -> Result<Vec<Str
 pub struct AnyOutcome {
     value: Arc<dyn Any + Send + Sync>,
     metrics: fn(&(dyn Any + Send + Sync)) -> Metrics,
+    warnings: fn(&(dyn Any + Send + Sync)) -> Vec<String>,
     save: SaveFn,
 }
 
@@ -27,6 +28,7 @@ impl AnyOutcome {
         Self {
             value: Arc::new(outcome),
             metrics: |value| typed::<O>(value).map(Outcome::metrics).unwrap_or_default(),
+            warnings: |value| typed::<O>(value).map(Outcome::warnings).unwrap_or_default(),
             save: |value, folder, provenance| typed::<O>(value)?.save(folder, provenance),
         }
     }
@@ -39,6 +41,11 @@ impl AnyOutcome {
     /// See [`Outcome::metrics`].
     pub fn metrics(&self) -> Metrics {
         (self.metrics)(self.value.as_ref())
+    }
+
+    /// See [`Outcome::warnings`].
+    pub fn warnings(&self) -> Vec<String> {
+        (self.warnings)(self.value.as_ref())
     }
 
     /// See [`Outcome::save`].

@@ -78,6 +78,8 @@ pub struct Field {
     pub open: [bool; 2],
     /// A slider should move in the logarithm.
     pub logarithmic: bool,
+    /// Where a number that may be left out begins when it is given.
+    pub start: Option<f64>,
     /// Default value.
     pub default: Value,
 }
@@ -354,6 +356,7 @@ fn collect(root: &Value, node: &Value, defaults: &Value, prefix: &str, out: &mut
             needed: tag("x-needed").and_then(Value::as_bool).unwrap_or(false),
             open,
             logarithmic: tag("x-log").and_then(Value::as_bool).unwrap_or(false),
+            start: tag("x-start").and_then(Value::as_f64),
             default: default.clone(),
             name,
         });

@@ -235,7 +235,7 @@ const ROWS: [Row; 6] = [
         metric: "einstein_mass_msun",
         unit: "M☉",
         digits: 2,
-        help: "Mass inside the Einstein radius; flat universe, H0 = 70 km/s/Mpc, Omega_m = 0.3, redshifts from info.json",
+        help: "Mass inside the Einstein radius; flat universe, H0 = 70 km/s/Mpc, Omega_m = 0.3, redshifts as given or from info.json",
     },
 ];
 
@@ -298,6 +298,10 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
             );
         });
     });
+    let color = ui.visuals().warn_fg_color;
+    for warning in &finished.record.warnings {
+        ui.add(egui::Label::new(RichText::new(format!("⚠ {warning}")).small().color(color)).wrap());
+    }
     ui.label(
         RichText::new("± is one standard deviation from the curvature of χ² (Gaussian approximation); it leaves out what the model cannot represent.")
             .small()

@@ -215,6 +215,7 @@ impl LensReconstruction {
             .into_iter()
             .filter_map(|e| if let EntryKind::File { path } = &e.kind { Some(path.clone()) } else { None })
             .collect();
+        let image = self.saved.fit.image.clone();
         let fit = &mut self.saved.fit;
         for (label, help, place) in [
             ("Image", "FITS image of the lens", &mut fit.image),
@@ -223,6 +224,12 @@ impl LensReconstruction {
             ("Mask", "Nonzero pixels are left out (or kept: see the inspector)", &mut fit.mask),
         ] {
             path_ui(ui, label, help, place, &known);
+        }
+        if self.saved.fit.image != image {
+            // What was found beside the old image does not hold for the new one.
+            self.saved.fit.pixel_scale_arcsec = None;
+            self.saved.fit.redshift_lens = None;
+            self.saved.fit.redshift_source = None;
         }
         ui.add_space(4.0);
         if let Ok(mut request) = serde_json::to_value(&self.saved.fit)

@@ -1,6 +1,7 @@
 //! `lens_reconstruction.fit`: one lens image in, model, source, convergence and errors out.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::classical::{FitStep, Phase, fit_parametric};
@@ -48,7 +49,19 @@ impl Task for FitRequest {
 
     fn resolved(self) -> Result<Self, TaskError> {
         let (scale, [redshift_lens, redshift_source]) = super::load::found(&self)?;
-        Ok(Self { pixel_scale_arcsec: Some(scale), redshift_lens, redshift_source, ..self })
+        let mut found = Self { pixel_scale_arcsec: Some(scale), redshift_lens, redshift_source, ..self };
+        // An image in a run folder of ours brings its noise map and its PSF along.
+        let folder = found.image.as_deref().and_then(Path::parent).filter(|f| f.join("record.json").is_file());
+        if let Some(folder) = folder.map(Path::to_owned) {
+            let beside = |name: &str| Some(folder.join(name)).filter(|p| p.is_file());
+            if found.noise.is_none() && found.noise_sigma.is_none() {
+                found.noise = beside("noise.fits");
+            }
+            if found.psf.is_none() && found.psf_fwhm_arcsec.is_none() {
+                found.psf = beside("psf.fits");
+            }
+        }
+        Ok(found)
     }
 
     fn cost(&self) -> Result<Cost, TaskError> {
@@ -62,13 +75,13 @@ impl Task for FitRequest {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate
         Ok(Cost {
             bytes: (pixels * 8.0 * (24.0 + parameters)) as u64,
-            seconds: pixels * 2.5e-4 * self.starts as f64 / 8.0,
+            seconds: 0.5 + pixels * 5e-5 * self.starts as f64 / 8.0,
         })
     }
 
     fn run(&self, progress: &Progress<FitUpdate>) -> Result<FitOutcome, TaskError> {
         progress.phase("reading");
-        let Loaded { observation, header, unit, redshifts, .. } = load(self)?;
+        let Loaded { observation, header, unit, redshifts, checks } = load(self)?;
         progress.check()?;
         let part = fitted_part(&observation.mask);
         let mut meter = Meter::default();
@@ -77,7 +90,8 @@ impl Task for FitRequest {
             let improves = meter.improves(step);
             // The chi2 of scan and starts is that of the arcs alone: another quantity, another line.
             let series = match step.phase {
-                Phase::LensLight | Phase::Null => "lens light alone",
+                Phase::LensLight => "lens light alone",
+                Phase::Null => "null: no source",
                 Phase::Scan | Phase::Starts => "arcs alone",
                 Phase::Joint => "everything",
             };
@@ -106,7 +120,7 @@ impl Task for FitRequest {
         progress.check()?;
         let fit = fit?;
         progress.phase("maps");
-        let outcome = FitOutcome::new(&observation, &fit, &header, unit, redshifts);
+        let outcome = FitOutcome::new(&observation, &fit, &header, unit, redshifts, &checks);
         progress.fraction(1.0);
         Ok(outcome)
     }

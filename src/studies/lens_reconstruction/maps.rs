@@ -165,7 +165,7 @@ pub fn grid_keywords(centre: [f64; 2], scale: f64, (rows, columns): (usize, usiz
 /// HISTORY lines of a product.
 pub fn history(provenance: &Provenance, remark: &str) -> Vec<String> {
     vec![
-        format!("{} {}", provenance.version, provenance.task),
+        format!("Sextans {} {}", provenance.version, provenance.task),
         remark.to_owned(),
         format!("request {}", provenance.request),
     ]

@@ -8,6 +8,7 @@ use ndarray::Array2;
 use super::Observation;
 use super::classical::ParametricFit;
 use super::cosmology::einstein_mass_msun;
+use super::load::{Check, Verdict};
 use super::maps::{
     Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid,
     source_map,
@@ -64,6 +65,7 @@ pub struct FitOutcome {
     /// World coordinates of the image, copied into the products: the cards of its header that describe them.
     wcs: Vec<Keyword>,
     metrics: Metrics,
+    warnings: Vec<String>,
 }
 
 impl FitOutcome {
@@ -74,6 +76,7 @@ impl FitOutcome {
         header: &Header,
         unit: String,
         redshifts: [Option<f64>; 2],
+        checks: &[Check],
     ) -> Self {
         let thin = |a: &Array2<f64>| Arc::new(a.mapv(|v| v as f32));
         let scale = observation.pixel_scale_arcsec;
@@ -98,6 +101,7 @@ impl FitOutcome {
             unit,
             wcs: world_keywords(header),
             metrics: metrics_of(fit, redshifts),
+            warnings: warnings_of(fit, checks),
         }
     }
 
@@ -171,9 +175,19 @@ fn metrics_of(fit: &ParametricFit, redshifts: [Option<f64>; 2]) -> Metrics {
     metrics
 }
 
+/// What speaks against the result: of the data, then of the fit.
+fn warnings_of(fit: &ParametricFit, checks: &[Check]) -> Vec<String> {
+    let of_data = checks.iter().filter(|c| c.verdict == Verdict::Warning).map(|c| format!("{}: {}", c.name, c.text));
+    of_data.chain(fit.warnings.iter().cloned()).collect()
+}
+
 impl Outcome for FitOutcome {
     fn metrics(&self) -> Metrics {
         self.metrics.clone()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
     }
 
     fn save(&self, folder: &Path, provenance: &Provenance) -> Result<Vec<String>, TaskError> {
@@ -245,6 +259,8 @@ impl Outcome for FitOutcome {
             unit: fits.hdu(0)?.unit().unwrap_or_default().to_owned(),
             wcs: world_keywords(header),
             metrics,
+            // They stand in the record, which whoever loads this has read.
+            warnings: Vec::new(),
         })
     }
 }

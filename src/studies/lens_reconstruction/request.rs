@@ -41,13 +41,13 @@ pub struct FitRequest {
     #[schemars(extend("x-input" = true))]
     pub noise: Option<PathBuf>,
     /// One standard deviation for every pixel, when there is no noise map.
-    #[schemars(range(min = 1e-30, max = 1e30))]
+    #[schemars(range(min = 1e-30, max = 1e30), extend("x-start" = 0.01))]
     pub noise_sigma: Option<f64>,
     /// Point spread function at the image's pixel scale, odd width and height.
     #[schemars(extend("x-input" = true))]
     pub psf: Option<PathBuf>,
     /// Full width at half maximum of a circular Gaussian PSF, when none was measured.
-    #[schemars(range(min = 0.001, max = 10.0), extend("x-unit" = "arcsec"))]
+    #[schemars(range(min = 0.001, max = 10.0), extend("x-unit" = "arcsec"), extend("x-start" = 0.1))]
     pub psf_fwhm_arcsec: Option<f64>,
     /// Mask of the size of the image; see `mask_marks`.
     #[schemars(extend("x-input" = true))]
@@ -58,7 +58,7 @@ pub struct FitRequest {
     #[schemars(range(min = 0.0, max = 60.0), extend("x-unit" = "arcsec"))]
     pub mask_inner_radius_arcsec: f64,
     /// Pixels farther from the mask centre than this are left out; automatic: none are.
-    #[schemars(range(min = 0.05, max = 60.0), extend("x-unit" = "arcsec"))]
+    #[schemars(range(min = 0.05, max = 60.0), extend("x-unit" = "arcsec"), extend("x-start" = 2.0))]
     pub mask_outer_radius_arcsec: Option<f64>,
     /// Mask centre right of the image centre.
     #[schemars(range(min = -60.0, max = 60.0), extend("x-unit" = "arcsec"))]
@@ -67,7 +67,7 @@ pub struct FitRequest {
     #[schemars(range(min = -60.0, max = 60.0), extend("x-unit" = "arcsec"))]
     pub mask_y_arcsec: f64,
     /// Size of a pixel; automatic: from the header, or from `info.json` beside the image (the record holds what was found).
-    #[schemars(range(min = 0.0001, max = 100.0), extend("x-unit" = "arcsec"))]
+    #[schemars(range(min = 0.0001, max = 100.0), extend("x-unit" = "arcsec"), extend("x-start" = 0.05))]
     pub pixel_scale_arcsec: Option<f64>,
     /// Redshift of the lens, for the mass; automatic: from `info.json` beside the image (the record holds what was found).
     #[schemars(range(min = REDSHIFTS[0], max = REDSHIFTS[1]))]
