@@ -17,6 +17,9 @@ const TILT: f64 = 0.12;
 const STEPS: usize = 40;
 /// Error of the first lens-light model, as a fraction of its brightness.
 const LIGHT_ERROR: f64 = 0.05;
+/// Error of a Sersic source, as a fraction of the arcs' brightness: at first no source has the right shape, and the brightest few
+/// pixels of a steep one would outvote all others.
+const ARC_ERROR: f64 = 0.1;
 /// Arc pixels that are traced to the source plane for a first source position.
 const TRACED: usize = 400;
 /// Pixels that are traced back for places of another source component.
@@ -50,7 +53,7 @@ pub(super) fn search(
         .zip(light)
         .map(|((t, w), l)| {
             // The lens light is known to a few per cent at best: where it is bright, residuals count less.
-            let doubt = 1.0 / (1.0 + (LIGHT_ERROR * l).powi(2)).sqrt();
+            let doubt = 1.0 / (1.0 + (LIGHT_ERROR * l).powi(2) + (ARC_ERROR * (t - l).max(0.0)).powi(2)).sqrt();
             ((t - l) * doubt, w * doubt)
         })
         .unzip();
