@@ -12,7 +12,6 @@ mod fits_meanings;
 mod fits_mutants;
 mod fits_pixels;
 mod fits_support;
-mod fits_sweep_tmp;
 mod fits_tables;
 mod fits_writing;
 mod house_arrows;
