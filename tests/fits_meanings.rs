@@ -8,7 +8,7 @@ use sextans::data::ramp::{RampForm, ramp_form, read_ramp};
 use sextans::data::spectra::{AxisKind, Spectrum, find_spectra, read_spectrum};
 use sextans::data::{ErrorKind, FitsFile, Triplet, Unit, constant_image, triplets};
 
-use super::fits_support::{bintable, data_folder, extension, floats, primary, shorts};
+use super::fits_support::{ColumnCards, bintable, data_folder, extension, floats, primary, shorts};
 
 fn near(found: f64, golden: f64, tolerance: f64) {
     assert!((found - golden).abs() <= tolerance * golden.abs(), "{found} {golden}");
@@ -105,7 +105,7 @@ fn spectra_in_tables() {
                 .concat()
         })
         .collect();
-    let columns: [(&str, &str, &[(&str, &str)]); 4] =
+    let columns: [ColumnCards<'_>; 4] =
         [("flux", "E", &[]), ("loglam", "E", &[]), ("ivar", "E", &[]), ("and_mask", "J", &[])];
     let file = memory(&[
         primary(8, &[], &["BUNIT   = '1E-17 erg/cm^2/s/Ang'"], &[]),
@@ -119,7 +119,7 @@ fn spectra_in_tables() {
     assert_eq!(sdss.unit.as_deref(), Some("1E-17 erg/cm^2/s/Ang"));
 
     // IVOA: one row of vectors, found by UTYPE whatever the columns are called.
-    let columns: [(&str, &str, &[(&str, &str)]); 3] = [
+    let columns: [ColumnCards<'_>; 3] = [
         ("C1", "3D", &[("TUTYP", "'spec:Data.SpectralAxis.Value'"), ("TUNIT", "'nm'")]),
         ("C2", "3E", &[("TUTYP", "'spec:Data.FluxAxis.Value'"), ("TUNIT", "'Jy'")]),
         ("C3", "3E", &[("TUTYP", "'spec:Data.FluxAxis.Accuracy.StatError'")]),
@@ -163,7 +163,7 @@ fn healpix_maps() {
     // NSIDE 16: 3072 pixels in 3 rows of 1024.
     let values: Vec<f32> = (0..3072).map(|i| if i == 1500 { -1.6375e30 } else { i as f32 }).collect();
     let cards = ["PIXTYPE = 'HEALPIX'", "ORDERING= 'RING'", "NSIDE   = 16", "INDXSCHM= 'IMPLICIT'", "COORDSYS= 'G'"];
-    let column: [(&str, &str, &[(&str, &str)]); 1] = [("TEMPERATURE", "1024E", &[("TUNIT", "'mK'")])];
+    let column: [ColumnCards<'_>; 1] = [("TEMPERATURE", "1024E", &[("TUNIT", "'mK'")])];
     let full = |cards: &[&str], rows| {
         memory(&[primary(8, &[], &[], &[]), bintable(&column, cards, 4096, rows, &floats(values.iter().copied()), &[])])
     };
@@ -181,7 +181,7 @@ fn healpix_maps() {
     );
     assert_eq!(HealpixMap::recognise(&full(&[], 3), 1).unwrap(), None);
 
-    let columns: [(&str, &str, &[(&str, &str)]); 2] = [("PIXEL", "J", &[]), ("SIGNAL", "E", &[])];
+    let columns: [ColumnCards<'_>; 2] = [("PIXEL", "J", &[]), ("SIGNAL", "E", &[])];
     let body = [[5i32, 700].map(i32::to_be_bytes), [1.5f32, 2.5].map(f32::to_be_bytes)];
     let body: Vec<u8> = (0..2).flat_map(|i| [body[0][i], body[1][i]].concat()).collect();
     let cards = ["PIXTYPE = 'HEALPIX'", "ORDERING= 'NESTED'", "NSIDE   = 8", "INDXSCHM= 'EXPLICIT'"];
@@ -211,7 +211,7 @@ fn xray_spectra_and_responses_equal_astropy() {
             "3c273",
             1090,
             61_834,
-            1090.000_001_48,
+            1_090.000_001_48,
             412_166.182_981,
             7.571_607_398_72,
             0.010_717_148_345,
@@ -221,7 +221,7 @@ fn xray_spectra_and_responses_equal_astropy() {
             "acisi_aimpt_cy21",
             1024,
             538_269,
-            1015.222_921_92,
+            1_015.222_921_92,
             420_563.412_989,
             7.501_933_289_44,
             0.012_003_985_223_8,

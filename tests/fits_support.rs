@@ -37,9 +37,12 @@ pub fn extension(name: &str, bitpix: i64, axes: &[u64], more: &[&str], data: &[u
     hdu("XTENSION= 'IMAGE   '", bitpix, axes, &cards, data)
 }
 
-/// A binary table: columns (name, format, more keywords like TUNIT without their number), cards, rows and heap.
+/// A column: name, format, and more keywords like TUNIT without their number.
+pub type ColumnCards<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+/// A binary table: columns, more cards, rows and heap.
 pub fn bintable(
-    columns: &[(&str, &str, &[(&str, &str)])],
+    columns: &[ColumnCards<'_>],
     more: &[&str],
     row_bytes: u64,
     rows: u64,

@@ -6,11 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sextans::data::{FitsColumn, FitsFile, Source, Values};
 
-use super::fits_support::{bintable, data_folder, hdu, primary};
+use super::fits_support::{ColumnCards, bintable, data_folder, hdu, primary};
 
-type More<'a> = &'a [(&'a str, &'a str)];
-
-fn table(columns: &[(&str, &str, More<'_>)], row_bytes: u64, rows: u64, body: &[u8], heap: &[u8]) -> FitsFile {
+fn table(columns: &[ColumnCards<'_>], row_bytes: u64, rows: u64, body: &[u8], heap: &[u8]) -> FitsFile {
     let bytes = [primary(8, &[], &[], &[]), bintable(columns, &[], row_bytes, rows, body, heap)].concat();
     FitsFile::from_bytes(Path::new("table.fits"), bytes).unwrap()
 }
@@ -38,7 +36,7 @@ fn every_column_type() {
         .concat()
     };
     let body = [row(1.0, b'T', b"ab    "), row(-1.0, 0, b"cd\0xyz")].concat();
-    let columns: [(&str, &str, &[(&str, &str)]); 12] = [
+    let columns: [ColumnCards<'_>; 12] = [
         ("L", "2L", &[]),
         ("X", "11X", &[]),
         ("B", "1B", &[("TUNIT", "'ct'")]),
@@ -98,7 +96,7 @@ fn scaled_unsigned_and_missing_numbers() {
             .concat()
         })
         .collect();
-    let columns: [(&str, &str, &[(&str, &str)]); 4] = [
+    let columns: [ColumnCards<'_>; 4] = [
         ("U", "I", &[("TZERO", "32768"), ("TNULL", "1")]),
         ("S", "I", &[("TSCAL", "0.5"), ("TZERO", "10.0"), ("TNULL", "-1")]),
         ("N", "I", &[("TNULL", "9")]),
@@ -241,7 +239,7 @@ fn real_tables_equal_astropy() {
     let all = antennas.read_table(2).unwrap();
     assert_eq!((all.rows, all.column("ANNAME").unwrap().texts().unwrap()[1].as_str()), (29, "VLA:_N16"));
     assert_eq!(all.column("ORBPARM").unwrap().values.len(), 0);
-    near(&all.column("STABXYZ").unwrap().floats().unwrap()[..3], &[499.855_666_63, -1317.992_315_54, -735.188_661_64]);
+    near(&all.column("STABXYZ").unwrap().floats().unwrap()[..3], &[499.855_666_63, -1_317.992_315_54, -735.188_661_64]);
     let visibilities = antennas.read_table(5).unwrap();
     near(&visibilities.column("DATE").unwrap().floats().unwrap()[..1], &[2_450_868.649_826_39]);
     assert_eq!(visibilities.column("VISIBILITIES").unwrap().shape, [1, 1, 1, 1, 1, 2]);

@@ -10,6 +10,8 @@
 //! ```text
 //! source (bytes at positions) -> header (cards) -> layout (walk of the HDUs) -> file -> image, statistics
 //!                                        wcs (pixel <-> sky, wavelength)          -> info (description)
+//!                     tiles (compressed images), gzip (.fits.gz)
+//!                     form (columns) -> table  -> spectra, healpix, ogip;   triplets, ramp, units
 //! location (file.fits[SCI]) -> store (open files and results by DataId)
 //! write (planes to a FITS file)    ecsv (tables)    sidecar (info.json beside an image)
 //! ```

@@ -119,7 +119,7 @@ impl Codec {
         match self {
             Self::Plain => each(&|bytes| plain(bytes.to_vec(), pixels, is_float)),
             Self::Gzip => each(&|bytes| gunzip(bytes, pixels, is_float)),
-            Self::ShuffledGzip => each(&|bytes| gunzip(bytes, pixels, is_float).map(unshuffle)),
+            Self::ShuffledGzip => each(&|bytes| gunzip(bytes, pixels, is_float).map(|tile| unshuffle(&tile))),
             Self::Rice { block, pixel } => {
                 let bytes = pixel.bytes();
                 let more = [
@@ -151,7 +151,7 @@ impl Codec {
 /// Stored as they are.
 pub(super) fn plain(bytes: Vec<u8>, pixels: u64, is_float: bool) -> Result<RawTile, String> {
     let count = bytes.len() as u64;
-    let bitpix = match (count.checked_div(pixels).filter(|_| count % pixels == 0), is_float) {
+    let bitpix = match (count.checked_div(pixels).filter(|_| count.is_multiple_of(pixels)), is_float) {
         (Some(4), true) => Bitpix::F32,
         (Some(8), true) => Bitpix::F64,
         (Some(1), false) => Bitpix::U8,
@@ -173,7 +173,7 @@ pub(super) fn gunzip(bytes: &[u8], pixels: u64, is_float: bool) -> Result<RawTil
     plain(out, pixels, is_float)
 }
 
-fn unshuffle(tile: RawTile) -> RawTile {
+fn unshuffle(tile: &RawTile) -> RawTile {
     let each = tile.bitpix.bytes();
     let count = tile.bytes.len() / each;
     let mut bytes = vec![0; tile.bytes.len()];
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn shuffled_bytes_return_to_their_places() {
         let tile = RawTile { bitpix: Bitpix::I16, bytes: vec![1, 2, 3, 10, 20, 30] };
-        assert_eq!(unshuffle(tile).bytes, [1, 10, 2, 20, 3, 30]);
+        assert_eq!(unshuffle(&tile).bytes, [1, 10, 2, 20, 3, 30]);
     }
 
     #[test]
