@@ -38,7 +38,8 @@ fn a_pixel_has_its_world_coordinates() {
     let described = info::describe_file(&file, None, Some(&[2, 1, 2])).unwrap();
     let json = serde_json::to_value(&described).unwrap();
     let hdu = &json["hdus"][0];
-    for key in ["index", "name", "kind", "shape", "bitpix", "bunit", "min", "max", "mean", "finite", "nan", "warnings"] {
+    for key in ["index", "name", "kind", "shape", "bitpix", "bunit", "min", "max", "mean", "finite", "nan", "warnings"]
+    {
         assert!(!hdu[key].is_null(), "{key} {hdu}");
     }
     let pixel = &json["pixel"];
@@ -101,7 +102,8 @@ fn the_command_line_says_the_same() {
     let path = folder.path().join("cube.fits");
     std::fs::write(&path, cube()).unwrap();
     let run = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_sextans")).arg("info").arg(&path).args(arguments).output().unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_sextans")).arg("info").arg(&path).args(arguments).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
