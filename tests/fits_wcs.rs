@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sextans::data::{AxisKind, Header, Wcs};
 
-use crate::fits_support::data_folder;
+use crate::fits_support::{Dice, data_folder};
 
 /// Rows of pixel (0-based) and world coordinates.
 type Rows = Vec<(Vec<f64>, Vec<f64>)>;
@@ -124,4 +124,96 @@ fn check(path: &Path, name: &str) -> Result<(), String> {
         && found.unequal == 0
         && found.lost == 0;
     if good { Ok(()) } else { Err(format!("{name}: {found:?} {:?}", wcs.warnings())) }
+}
+
+/// Odd headers and their values, written by `benches/peers/wcs_golden.py` with astropy 8.0.2.
+#[test]
+fn odd_headers_agree_with_the_golden_table() {
+    let table = include_str!("wcs_golden.csv");
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for line in table.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let [name, letter, cards, pixel, world] = fields[..] else { panic!("{line}") };
+        let numbers = |text: &str| text.split(' ').map(|x| x.parse().unwrap()).collect::<Vec<f64>>();
+        let cards = cards.split('|').map(|card| card.split_once(" = ").unwrap());
+        let text: Vec<String> = cards.map(|(name, value)| format!("{name:<8}= {value}")).collect();
+        let header = Header::from_lines(text.join("\n").as_bytes());
+        let letter = letter.replace('-', " ").chars().next().unwrap();
+        let wcs = Wcs::alternate(&header, letter).unwrap().unwrap();
+        let found = compare(&wcs, &vec![(numbers(pixel), numbers(world))]);
+        count += 1;
+        // wcslib takes 1.6021765e-19 J for an electronvolt, we the value of the SI, 1.602176634e-19.
+        let relative = if name == "energy_of_velocity" { 1e-7 } else { 1e-12 };
+        if !(found.arcsec <= 1e-6
+            && found.relative <= relative
+            && found.pixels <= 1e-6
+            && found.unequal == 0
+            && found.lost == 0)
+        {
+            wrong.push(format!("{name}: {found:?} {:?}", wcs.warnings()));
+        }
+    }
+    assert!(count >= 12 && wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Damaged descriptions are refused or give numbers; they never stop the program or keep it busy.
+#[test]
+fn damaged_descriptions_are_survived() {
+    let odd = [
+        "0",
+        "-1",
+        "1E308",
+        "-1E-308",
+        "1E999",
+        "99999999999",
+        "T",
+        "'x'",
+        "'RA---TNX'",
+        "'GLAT-HPX'",
+        "'WAVE-GRI'",
+        "'VOPT-W2F'",
+        "'DEC--ZPN'",
+        "90.0",
+        "",
+        "'\u{e9}'",
+    ];
+    let mut dice = Dice(11);
+    let mut usable = 0;
+    for line in include_str!("wcs_golden.csv").lines().skip(1) {
+        let cards: Vec<&str> = line.split(',').nth(2).unwrap().split('|').collect();
+        for _ in 0..150 {
+            let mut text: Vec<(String, String)> = cards
+                .iter()
+                .map(|card| card.split_once(" = ").unwrap())
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect();
+            for _ in 0..=dice.below(3) {
+                let (at, other) = (dice.below(text.len()), dice.below(cards.len()));
+                match dice.below(4) {
+                    0 => text[at].1 = odd[dice.below(odd.len())].to_owned(),
+                    1 => text[at].0 = cards[other].split_once(" = ").unwrap().0.to_owned(),
+                    2 => {
+                        let name = ["WCSAXES", "A_ORDER", "PV1_0", "PV2_20", "WAT1_001", "LATPOLE", "CD1_1", "NAXIS"];
+                        let value = odd[dice.below(odd.len())].to_owned();
+                        text.push((name[dice.below(name.len())].to_owned(), value));
+                    }
+                    _ => {
+                        let _removed = if text.len() > 1 { Some(text.remove(at)) } else { None };
+                    }
+                }
+            }
+            let lines: Vec<String> = text.iter().map(|(name, value)| format!("{name:<8}= {value}")).collect();
+            let header = Header::from_lines(lines.join("\n").as_bytes());
+            let Ok(Some(wcs)) = Wcs::from_header(&header) else { continue };
+            for pixel in [[0.0; 4], [50.0; 4], [-1e9, 1e9, 3.0, 1e300]] {
+                if let Some(world) = wcs.world_from_pixel(&pixel) {
+                    assert!(world.iter().all(|x| x.is_finite()), "{lines:?}");
+                    let _none_or_some = (wcs.pixel_from_world(&world), wcs.sky(&pixel));
+                    usable += 1;
+                }
+            }
+        }
+    }
+    assert!(usable > 2000, "{usable}");
 }

@@ -262,7 +262,7 @@ fn put_pole_right(transform: &mut fitsy::Wcs) {
     };
     // The pole's longitude is the reference longitude plus something that does not depend on it.
     let shift = (wanted - old.alpha_p()).rem_euclid(360.0);
-    if shift < 1e-9 || shift > 360.0 - 1e-9 {
+    if !(1e-9..=360.0 - 1e-9).contains(&shift) {
         return;
     }
     let (reference, pole) = (old.alpha0 + shift, Some(old.theta_p()));
