@@ -250,4 +250,31 @@ mod tests {
         };
         assert_eq!(on(1), on(4));
     }
+
+    #[test]
+    fn a_file_in_strips_is_the_same_as_its_values_at_once_on_any_number_of_threads() {
+        let count = 2 * STRIP as usize + PIECE + 17;
+        let cards = [
+            "SIMPLE  = T".to_owned(),
+            "BITPIX  = 8".to_owned(),
+            "NAXIS   = 1".to_owned(),
+            format!("NAXIS1  = {count}"),
+            "BSCALE  = 0.1".to_owned(),
+            "BLANK   = 7".to_owned(),
+            "END".to_owned(),
+        ];
+        let header: String = cards.iter().map(|card| format!("{card:<80}")).collect();
+        let mut bytes = format!("{header:<2880}").into_bytes();
+        bytes.extend((0..count).map(|i| (i * 7919 / 16) as u8));
+        let file = FitsFile::from_bytes(std::path::Path::new("strips.fits"), bytes).unwrap();
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| Statistics::of_hdu(&file, 0).unwrap())
+        };
+        let found = on(1);
+        assert_eq!(found, on(3));
+        assert_eq!(found, Statistics::of(file.read_array::<f64>(0).unwrap().as_slice().unwrap()));
+        assert_eq!(found.finite + found.nan, count as u64);
+        assert!(found.nan > 0);
+    }
 }
