@@ -260,7 +260,7 @@ mod tests {
             Codec::Hcompress { smooth: false },
             Codec::Plain,
         ] {
-            for bytes in [&[][..], &[0xff; 7], &[0xdd, 0x99, 0, 0, 0, 9], &[0x1f, 0x8b, 8, 0, 0]] {
+            for bytes in [&[][..], &[0xff; 7], &[0xdd, 0x99, 0, 0, 0, 0xff], &[0x1f, 0x8b, 8, 0, 0]] {
                 assert!(codec.decode(&[10, 5], &[bytes], false).is_err(), "{codec:?} {bytes:?}");
             }
         }
