@@ -13,11 +13,14 @@ impl Unit {
     /// Understands BUNIT, CUNITn or TUNITn. What cannot be understood is kept as text.
     ///
     /// The spellings of the standard (`erg/s/cm2/Angstrom`, `10**-20 Angstrom-1 cm-2 erg s-1`) come first, then those
-    /// that are met: `10**(-20)*erg/s/cm**2/Angstrom`, `1E-17 erg/cm^2/s/Ang`, `COUNTS`. Electrons
-    /// (`e-/s`) are no unit of the parser's: the text is kept, its meaning unknown.
+    /// that are met: `10**(-20)*erg/s/cm**2/Angstrom`, `1E-17 erg/cm^2/s/Ang`, `COUNTS`. Electrons are no
+    /// unit of the standard and stay text.
     pub fn parse(text: &str) -> Self {
         let text = text.trim();
-        let parsed = parse(text).or_else(|| parse(&respelt(text)));
+        // In a flux density respelling comes first: the standard would take `A` for ampere.
+        let is_flux = text.to_ascii_lowercase().contains("erg");
+        let first = if is_flux { parse(&respelt(text)) } else { None };
+        let parsed = first.or_else(|| parse(text)).or_else(|| parse(&respelt(text)));
         Self { text: text.to_owned(), parsed }
     }
 
@@ -65,7 +68,7 @@ fn parse(text: &str) -> Option<fitsy::units::Unit> {
 
 /// Rewrites spellings that are met into those of the standard.
 fn respelt(text: &str) -> String {
-    let mut text = text.to_owned();
+    let mut text = text.replace("e-/", "electron/").replace("e-1/", "electron/");
     // 1E-17 or 1.0e-17 in front.
     let number =
         text.bytes().take_while(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'-' | b'+')).count();
@@ -88,6 +91,7 @@ fn respelt(text: &str) -> String {
         out.push_str(match word.to_ascii_lowercase().as_str() {
             "a" if is_flux => "Angstrom",
             "ang" | "angstrom" | "angstroms" => "Angstrom",
+            "electron" | "electrons" => "electron",
             "s" | "sec" | "second" | "seconds" => "s",
             "count" | "counts" | "cts" | "ct" => "count",
             "photon" | "photons" | "ph" => "photon",
