@@ -5,7 +5,7 @@
 use std::io::Read;
 
 use crate::data::Header;
-use crate::data::contain::contained;
+use crate::data::containment::contained_result;
 use crate::data::{Bitpix, Problem};
 
 /// Most pixels of one tile: 2^28.
@@ -227,7 +227,7 @@ fn through_fitsy(
     cards.push("END".into());
     let mut text: String = cards.iter().map(|card| format!("{card:<80}")).collect();
     text.extend(std::iter::repeat_n(' ', text.len().next_multiple_of(2880) - text.len()));
-    let bytes = contained(|| {
+    let bytes = contained_result(|| {
         let words = |error: fitsy::FitsError| error.to_string();
         let (header, _) = fitsy::Header::parse_with(text.as_bytes(), 0, true).map_err(words)?;
         let table = fitsy::BinTableHdu::new(header, data).map_err(words)?;
