@@ -303,7 +303,7 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
         ui.add(egui::Label::new(RichText::new(format!("⚠ {warning}")).small().color(color)).wrap());
     }
     ui.label(
-        RichText::new("± is one standard deviation from the curvature of χ² (Gaussian approximation); it leaves out what the model cannot represent.")
+        RichText::new("± from the curvature of χ² (Gaussian); leaves out what the model cannot represent.")
             .small()
             .weak(),
     );
