@@ -96,10 +96,20 @@ fn at_bounds(fit: &ParametricFit, bounds: &Bounds, dark: bool) -> Vec<String> {
             warnings.push(format!("{kind} {number}: brightness at its lower limit 0: one component less would do"));
             continue;
         }
-        for k in 0..SERSIC_PARAMETERS {
-            if let Some((side, limit)) = side_of(fit.parameters[first + k], first + k, bounds) {
+        let at: Vec<_> = (0..SERSIC_PARAMETERS)
+            .filter_map(|k| side_of(fit.parameters[first + k], first + k, bounds).map(|(side, limit)| (k, side, limit)))
+            .collect();
+        match at[..] {
+            [] => {}
+            [(k, side, limit)] => {
                 let (name, unit) = (GALAXY_NAMES[k], GALAXY_UNITS[k]);
                 warnings.push(format!("{kind} {number}: {name} at its {side} limit {}{unit}", short(limit)));
+            }
+            _ => {
+                let names: Vec<&str> = at.iter().map(|(k, ..)| GALAXY_NAMES[*k]).collect();
+                let names = names.join(", ");
+                warnings
+                    .push(format!("{kind} {number}: {names} at their limits: the data hardly inform this component"));
             }
         }
     }
