@@ -13,7 +13,7 @@
 //!                     tiles (compressed images), gzip (.fits.gz)
 //!                     form (columns) -> table  -> spectra, healpix, ogip;   triplets, ramp, units
 //! location (file.fits[SCI]) -> store (open files and results by DataId)
-//! write (planes to a FITS file)    ecsv (tables)    sidecar (info.json beside an image)
+//! write (planes to a FITS file)    write_table (columns)    ecsv (tables)    sidecar (info.json beside an image)
 //! ```
 //!
 //! Read next: [`FitsFile`], [`Store`], [`write_planes`].
@@ -50,6 +50,7 @@ mod triplets;
 mod units;
 mod wcs;
 mod write;
+mod write_table;
 mod yaml;
 
 pub use card::{Card, Value};
@@ -74,3 +75,4 @@ pub use wcs::{
     pixel_scale_arcsec, wcs_keywords,
 };
 pub use write::{OwnedPlane, Plane, read_planes, write_planes};
+pub use write_table::write_fits_table;
