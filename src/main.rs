@@ -29,7 +29,6 @@ fn render(options: &cli::RenderOptions) -> Result<(), CliError> {
         }),
         size: [options.size.0, options.size.1],
         scale: 1.0,
-        out: options.out.clone(),
     })
     .map_err(CliError::Usage)?;
     let bytes = picture.to_png(None, &[]).map_err(|e| CliError::Failed(e.to_string()))?;

@@ -201,7 +201,7 @@ const OPENS: &str = "SEXTANS_TEST_OPENS_LIBRARY";
 #[test]
 fn helper_opens_the_library() {
     if std::env::var_os(OPENS).is_some() {
-        Library::open().unwrap();
+        Library::of_user().unwrap().remove_leftovers();
     }
 }
 

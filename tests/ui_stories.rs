@@ -75,6 +75,14 @@ fn the_demo_fits_live_and_ends_in_compare_with_a_run_folder() {
     assert_eq!(runs.len(), 2, "{runs:?}");
     let fit = runs.iter().map(|r| Record::read(r).unwrap()).find(|r| r.task.ends_with(".fit")).unwrap();
     assert!((fit.metrics["einstein_radius_arcsec"] - 1.2).abs() < 0.02, "{:?}", fit.metrics);
+    // Both runs stand in the data tree, also when the list of jobs is cleared.
+    let listed = |h: &egui_kittest::Harness<'_, sextans::app::Workbench>| {
+        h.query_all_by_label_contains("fit  ").count() == 1 && h.query_all_by_label_contains("simulate  ").count() == 1
+    };
+    assert!(listed(&harness), "the runs are not in the tree");
+    harness.state().services().jobs.clear_finished();
+    settle(&mut harness);
+    assert!(listed(&harness), "the runs left the tree with the jobs");
     harness.get_by_label("4  Keep").click();
     settle(&mut harness);
     assert!(harness.query_by_label("record.json").is_some());

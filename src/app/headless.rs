@@ -25,41 +25,21 @@ pub struct RenderOptions {
     pub size: [u32; 2],
     /// Pixels per point: 1, 2 or 4.
     pub scale: f32,
-    /// Where the PNG goes.
-    pub out: PathBuf,
 }
 
 impl Default for RenderOptions {
     fn default() -> Self {
-        Self {
-            panel: None,
-            session: None,
-            open: Vec::new(),
-            theme: None,
-            size: [1366, 768],
-            scale: 1.0,
-            out: PathBuf::from("sextans.png"),
-        }
+        Self { panel: None, session: None, open: Vec::new(), theme: None, size: [1366, 768], scale: 1.0 }
     }
 }
 
 /// Longest wait for jobs and queries before the picture is taken.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Draws the window into a PNG file.
-///
-/// # Errors
-/// An unknown panel, an unreadable session or file, or a file that cannot be written; one line each.
-pub fn render(options: &RenderOptions) -> Result<(), String> {
-    let picture = render_image(options)?;
-    let bytes = picture.to_png(None, &[]).map_err(|e| e.to_string())?;
-    std::fs::write(&options.out, bytes).map_err(|e| format!("{}: {e}", options.out.display()))
-}
-
 /// Draws the window.
 ///
 /// # Errors
-/// See [`render`].
+/// An unknown panel, an unreadable session or file, or a window that does not come to rest; one line each.
 pub fn render_image(options: &RenderOptions) -> Result<Picture, String> {
     // Runs of examples go to a folder that goes away with the picture.
     let scratch = tempfile::tempdir().map_err(|e| format!("no temporary folder: {e}"))?;

@@ -25,8 +25,14 @@ impl Weigh for Listing {
 impl Workbench {
     /// Lists the library again when a job has ended or a run was deleted; never waits.
     pub(super) fn take_library(&mut self) {
-        let ended = self.services.jobs.list().iter().filter(|j| j.state.is_finished()).map(|j| j.id.0).max();
-        let key = Key::of(&(ended, self.deletions));
+        // A job that ends leaves this list, whatever the order they end in and whether finished rows are cleared.
+        let open: Vec<u64> =
+            self.services.jobs.list().iter().filter(|j| !j.state.is_finished()).map(|j| j.id.0).collect();
+        if self.open_jobs.iter().any(|id| !open.contains(id)) {
+            self.library_version += 1;
+        }
+        self.open_jobs = open;
+        let key = Key::of(&self.library_version);
         let library = self.services.library.clone();
         let first = self.library.is_none();
         let answer = self.services.queries.ask(Slot::of(&"library"), key, &self.services.wake, move |_| {
@@ -87,7 +93,7 @@ impl Workbench {
             Ok(()) => self.notices.push(Severity::Info, format!("Deleted {}", folder.display())),
             Err(error) => self.notices.push(Severity::Error, error.to_string()),
         }
-        self.deletions += 1;
+        self.library_version += 1;
         self.opened.retain(|(path, _)| path != folder);
     }
 }

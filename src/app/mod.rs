@@ -15,7 +15,7 @@ mod ui;
 mod views;
 mod window;
 
-pub use headless::{RenderOptions, render, render_image};
+pub use headless::{RenderOptions, render_image};
 pub use notices::Notices;
 pub use session::{SESSION_VERSION, Session, SessionError, ViewRecord};
 pub use theme::ThemeChoice;
@@ -94,9 +94,11 @@ pub struct Workbench {
     session_path: Option<PathBuf>,
     /// How often a path was opened: part of the key under which it is read.
     openings: u64,
-    /// The window's own runs, and how many were deleted.
+    /// The window's own runs as last listed; the version grows when they may have changed.
     library: library_view::Held,
-    deletions: u64,
+    library_version: u64,
+    /// Jobs that had not ended in the last frame.
+    open_jobs: Vec<u64>,
     /// The view whose turn ended a frame's budget.
     last_served: Option<ViewId>,
     /// Set by [`Command::Quit`] and read by the shell.
@@ -139,7 +141,8 @@ impl Workbench {
             session_path: None,
             openings: 0,
             library: None,
-            deletions: 0,
+            library_version: 0,
+            open_jobs: Vec::new(),
             last_served: None,
             quit: false,
             picture_wanted: None,

@@ -23,15 +23,6 @@ impl ThemeChoice {
             Self::Light => Self::Dark,
         }
     }
-
-    /// Reads `dark` or `light`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "dark" => Some(Self::Dark),
-            "light" => Some(Self::Light),
-            _ => None,
-        }
-    }
 }
 
 /// Installs fonts and both styles, and switches to `choice`.

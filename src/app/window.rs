@@ -54,7 +54,7 @@ struct Shell {
 impl Shell {
     fn new(ctx: &egui::Context, options: WindowOptions) -> Result<Self, String> {
         let wake_ctx = ctx.clone();
-        let library = Library::open().map_err(|e| e.to_string())?;
+        let library = Library::of_user().map_err(|e| e.to_string())?;
         let mut workbench = Workbench::new(Arc::new(move || wake_ctx.request_repaint()), library)?;
         for path in options.paths {
             workbench.send(Command::OpenPath(path));

@@ -96,7 +96,7 @@ fn row_ui(ui: &mut Ui, request: &mut Value, field: &Field, compact: bool) -> boo
                 changed = true;
             }
             if place.is_null() {
-                ui.weak("automatic");
+                ui.weak("not given");
                 return;
             }
         }

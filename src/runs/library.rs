@@ -38,16 +38,6 @@ impl Library {
             .ok_or_else(|| TaskError::Failed("this user has no home folder to keep runs in; set HOME".into()))
     }
 
-    /// The library in the user's data directory, freed of what killed runs left there: the one to call where a program begins to use it.
-    ///
-    /// # Errors
-    /// See [`Library::of_user`].
-    pub fn open() -> Result<Self, TaskError> {
-        let library = Self::of_user()?;
-        library.remove_leftovers();
-        Ok(library)
-    }
-
     /// The library in a given folder.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
