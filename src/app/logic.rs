@@ -56,7 +56,8 @@ impl Workbench {
         let turn = ids.iter().position(|id| Some(*id) > self.last_served).unwrap_or(0);
         for id in ids.iter().cycle().skip(turn).take(ids.len()) {
             if let Some(view) = self.views.get_mut(id) {
-                view.panel.logic(&mut PanelContext { view: *id, services: &self.services, commands: &mut commands });
+                let (services, links) = (&self.services, &mut self.links);
+                view.panel.logic(&mut PanelContext { view: *id, services, commands: &mut commands, links });
             }
             if started.elapsed() > FRAME_BUDGET {
                 self.last_served = Some(*id);
@@ -227,7 +228,8 @@ impl Workbench {
         let id = self.focus_or_add(entry);
         let mut commands = Vec::new();
         if let Some(view) = self.views.get_mut(&id) {
-            act(view.panel.as_mut(), &mut PanelContext { view: id, services: &self.services, commands: &mut commands });
+            let (services, links) = (&self.services, &mut self.links);
+            act(view.panel.as_mut(), &mut PanelContext { view: id, services, commands: &mut commands, links });
         }
         self.commands.extend(commands);
     }

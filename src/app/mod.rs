@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::data::Store;
-use crate::panels::{Command, Panel, Services};
+use crate::panels::{Command, Links, Panel, Services};
 use crate::runs::Library;
 use crate::workers::{Jobs, Queries, Wake};
 
@@ -87,6 +87,7 @@ pub struct Workbench {
     views: BTreeMap<ViewId, View>,
     tree: egui_tiles::Tree<ViewId>,
     next_view: ViewId,
+    links: Links,
     focused: Option<ViewId>,
     dialog: Option<Dialog>,
     notices: Notices,
@@ -134,6 +135,7 @@ impl Workbench {
             views: BTreeMap::new(),
             tree: egui_tiles::Tree::empty(egui::Id::unique("views")),
             next_view: 1,
+            links: Links::default(),
             focused: None,
             dialog: None,
             notices: Notices::default(),
@@ -210,6 +212,7 @@ impl Workbench {
         self.show_jobs = session.show_jobs;
         self.opened.clear();
         self.views.clear();
+        self.links = Links::default();
         for path in &session.paths {
             self.remember(path);
         }

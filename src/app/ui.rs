@@ -111,7 +111,10 @@ impl Workbench {
         };
         ui.heading(view.panel.title());
         ui.add_space(4.0);
-        view.panel.inspector_ui(ui, &mut PanelContext { view: id, services: &self.services, commands });
+        view.panel.inspector_ui(
+            ui,
+            &mut PanelContext { view: id, services: &self.services, commands, links: &mut self.links },
+        );
     }
 
     /// What stands in the middle while nothing is open.

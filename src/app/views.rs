@@ -77,7 +77,14 @@ impl Workbench {
     /// Forgets a view and what it asked for.
     fn drop_view(&mut self, id: ViewId) {
         if let Some(mut view) = self.views.remove(&id) {
-            view.panel.close(&mut PanelContext { view: id, services: &self.services, commands: &mut Vec::new() });
+            let commands = &mut Vec::new();
+            view.panel.close(&mut PanelContext {
+                view: id,
+                services: &self.services,
+                commands,
+                links: &mut self.links,
+            });
+            self.links.forget(id);
         }
     }
 
@@ -115,6 +122,7 @@ impl Workbench {
         let mut behavior = Docking {
             views: &mut self.views,
             services: &self.services,
+            links: &mut self.links,
             commands,
             focused: &mut self.focused,
             closed: Vec::new(),
@@ -133,6 +141,7 @@ impl Workbench {
 struct Docking<'a> {
     views: &'a mut std::collections::BTreeMap<ViewId, View>,
     services: &'a Services,
+    links: &'a mut crate::panels::Links,
     commands: &'a mut Vec<Command>,
     focused: &'a mut Option<ViewId>,
     closed: Vec<ViewId>,
@@ -149,7 +158,9 @@ impl egui_tiles::Behavior<ViewId> for Docking<'_> {
         }
         egui::Frame::new().inner_margin(6).show(ui, |ui| {
             ui.push_id(*id, |ui| {
-                view.panel.ui(ui, &mut PanelContext { view: *id, services: self.services, commands: self.commands });
+                let mut cx =
+                    PanelContext { view: *id, services: self.services, commands: self.commands, links: self.links };
+                view.panel.ui(ui, &mut cx);
             });
         });
         UiResponse::None

@@ -8,6 +8,7 @@ mod display;
 mod image;
 mod inspector;
 mod lens_reconstruction;
+mod links;
 pub mod maps;
 mod series;
 mod study;
@@ -15,6 +16,7 @@ mod study;
 pub use command::{Command, Listed, Severity};
 pub use display::display_ui;
 pub use inspector::request_ui;
+pub use links::{Cursor, ImageNote, Links, RowSelection};
 pub use series::series_ui;
 pub use study::{HOOKS, Step, panel_picture};
 
@@ -51,6 +53,8 @@ pub struct PanelContext<'a> {
     pub services: &'a Services,
     /// Commands to the window.
     pub commands: &'a mut Vec<Command>,
+    /// What the views know of each other.
+    pub links: &'a mut Links,
 }
 
 impl PanelContext<'_> {

@@ -8,7 +8,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Panel, PanelContext, PanelEntry, display_ui};
+use super::{ImageNote, Panel, PanelContext, PanelEntry, display_ui};
 use crate::data::{DataId, HduEntry};
 use crate::plots::color_bar::ColorBar;
 use crate::plots::color_table::Display;
@@ -177,6 +177,17 @@ impl Panel for ImagePanel {
     fn logic(&mut self, cx: &mut PanelContext<'_>) {
         self.ask_example(cx);
         self.ask(cx);
+        let size = self.shown.as_ref().map_or([0; 2], |s| s.source.size());
+        let note = ImageNote {
+            title: self.title(),
+            path: self.saved.path.clone(),
+            data: self.result.or_else(|| cx.services.store.id_of(&self.saved.path)),
+            hdu: self.saved.hdu,
+            plane: self.saved.plane,
+            planes: self.shown.as_ref().map_or(1, |s| s.hdu.shape.iter().rev().skip(2).product()),
+            size,
+        };
+        cx.links.publish(cx.view, note);
     }
 
     fn ui(&mut self, ui: &mut Ui, _cx: &mut PanelContext<'_>) {
