@@ -1,5 +1,8 @@
 //! Numerical methods that know nothing of astronomy: no tasks, no studies, no files.
 //!
+//! - [`chains`]: whether a sampler has converged, and what its draws are worth.
+//! - [`lbfgs`]: minima of smooth functions of many parameters.
+//! - [`nuts`]: draws from a density with a gradient.
 //! - [`levenberg_marquardt`]: least squares with bounds, from accumulated normal equations.
 //! - [`convolution`]: an image with a small kernel, and its adjoint.
 //! - [`contour`]: level lines of a sampled function; area of a polygon.
@@ -11,11 +14,14 @@
 //!
 //! Long loops take a step callback that returns [`std::ops::ControlFlow`].
 
+pub mod chains;
 pub mod contour;
 pub mod convolution;
 pub mod fast_math;
+pub mod lbfgs;
 pub mod levenberg_marquardt;
 pub mod linear;
+pub mod nuts;
 pub mod random;
 pub mod special;
 pub mod statistics;

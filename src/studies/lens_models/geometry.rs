@@ -5,7 +5,7 @@
 //! So the tangential critical curve is a closed form in `phi`, there is no radial one (the centre takes its place),
 //! and the lens equation of a point source is one equation in `phi`.
 
-use super::{LensModel, PreparedLens};
+use super::{Deflector, LensModel, PreparedLens};
 use std::f64::consts::{PI, TAU};
 
 /// Critical curve and caustics; every curve is closed and does not repeat its first point. Points `[x, y]` in arcsec.

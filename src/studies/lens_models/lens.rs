@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PreparedSie, SIE_PARAMETERS, Sie, axis_ratio_and_angle};
+use super::{Deflector, PreparedSie, SIE_PARAMETERS, Sie, axis_ratio_and_angle};
 
 /// External shear about the image centre: potential `gamma1 (x^2 - y^2) / 2 + gamma2 x y`, so alone it maps
 /// `(x, y)` to `((1 - gamma1) x - gamma2 y, (1 + gamma1) y - gamma2 x)`.
@@ -85,20 +85,6 @@ impl PreparedLens {
         [self.gamma1, self.gamma2]
     }
 
-    /// Deflection (arcsec).
-    #[inline(always)]
-    pub fn deflection(&self, x: f64, y: f64) -> [f64; 2] {
-        let [ax, ay] = self.sie.deflection(x, y);
-        [ax + self.gamma1 * x + self.gamma2 * y, ay + self.gamma2 * x - self.gamma1 * y]
-    }
-
-    /// Where the light seen at (x, y) comes from: inverse ray shooting.
-    #[inline(always)]
-    pub fn source_from_image(&self, x: f64, y: f64) -> [f64; 2] {
-        let [ax, ay] = self.deflection(x, y);
-        [x - ax, y - ay]
-    }
-
     /// Deflection and its derivatives with respect to `[einstein_radius, e1, e2, x, y, gamma1, gamma2]`, each `[x, y]`.
     #[inline(always)]
     pub fn deflection_with_gradient(&self, x: f64, y: f64) -> ([f64; 2], [[f64; 2]; LENS_PARAMETERS]) {
@@ -107,40 +93,32 @@ impl PreparedLens {
         (alpha, [radius, e1, e2, dx, dy, [x, -y], [y, x]])
     }
 
-    /// Second derivatives `[xx, xy, yy]` of the potential.
-    #[inline(always)]
-    pub fn hessian(&self, x: f64, y: f64) -> [f64; 3] {
-        let [xx, xy, yy] = self.sie.hessian(x, y);
-        [xx + self.gamma1, xy + self.gamma2, yy - self.gamma1]
-    }
-
-    /// Convergence: surface density over critical surface density.
-    #[inline(always)]
-    pub fn convergence(&self, x: f64, y: f64) -> f64 {
-        self.sie.convergence(x, y)
-    }
-
-    /// Deflection potential (arcsec^2).
-    pub fn potential(&self, x: f64, y: f64) -> f64 {
-        self.sie.potential(x, y) + 0.5 * self.gamma1 * (x * x - y * y) + self.gamma2 * x * y
-    }
-
-    /// Determinant of the Jacobian of the lens mapping.
-    #[inline(always)]
-    pub fn inverse_magnification(&self, x: f64, y: f64) -> f64 {
-        let [xx, xy, yy] = self.hessian(x, y);
-        (1.0 - xx) * (1.0 - yy) - xy * xy
-    }
-
     /// Signed magnification; infinite on a critical curve.
     pub fn magnification(&self, x: f64, y: f64) -> f64 {
         1.0 / self.inverse_magnification(x, y)
     }
+}
 
-    /// Fermat potential (arcsec^2) of the image position for a source: arrival times are proportional to it.
-    pub fn fermat_potential(&self, image: [f64; 2], source: [f64; 2]) -> f64 {
-        let (dx, dy) = (image[0] - source[0], image[1] - source[1]);
-        0.5 * (dx * dx + dy * dy) - self.potential(image[0], image[1])
+impl Deflector for PreparedLens {
+    #[inline(always)]
+    fn deflection(&self, x: f64, y: f64) -> [f64; 2] {
+        let [ax, ay] = self.sie.deflection(x, y);
+        [ax + self.gamma1 * x + self.gamma2 * y, ay + self.gamma2 * x - self.gamma1 * y]
+    }
+
+    #[inline(always)]
+    fn hessian(&self, x: f64, y: f64) -> [f64; 3] {
+        let [xx, xy, yy] = self.sie.hessian(x, y);
+        [xx + self.gamma1, xy + self.gamma2, yy - self.gamma1]
+    }
+
+    fn potential(&self, x: f64, y: f64) -> f64 {
+        self.sie.potential(x, y) + 0.5 * self.gamma1 * (x * x - y * y) + self.gamma2 * x * y
+    }
+
+    #[inline(always)]
+    fn convergence(&self, x: f64, y: f64) -> f64 {
+        self.sie.convergence(x, y)
     }
 }
 

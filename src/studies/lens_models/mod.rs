@@ -9,15 +9,37 @@
 //! - Surface densities in units of the critical surface density (convergence), deflections reduced (source plane = image - deflection).
 //! - Fits move the ellipticity vector `e = (1 - q) / (1 + q) (cos 2 phi, sin 2 phi)`, which is smooth at q = 1.
 //!
-//! [`Sie`], [`Shear`] and [`Sersic`] are what users see; their `prepare` gives the form that is fast per pixel.
+//! [`Sie`], [`PowerLaw`], [`Nfw`], [`PseudoJaffe`], [`PointMass`], [`Multipole`], [`Shear`] and [`Sersic`] are what users see; `prepare` gives the form
+//! that is fast per pixel. Whatever deflects is a [`Deflector`]: [`lens_curves`] and [`ImageFinder`] take any.
 
+mod curves;
+mod deflector;
+mod elliptical;
 mod geometry;
+mod images;
+mod isothermal;
 mod lens;
+mod multipole;
+mod nfw;
+mod nfw_table;
+mod pixelated;
+mod point_mass;
+mod power_law;
 mod sersic;
 mod sie;
 
+pub use curves::{Curve, LensCurves, Window, lens_curves};
+pub use deflector::{Deflector, Sheet};
+pub use elliptical::{Elliptical, EllipticalProfile, FRAME_PARAMETERS};
 pub use geometry::{CriticalCurves, Image, critical_curves, images_of_point};
+pub use images::ImageFinder;
+pub use isothermal::{CoredIsothermal, PreparedPseudoJaffe, PseudoJaffe};
 pub use lens::{LENS_PARAMETERS, LensModel, PreparedLens, Shear};
+pub use multipole::Multipole;
+pub use nfw::{Nfw, NfwProfile, nfw_convergence};
+pub use pixelated::{DeflectionScratch, PixelDeflection};
+pub use point_mass::PointMass;
+pub use power_law::{PowerLaw, PowerLawProfile};
 pub use sersic::{PreparedSersic, SERSIC_PARAMETERS, Sersic, SersicGradient};
 pub use sie::{PreparedSie, SIE_PARAMETERS, Sie};
 

@@ -191,7 +191,7 @@ impl PreparedSie {
 
 /// `(atan(t) / t - 1) / t^2`, given `atan(t)`.
 #[inline(always)]
-fn reduced_atan(t: f64, atan: f64) -> f64 {
+pub(super) fn reduced_atan(t: f64, atan: f64) -> f64 {
     let z = t * t;
     let series = -1.0 / 3.0
         + z * (1.0 / 5.0
@@ -203,7 +203,7 @@ fn reduced_atan(t: f64, atan: f64) -> f64 {
 
 /// `(atanh(t) / t - 1) / t^2`, given `atanh(t)`.
 #[inline(always)]
-fn reduced_atanh(t: f64, atanh: f64) -> f64 {
+pub(super) fn reduced_atanh(t: f64, atanh: f64) -> f64 {
     let z = t * t;
     let series = 1.0 / 3.0
         + z * (1.0 / 5.0

@@ -9,11 +9,11 @@ use ndarray::{Array2, s};
 use rayon::prelude::*;
 
 use super::sampling::{FINEST, Pixel, Samples, level_for};
-use super::scene::{Layout, lens_parameters, sersic_parameters};
+use super::scene::{AMPLITUDE, Layout, lens_parameters, sersic_parameters};
 use super::{Frame, LensError, Observation};
 use crate::numerics::convolution::{Convolver, Scratch};
 use crate::numerics::statistics::median;
-use crate::studies::lens_models::{LENS_PARAMETERS, PreparedLens, PreparedSersic, SERSIC_PARAMETERS};
+use crate::studies::lens_models::{Deflector, LENS_PARAMETERS, PreparedLens, PreparedSersic, SERSIC_PARAMETERS};
 
 /// How finely light is sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,6 +272,55 @@ impl ForwardModel {
                 out.copy_within(from * pixels..(from + 1) * pixels, to * pixels);
             }
         }
+    }
+
+    /// Half the sum of squared residuals, and its derivatives with respect to the parameters listed, written to `gradient`.
+    /// By the adjoint of the blur: two convolutions, however many parameters there are. `residuals` gets model less data, over the noise.
+    pub fn half_chi2_and_gradient(
+        &mut self,
+        parameters: &[f64],
+        listed: &[usize],
+        gradient: &mut [f64],
+        residuals: &mut [f64],
+    ) -> f64 {
+        let (lens, sources, lights) = self.prepare(parameters);
+        let (first_light, sky) = (self.layout.light(0), self.layout.sky());
+        self.source.batches.par_iter_mut().for_each(|b| b.source_gradients(&lens, &sources));
+        self.light.batches.par_iter_mut().for_each(|b| b.light_gradients(&lights));
+        let cells = self.extent[0] * self.extent[1];
+        let Self { source, light, convolver, used, weight, target, layout, .. } = self;
+        let mut plane = vec![0.0; cells];
+        // The derivative by an amplitude is the component of amplitude 1.
+        for k in 0..layout.components() {
+            let place = layout.component(k) + AMPLITUDE;
+            let (samples, column) = if k < layout.sources { (&*source, place) } else { (&*light, place - first_light) };
+            for batch in &samples.batches {
+                batch.scatter(column, parameters[place], &mut plane);
+            }
+        }
+        let mut image = vec![0.0; cells];
+        let mut scratch = Scratch::default();
+        convolver.apply(&plane, &mut image, &mut scratch);
+        let mut half = 0.0;
+        plane.fill(0.0);
+        for (((residual, (place, _)), w), t) in
+            residuals.iter_mut().zip(used.iter()).zip(weight.iter()).zip(target.iter())
+        {
+            *residual = (image[*place as usize] + parameters[sky]) * w - t;
+            half += 0.5 * *residual * *residual;
+            plane[*place as usize] = *residual * w;
+        }
+        convolver.apply_adjoint(&plane, &mut image, &mut scratch);
+        for (g, &i) in gradient.iter_mut().zip(listed) {
+            *g = match i {
+                _ if i == sky => residuals.iter().zip(weight.iter()).map(|(r, w)| r * w).sum(),
+                _ if i >= first_light => light.batches.iter().map(|b| b.gather(i - first_light, &image)).sum(),
+                // A lens without sources changes nothing.
+                _ if layout.sources == 0 => 0.0,
+                _ => source.batches.iter().map(|b| b.gather(i, &image)).sum(),
+            };
+        }
+        half
     }
 
     /// Convolves planes, two at a time, and keeps the used pixels, divided by the noise.

@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use super::Scene;
 use crate::data::{ColumnData, Keyword, Table, TableColumn, arcsec_grid, read_ecsv, read_planes, write_ecsv};
-use crate::studies::lens_models::{LensModel, Sersic, critical_curves};
+use crate::studies::lens_models::{Deflector, LensModel, Sersic, critical_curves};
 use crate::tasks::{Metrics, Provenance, TaskError};
 
 /// Points on each critical curve and caustic.

@@ -1,6 +1,6 @@
 //! Where a pixel's brightness is sampled: a fixed grid in every pixel, finer where profiles are steep, packed into batches.
 
-use crate::studies::lens_models::{LENS_PARAMETERS, PreparedLens, PreparedSersic, SERSIC_PARAMETERS};
+use crate::studies::lens_models::{Deflector, LENS_PARAMETERS, PreparedLens, PreparedSersic, SERSIC_PARAMETERS};
 
 /// Samples evaluated together: columns of a batch stay in the fastest caches and loops over it become vector code.
 pub(super) const BATCH: usize = 128;
@@ -94,6 +94,13 @@ impl Batch {
         for (span, value) in self.spans.iter().zip(&self.out[column * pixels..(column + 1) * pixels]) {
             plane[span.pixel as usize] += factor * value;
         }
+    }
+
+    /// Sum over the batch's pixels of column `column` times an image of the computed box.
+    pub(super) fn gather(&self, column: usize, plane: &[f64]) -> f64 {
+        let pixels = self.spans.len();
+        let values = &self.out[column * pixels..(column + 1) * pixels];
+        self.spans.iter().zip(values).map(|(span, value)| plane[span.pixel as usize] * value).sum()
     }
 
     fn reserve(&mut self, columns: usize) {

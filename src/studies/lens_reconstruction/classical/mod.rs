@@ -10,6 +10,7 @@
 //! Amplitudes are never searched: they are solved by non-negative least squares inside every evaluation (variable projection).
 
 mod light;
+mod posterior;
 mod problem;
 mod result;
 mod search;
@@ -20,6 +21,7 @@ use std::ops::ControlFlow;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+pub use posterior::{CHAINS, Posterior, PosteriorSettings, Quantity, sample_posterior};
 pub use problem::Calls;
 pub use result::{BlankSky, LensErrors, ParametricFit, StartSummary, blank_sky};
 
@@ -229,6 +231,7 @@ impl Geometry {
 }
 
 /// Ranges of all parameters.
+#[derive(Clone, Debug)]
 struct Bounds {
     lower: Vec<f64>,
     upper: Vec<f64>,

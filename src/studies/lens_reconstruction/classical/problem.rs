@@ -19,7 +19,7 @@ pub struct Calls {
 
 /// How the sky enters a fit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Sky {
+pub(crate) enum Sky {
     /// Held at its value.
     Held,
     /// Solved with the amplitudes; empty sky elsewhere in the image may say about where (mean and standard deviation).

@@ -57,6 +57,16 @@ pub struct ParametricFit {
     pub stop: Stop,
     /// What a reader of the result must know, in words with numbers; empty when nothing stands out.
     pub warnings: Vec<String>,
+    /// What was known of the sky, and the ranges of the parameters: the prior, for [`super::sample_posterior`].
+    pub(super) sky: Sky,
+    pub(super) bounds: Bounds,
+}
+
+impl ParametricFit {
+    /// Least and greatest values of the parameters.
+    pub(super) fn bounds(&self) -> (&[f64], &[f64]) {
+        (&self.bounds.lower, &self.bounds.upper)
+    }
 }
 
 /// Standard errors of the lens in the Gaussian approximation; NaN where unknown.
@@ -231,9 +241,11 @@ pub(super) fn finish(
         layout: *layout,
         scene,
         warnings: Vec::new(),
+        sky: run.sky,
+        bounds: Bounds::new(&best.geometry, *layout, observation.pixel_scale_arcsec),
     };
-    let bounds = Bounds::new(&best.geometry, *layout, observation.pixel_scale_arcsec);
-    result.warnings = warnings::of(&result, observation.pixel_scale_arcsec, &bounds, dark, run.settings.max_steps);
+    let warnings = warnings::of(&result, observation.pixel_scale_arcsec, &result.bounds, dark, run.settings.max_steps);
+    result.warnings = warnings;
     Ok(result)
 }
 

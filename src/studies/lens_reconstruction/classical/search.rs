@@ -4,7 +4,7 @@ use super::problem::{SceneProblem, Sky};
 use super::{Bounds, Geometry, Joint, Phase, Run, StartSummary};
 use crate::numerics::levenberg_marquardt::{LeastSquares, Stop, fit};
 use crate::numerics::random;
-use crate::studies::lens_models::{LENS_PARAMETERS, PreparedLens, SERSIC_PARAMETERS, Sersic};
+use crate::studies::lens_models::{Deflector, LENS_PARAMETERS, PreparedLens, SERSIC_PARAMETERS, Sersic};
 use crate::studies::lens_reconstruction::imaging::{ForwardModel, Sampling};
 use crate::studies::lens_reconstruction::scene::{Layout, Scene, lens_parameters};
 use crate::studies::lens_reconstruction::{LensError, Observation};

@@ -186,6 +186,8 @@ mod tests {
             starts: Vec::new(),
             stop: Stop::Converged,
             warnings: Vec::new(),
+            sky: crate::studies::lens_reconstruction::classical::problem::Sky::Held,
+            bounds: Bounds { lower: Vec::new(), upper: Vec::new() },
         }
     }
 

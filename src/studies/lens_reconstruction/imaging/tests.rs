@@ -175,3 +175,32 @@ fn the_same_bits_on_one_and_on_two_threads() {
     };
     assert_eq!(run(1), run(2));
 }
+
+/// The gradient by the adjoint is that from the Jacobian, and the value is that of the model.
+#[test]
+fn the_adjoint_gives_the_gradient_of_the_jacobian() {
+    let (scene, sampling) = (scene(), Sampling { per_pixel_side: 2, adaptive: true });
+    let (layout, p) = (scene.layout(), scene.parameters());
+    for kernel in [lopsided(5), lopsided(13)] {
+        let mut observed = observation(32, kernel);
+        observed.data.fill(0.7);
+        let mut model = ForwardModel::new(&observed, layout, sampling).unwrap();
+        model.adapt(&p);
+        let n = model.pixels();
+        let listed: Vec<usize> = (0..layout.len()).collect();
+        let (mut jacobian, mut values) = (vec![0.0; listed.len() * n], vec![0.0; n]);
+        model.jacobian(&p, &listed, &mut jacobian);
+        model.model(&p, &mut values);
+        let residual: Vec<f64> = values.iter().zip(model.target()).map(|(m, t)| m - t).collect();
+        let (mut gradient, mut found) = (vec![0.0; listed.len()], vec![0.0; n]);
+        let half = model.half_chi2_and_gradient(&p, &listed, &mut gradient, &mut found);
+        let expected: f64 = 0.5 * residual.iter().map(|r| r * r).sum::<f64>();
+        assert!((half / expected - 1.0).abs() < 1e-12, "{half} {expected}");
+        for (k, g) in gradient.iter().enumerate() {
+            let column = &jacobian[k * n..(k + 1) * n];
+            let expected: f64 = column.iter().zip(&residual).map(|(j, r)| j * r).sum();
+            let scale: f64 = column.iter().zip(&residual).map(|(j, r)| (j * r).abs()).sum();
+            assert!((g - expected).abs() < 1e-11 * scale, "{}: {g} {expected}", layout.names()[k]);
+        }
+    }
+}
