@@ -10,6 +10,7 @@ pub mod color_map;
 mod color_map_data;
 pub mod color_table;
 pub mod colors;
+pub mod corner;
 pub mod fonts;
 pub mod headless;
 pub mod histogram;

@@ -10,10 +10,12 @@ use super::curves::{IMAGE, SOURCE, image_curves, source_curves};
 use super::{LensReconstruction, nothing_yet};
 use crate::panels::maps::{Look, MapSpec, Views, part_of};
 use crate::plots::colors::{Role, theme_of};
+use crate::plots::corner::{Corner, CornerColumn};
 use crate::plots::headless::Headless;
 use crate::plots::histogram::Histogram;
 use crate::plots::picture::Picture;
 use crate::runs::Record;
+use crate::studies::lens_reconstruction::classical::Posterior;
 use crate::studies::lens_reconstruction::{FitOutcome, SimulateOutcome, SimulateRequest};
 use crate::tasks::{Metrics, Outcome, Task, TaskError};
 use crate::workers::Weigh;
@@ -38,6 +40,7 @@ pub(super) struct Finished {
     /// Data less the light of the lens.
     arcs: Arc<Array2<f32>>,
     histogram: Arc<Histogram>,
+    corner: Option<Arc<Corner>>,
 }
 
 /// What was simulated, when the data were.
@@ -69,7 +72,8 @@ impl Finished {
             }
         });
         let residual = Arc::new(residual);
-        Self { outcome, record, folder, sizes, notes: Vec::new(), truth, left_out, residual, arcs, histogram }
+        let corner = outcome.posterior.as_ref().map(|p| Arc::new(corner_of(p, truth.as_deref().map(|t| &t.metrics))));
+        Self { outcome, record, folder, sizes, notes: Vec::new(), truth, left_out, residual, arcs, histogram, corner }
     }
 
     /// Reads a run folder.
@@ -87,6 +91,21 @@ impl Finished {
         let outcome = FitOutcome::load(folder, &record.request, &record.metrics)?;
         Ok(Self::new(Arc::new(outcome), record, folder.to_owned()))
     }
+}
+
+/// The quantities of the lens, as drawn, with the truth where it is known.
+fn corner_of(posterior: &Posterior, truth: Option<&Metrics>) -> Corner {
+    let columns = ROWS.iter().filter_map(|row| {
+        let quantity = posterior.quantity(row.metric)?;
+        Some(CornerColumn {
+            label: row.name.trim_end_matches(" from +x").to_owned(),
+            unit: row.unit.to_owned(),
+            values: quantity.values.iter().flatten().copied().collect(),
+            quantiles: quantity.quantiles,
+            truth: truth.and_then(|t| t.get(row.metric)).copied(),
+        })
+    });
+    Corner::new(columns.collect())
 }
 
 /// The simulation that the image came from: its run folder holds the image.
@@ -119,7 +138,77 @@ impl LensReconstruction {
             self.views.focus_on(SOURCE, None);
             self.refocus = false;
         }
+        if let Some(corner) = &finished.corner {
+            ui.horizontal(|ui| {
+                for (draws, text, help) in [
+                    (false, "Maps", "Data, model, residual, source and mass"),
+                    (true, "Posterior", "What the draws say of the lens, and whether they can be trusted"),
+                ] {
+                    if ui.selectable_label(self.saved.show_posterior == draws, text).on_hover_text(help).clicked() {
+                        self.saved.show_posterior = draws;
+                    }
+                }
+            });
+            if self.saved.show_posterior {
+                posterior_ui(ui, &finished, corner);
+                return;
+            }
+        }
         comparison_ui(ui, &finished, &mut self.views);
+    }
+}
+
+/// The corner plot, and beside it how well each quantity is known and sampled.
+fn posterior_ui(ui: &mut Ui, finished: &Finished, corner: &Corner) {
+    let Some(posterior) = finished.outcome.posterior.as_ref() else { return };
+    let width = (ui.available_width() * 0.32).clamp(270.0, 420.0);
+    egui::Panel::right("lens posterior numbers").resizable(false).exact_size(width).show(ui, |ui| {
+        egui::ScrollArea::both().auto_shrink(false).show(ui, |ui| convergence_ui(ui, finished, posterior));
+    });
+    corner.show(ui, "Posterior");
+}
+
+fn convergence_ui(ui: &mut Ui, finished: &Finished, posterior: &Posterior) {
+    let metrics = finished.outcome.metrics();
+    Grid::new("lens convergence").num_columns(4).striped(true).spacing([10.0, 3.0]).show(ui, |ui| {
+        for (text, help) in [
+            ("", ""),
+            ("σ drawn / Gauss", "Half the 68 per cent interval of the draws over the Gaussian error of the fit"),
+            ("R-hat", "Below 1.01: the chains agree"),
+            ("ESS", "Independent draws that these are worth; above 400 is safe"),
+        ] {
+            ui.label(RichText::new(text).small().strong()).on_hover_text(help);
+        }
+        ui.end_row();
+        for quantity in &posterior.quantities {
+            let Some(row) = ROWS.iter().find(|r| r.metric == quantity.name) else { continue };
+            ui.label(row.name).on_hover_text(row.help);
+            let half = 0.5 * (quantity.quantiles[2] - quantity.quantiles[0]);
+            let gauss = metrics.get(&format!("{}_error", row.metric)).filter(|e| e.is_finite() && **e > 0.0);
+            ui.label(gauss.map_or_else(|| "–".into(), |e| format!("{:.2}", half / e)));
+            let colored = |ui: &mut Ui, text: String, good: bool| {
+                let color = if good { ui.visuals().text_color() } else { ui.visuals().warn_fg_color };
+                ui.colored_label(color, text);
+            };
+            colored(ui, format!("{:.3}", quantity.convergence.r_hat), quantity.convergence.r_hat < 1.01);
+            colored(ui, format!("{:.0}", quantity.convergence.bulk_ess), quantity.convergence.bulk_ess > 400.0);
+            ui.end_row();
+        }
+    });
+    let draws: usize = posterior.log_posterior.iter().map(Vec::len).sum();
+    let lines = [
+        format!("{draws} draws in {} chains of the No-U-Turn sampler", posterior.log_posterior.len()),
+        format!("{} evaluations of likelihood and gradient, {} lost paths", posterior.evaluations, posterior.divergences),
+        "Contours hold 39 and 86 per cent: 1 and 2 sigma of two quantities.".to_owned(),
+        "Flat priors in what the fit moves; noise taken as independent from pixel to pixel. Leaves out what the model cannot represent.".to_owned(),
+    ];
+    ui.add_space(8.0);
+    for line in lines {
+        ui.add(egui::Label::new(RichText::new(line).small().weak()).wrap());
+    }
+    if finished.truth.is_some() {
+        let color = Role::Truth.color(theme_of(ui.visuals()));
+        ui.label(RichText::new("Line across: the truth").small().color(color));
     }
 }
 

@@ -60,6 +60,8 @@ struct Saved {
     simulate: SimulateRequest,
     fit: FitRequest,
     run: Option<PathBuf>,
+    /// In step 3: the posterior rather than the maps.
+    show_posterior: bool,
 }
 
 /// The panel.

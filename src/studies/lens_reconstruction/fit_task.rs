@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::classical::{FitStep, Phase, fit_parametric};
+use super::classical::{FitStep, Phase, PosteriorSettings, fit_parametric, sample_posterior};
 use super::load::{Loaded, load};
 use super::outcome::FitOutcome;
 use super::request::FitRequest;
@@ -12,6 +12,9 @@ use crate::data::FitsFile;
 use crate::studies::lens_models::LensModel;
 use crate::tasks::{Cost, Lane, Progress, Task, TaskError};
 use ndarray::Array2;
+
+/// Share of the time that the fit takes when its posterior is drawn too.
+const FITTED: f64 = 0.15;
 
 /// What the screen shows while the fit runs. Images are `[y, x]`, row 0 at the bottom, cut to the fitted box.
 #[derive(Clone, Debug)]
@@ -75,7 +78,7 @@ impl Task for FitRequest {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate
         Ok(Cost {
             bytes: (pixels * 8.0 * (24.0 + parameters)) as u64,
-            seconds: 0.5 + pixels * 5e-5 * self.starts as f64 / 8.0,
+            seconds: 0.5 + pixels * (5e-5 * self.starts as f64 / 8.0 + 2e-7 * self.posterior_draws as f64),
         })
     }
 
@@ -99,7 +102,7 @@ impl Task for FitRequest {
             progress.log(series, meter.steps, shown);
             if meter.due() {
                 progress.phase(step.phase.label());
-                progress.fraction(fraction);
+                progress.fraction(if self.posterior_draws > 0 { FITTED * fraction } else { fraction });
             }
             if !improves {
                 // A candidate that is worse than what was found already: the screen keeps the best.
@@ -119,8 +122,21 @@ impl Task for FitRequest {
         });
         progress.check()?;
         let fit = fit?;
+        let posterior = if self.posterior_draws > 0 {
+            progress.phase("posterior");
+            let settings =
+                PosteriorSettings { draws: self.posterior_draws, supersampling: self.supersampling, seed: self.seed };
+            let drawn = sample_posterior(&observation, &fit, settings, &mut |fraction| {
+                progress.fraction(FITTED + (1.0 - FITTED) * fraction);
+                if progress.check().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            progress.check()?;
+            Some(drawn?)
+        } else {
+            None
+        };
         progress.phase("maps");
-        let outcome = FitOutcome::new(&observation, &fit, &header, unit, redshifts, &checks);
+        let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, redshifts, &checks);
         progress.fraction(1.0);
         Ok(outcome)
     }

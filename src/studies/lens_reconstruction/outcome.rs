@@ -6,14 +6,14 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::Observation;
-use super::classical::ParametricFit;
+use super::classical::{ParametricFit, Posterior};
 use super::cosmology::einstein_mass_msun;
 use super::load::{Check, Verdict};
 use super::maps::{
     Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid,
     source_map,
 };
-use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, wcs_keywords, write_planes};
+use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, read_ecsv, wcs_keywords, write_ecsv, write_planes};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
 /// Files of a run, in order of importance.
@@ -25,7 +25,13 @@ pub(super) const OUTPUTS: &[(&str, &str)] = &[
     ("lens_light.fits", "light of the lens galaxy through the PSF"),
     ("data.fits", "what was fitted: DATA, NOISE, MASK (1 = fitted)"),
     ("curves.ecsv", "critical curve and caustics in arcsec from the image centre"),
+    (POSTERIOR, "draws of the posterior, with `posterior_draws` above 0: chain, log-posterior, lens and galaxies"),
 ];
+
+/// File of the posterior.
+const POSTERIOR: &str = "posterior.ecsv";
+/// Convergence that draws are trusted from: the largest R-hat and the least effective sample size.
+const TRUSTED: (f64, f64) = (1.01, 400.0);
 
 /// Keyword of the pixel scale that the fit used; other programs know it too.
 const SCALE_KEYWORD: &str = "PIXSCALE";
@@ -62,6 +68,8 @@ pub struct FitOutcome {
     pub source_centre_arcsec: [f64; 2],
     /// Unit of the data, or empty.
     pub unit: String,
+    /// Draws of the posterior, when they were asked for.
+    pub posterior: Option<Arc<Posterior>>,
     /// World coordinates of the image, copied into the products: the cards of its header that describe them.
     wcs: Vec<Keyword>,
     metrics: Metrics,
@@ -73,6 +81,7 @@ impl FitOutcome {
     pub(super) fn new(
         observation: &Observation,
         fit: &ParametricFit,
+        posterior: Option<Posterior>,
         header: &Header,
         unit: String,
         redshifts: [Option<f64>; 2],
@@ -100,8 +109,9 @@ impl FitOutcome {
             source_centre_arcsec,
             unit,
             wcs: world_keywords(header),
-            metrics: metrics_of(fit, redshifts),
-            warnings: warnings_of(fit, checks),
+            metrics: metrics_of(fit, posterior.as_ref(), redshifts),
+            warnings: warnings_of(fit, posterior.as_ref(), checks),
+            posterior: posterior.map(Arc::new),
         }
     }
 
@@ -125,7 +135,7 @@ fn world_keywords(header: &Header) -> Vec<Keyword> {
     }
 }
 
-fn metrics_of(fit: &ParametricFit, redshifts: [Option<f64>; 2]) -> Metrics {
+fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>, redshifts: [Option<f64>; 2]) -> Metrics {
     let mut metrics = lens_metrics(&fit.scene.lens);
     let errors = fit.lens_errors_gaussian;
     let shear = fit.scene.lens.shear;
@@ -166,6 +176,19 @@ fn metrics_of(fit: &ParametricFit, redshifts: [Option<f64>; 2]) -> Metrics {
         }
     }
     put("sky", fit.scene.sky);
+    if let Some(posterior) = posterior {
+        for quantity in posterior.quantities.iter().filter(|q| !q.name.contains('[')) {
+            let [low, median, high] = quantity.quantiles;
+            for (suffix, value) in [("low", low), ("median", median), ("high", high)] {
+                put(&format!("{}_{suffix}", quantity.name), value);
+            }
+        }
+        let (r_hat, size) = posterior.worst();
+        put("posterior_r_hat", r_hat);
+        put("posterior_effective_draws", size);
+        put("posterior_divergences", posterior.divergences as f64);
+        put("posterior_evaluations", posterior.evaluations as f64);
+    }
     if let [Some(lens), Some(source)] = redshifts
         && source > lens
     {
@@ -176,9 +199,19 @@ fn metrics_of(fit: &ParametricFit, redshifts: [Option<f64>; 2]) -> Metrics {
 }
 
 /// What speaks against the result: of the data, then of the fit.
-fn warnings_of(fit: &ParametricFit, checks: &[Check]) -> Vec<String> {
+fn warnings_of(fit: &ParametricFit, posterior: Option<&Posterior>, checks: &[Check]) -> Vec<String> {
     let of_data = checks.iter().filter(|c| c.verdict == Verdict::Warning).map(|c| format!("{}: {}", c.name, c.text));
-    of_data.chain(fit.warnings.iter().cloned()).collect()
+    let of_draws = posterior.map(Posterior::worst).filter(|(r_hat, size)| !(*r_hat < TRUSTED.0 && *size > TRUSTED.1)).map(
+        |(r_hat, size)| {
+            format!(
+                "posterior: not converged (R-hat {r_hat:.3}, {size:.0} effective draws; {} and {} are wanted): give more posterior_draws",
+                TRUSTED.0, TRUSTED.1
+            )
+        },
+    );
+    let held = posterior.map(|p| p.held.join(", ")).filter(|h| !h.is_empty());
+    let of_held = held.map(|h| format!("posterior: the shape of {h} was held at its best fit"));
+    of_data.chain(fit.warnings.iter().cloned()).chain(of_held).chain(of_draws).collect()
 }
 
 impl Outcome for FitOutcome {
@@ -214,7 +247,11 @@ impl Outcome for FitOutcome {
             write_planes(&folder.join(file), &planes, &history)?;
         }
         self.curves.write(&folder.join("curves.ecsv"))?;
-        Ok(OUTPUTS.iter().map(|(file, _)| (*file).to_owned()).collect())
+        if let Some(posterior) = &self.posterior {
+            write_ecsv(&folder.join(POSTERIOR), &posterior.table())?;
+        }
+        let written = OUTPUTS.iter().filter(|(file, _)| *file != POSTERIOR || self.posterior.is_some());
+        Ok(written.map(|(file, _)| (*file).to_owned()).collect())
     }
 
     fn load(folder: &Path, _request: &serde_json::Value, metrics: &Metrics) -> Result<Self, TaskError> {
@@ -258,11 +295,26 @@ impl Outcome for FitOutcome {
             source_centre_arcsec: [number("source.fits", "CRVAL1")?, number("source.fits", "CRVAL2")?],
             unit: fits.hdu(0)?.unit().unwrap_or_default().to_owned(),
             wcs: world_keywords(header),
+            posterior: read_posterior(folder, &metrics)?,
             metrics,
             // They stand in the record, which whoever loads this has read.
             warnings: Vec::new(),
         })
     }
+}
+
+/// The draws in a run folder, if there are any.
+fn read_posterior(folder: &Path, metrics: &Metrics) -> Result<Option<Arc<Posterior>>, TaskError> {
+    let path = folder.join(POSTERIOR);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let count = |name: &str| metrics.get(name).copied().unwrap_or(0.0).max(0.0) as usize;
+    let posterior =
+        Posterior::from_table(&read_ecsv(&path)?, count("posterior_divergences"), count("posterior_evaluations"));
+    posterior
+        .map(|p| Some(Arc::new(p)))
+        .ok_or_else(|| TaskError::file(&path, "expected the columns chain, log_posterior and numbers"))
 }
 
 fn one<'a>(name: &'a str, pixels: &'a Array2<f32>, unit: &'a str, keywords: &[Keyword]) -> Plane<'a> {

@@ -11,13 +11,14 @@ use rayon::prelude::*;
 
 use super::problem::Sky;
 use super::result::ParametricFit;
+use crate::data::{ColumnData, Table, TableColumn};
 use crate::numerics::chains::{Convergence, convergence};
 use crate::numerics::linear::symmetric_inverse;
 use crate::numerics::nuts::{Density, Options, sample};
 use crate::numerics::random;
-use crate::studies::lens_models::{LENS_PARAMETERS, LensModel, critical_curves};
+use crate::studies::lens_models::{LENS_PARAMETERS, LensModel, SERSIC_PARAMETERS, critical_curves};
 use crate::studies::lens_reconstruction::imaging::{ForwardModel, Sampling};
-use crate::studies::lens_reconstruction::scene::lens_parameters;
+use crate::studies::lens_reconstruction::scene::{AMPLITUDE, lens_parameters};
 use crate::studies::lens_reconstruction::{LensError, Observation};
 
 /// Number of chains: enough for R-hat to mean something.
@@ -41,6 +42,8 @@ pub struct Quantity {
 pub struct Posterior {
     /// The lens, then the parameters of source and lens light that moved.
     pub quantities: Vec<Quantity>,
+    /// Components whose shape was held at its best values: `lens light 2`.
+    pub held: Vec<String>,
     /// Log-posterior `[chain][draw]`, up to a constant.
     pub log_posterior: Vec<Vec<f64>>,
     /// Paths that ran away, all chains together; more than a few mean that a wall of the prior is near.
@@ -65,6 +68,7 @@ struct LensDensity<'a> {
     model: ForwardModel,
     fit: &'a ParametricFit,
     free: &'a [usize],
+    amplitudes: &'a [usize],
     full: Vec<f64>,
     residuals: Vec<f64>,
 }
@@ -77,7 +81,9 @@ impl Density for LensDensity<'_> {
     fn log_density(&mut self, x: &[f64], gradient: &mut [f64]) -> f64 {
         let (lower, upper) = self.fit.bounds();
         for (&i, value) in self.free.iter().zip(x) {
-            if *value < lower[i] || *value > upper[i] {
+            // Amplitudes have no wall: a flat prior that ends at zero would bend the path of every faint component.
+            let amplitude = self.amplitudes.contains(&i);
+            if !amplitude && (*value < lower[i] || *value > upper[i]) {
                 gradient.fill(0.0);
                 return f64::NEG_INFINITY;
             }
@@ -110,7 +116,7 @@ pub fn sample_posterior(
     settings: PosteriorSettings,
     progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
 ) -> Result<Posterior, LensError> {
-    let free: Vec<usize> = (0..fit.layout.len()).filter(|i| fit.errors_gaussian[*i].is_finite()).collect();
+    let (free, held) = moving(fit);
     let model = || -> Result<ForwardModel, LensError> {
         let sampling = Sampling { per_pixel_side: settings.supersampling, adaptive: true };
         let mut model = ForwardModel::new(observation, fit.layout, sampling)?;
@@ -120,9 +126,10 @@ pub fn sample_posterior(
     let covariance = covariance(&mut model()?, fit, &free).ok_or(LensError::NothingFound)?;
     let draws = settings.draws.div_ceil(CHAINS).max(4);
     // The metric is known from the fit; the warm-up only sets the step size and forgets the start.
-    let options = Options { warm_up: 60 + draws / 10, draws, ..Options::default() };
+    let options = Options { warm_up: 60 + draws / 10, draws, depth: 6, ..Options::default() };
     let total = (CHAINS * (options.warm_up + draws)) as f64;
     let report = Mutex::new((0usize, progress));
+    let amplitudes: Vec<usize> = fit.layout.linear().collect();
     let start: Vec<f64> = free.iter().map(|i| fit.parameters[*i]).collect();
     let chains = (0..CHAINS)
         .into_par_iter()
@@ -130,7 +137,14 @@ pub fn sample_posterior(
             let mut rng = random::stream(settings.seed, "lens_reconstruction.posterior", k as u64);
             let model = model()?;
             let residuals = vec![0.0; model.pixels()];
-            let mut density = LensDensity { model, fit, free: &free, full: fit.parameters.clone(), residuals };
+            let mut density = LensDensity {
+                model,
+                fit,
+                free: &free,
+                amplitudes: &amplitudes,
+                full: fit.parameters.clone(),
+                residuals,
+            };
             let step = |_: usize, _: &[f64]| {
                 let mut held = report.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 held.0 += 1;
@@ -145,10 +159,37 @@ pub fn sample_posterior(
     }
     Ok(Posterior {
         quantities: quantities(fit, &free, &chains.iter().map(|c| c.draws.as_slice()).collect::<Vec<_>>()),
+        held,
         divergences: chains.iter().map(|c| c.divergences).sum(),
         evaluations: chains.iter().map(|c| c.evaluations).sum(),
         log_posterior: chains.into_iter().map(|c| c.log_density).collect(),
     })
+}
+
+/// The parameters that move, and the components whose shape stays at its best values while their brightness moves: those that the data hardly
+/// inform, and all of a lens light of several components, which trade places and widths with each other in ways that no chain
+/// of a sensible length explores and that tell nothing of the lens.
+fn moving(fit: &ParametricFit) -> (Vec<usize>, Vec<String>) {
+    let (lower, upper) = fit.bounds();
+    let unknown = |i: usize| {
+        let error = fit.errors_gaussian[i];
+        !error.is_finite() || error > 0.3 * (upper[i] - lower[i])
+    };
+    let mut still = vec![false; fit.layout.len()];
+    let mut held = Vec::new();
+    for k in 0..fit.layout.components() {
+        let first = fit.layout.component(k);
+        let shape = first + AMPLITUDE + 1..first + SERSIC_PARAMETERS;
+        let mixed = k >= fit.layout.sources && fit.layout.lights > 1;
+        if mixed || shape.clone().any(unknown) {
+            still[shape].fill(true);
+            let (name, number) =
+                if k < fit.layout.sources { ("source", k) } else { ("lens light", k - fit.layout.sources) };
+            held.push(format!("{name} {}", number + 1));
+        }
+    }
+    let free = (0..fit.layout.len()).filter(|i| !still[*i] && fit.errors_gaussian[*i].is_finite()).collect();
+    (free, held)
 }
 
 /// Covariance of the free parameters from the curvature at the best model.
@@ -233,6 +274,49 @@ impl Posterior {
         self.quantities.iter().find(|q| q.name == name)
     }
 
+    /// The draws as a table: chain, log-posterior, then a column a quantity.
+    pub fn table(&self) -> Table {
+        let flat = |values: &[Vec<f64>]| values.iter().flatten().copied().collect::<Vec<f64>>();
+        let chain = self.log_posterior.iter().enumerate().flat_map(|(k, c)| std::iter::repeat_n(k as f64, c.len()));
+        let mut columns = vec![
+            TableColumn::new("chain", "", ColumnData::from(chain.collect::<Vec<f64>>())),
+            TableColumn::new("log_posterior", "", ColumnData::from(flat(&self.log_posterior)))
+                .described("up to a constant"),
+        ];
+        for quantity in &self.quantities {
+            let unit = if quantity.name.ends_with("_arcsec") {
+                "arcsec"
+            } else if quantity.name.ends_with("_deg") {
+                "deg"
+            } else {
+                ""
+            };
+            columns.push(TableColumn::new(&quantity.name, unit, ColumnData::from(flat(&quantity.values))));
+        }
+        Table::new(columns)
+    }
+
+    /// The posterior of a table that [`Posterior::table`] made; `None` when a column is missing or not a number.
+    pub fn from_table(table: &Table, divergences: usize, evaluations: usize) -> Option<Self> {
+        let chain = table.numbers("chain")?;
+        let chains = chain.iter().copied().fold(0.0, f64::max) as usize + 1;
+        let split = |values: Vec<f64>| -> Vec<Vec<f64>> {
+            let mut out = vec![Vec::new(); chains];
+            for (k, value) in chain.iter().zip(values) {
+                if let Some(values) = out.get_mut(*k as usize) {
+                    values.push(value);
+                }
+            }
+            out
+        };
+        let log_posterior = split(table.numbers("log_posterior")?);
+        let names = table.columns.iter().map(|c| c.name.clone()).filter(|n| n != "chain" && n != "log_posterior");
+        let quantities = names
+            .map(|name| Some(Quantity::new(name.clone(), split(table.numbers(&name)?))))
+            .collect::<Option<Vec<_>>>()?;
+        Some(Self { quantities, held: Vec::new(), log_posterior, divergences, evaluations })
+    }
+
     /// The largest R-hat and the smallest bulk effective sample size of all quantities that vary.
     pub fn worst(&self) -> (f64, f64) {
         self.quantities
@@ -245,18 +329,34 @@ impl Posterior {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::studies::lens_models::Sersic;
     use crate::studies::lens_reconstruction::classical::{FitSettings, fit_parametric};
     use crate::studies::lens_reconstruction::simulate::{SimulationSpec, simulate};
 
     fn fitted() -> (Observation, ParametricFit) {
-        let spec = SimulationSpec { size_px: 48, noise_sigma: 0.02, ..SimulationSpec::default() };
+        let spec = SimulationSpec { size_px: 40, noise_sigma: 0.02, ..SimulationSpec::default() };
         let observation = simulate(&spec).unwrap().observation;
         let settings = FitSettings { lens_light_components: 0, starts: 3, ..FitSettings::default() };
         let fit = fit_parametric(&observation, &settings, &mut |_| ControlFlow::Continue(())).unwrap();
         (observation, fit)
     }
 
-    const SETTINGS: PosteriorSettings = PosteriorSettings { draws: 800, supersampling: 1, seed: 1 };
+    /// Two components share the light of one galaxy: their shapes stay put and do not spoil the chains of the lens.
+    #[test]
+    fn components_that_trade_places_are_held() {
+        let mut spec = SimulationSpec { size_px: 40, noise_sigma: 0.02, ..SimulationSpec::default() };
+        let light = Sersic { amplitude: 0.5, effective_radius_arcsec: 0.4, index: 3.0, ..Sersic::default() };
+        spec.scene.lens_light = vec![light];
+        let observation = simulate(&spec).unwrap().observation;
+        let settings = FitSettings { lens_light_components: 2, starts: 3, ..FitSettings::default() };
+        let fit = fit_parametric(&observation, &settings, &mut |_| ControlFlow::Continue(())).unwrap();
+        let posterior = sample_posterior(&observation, &fit, SETTINGS, &mut |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!(posterior.held, ["lens light 1", "lens light 2"]);
+        let (r_hat, ess) = posterior.worst();
+        assert!(r_hat < 1.05 && ess > 150.0, "{r_hat} {ess} {:?} {}", posterior.held, posterior.divergences);
+    }
+
+    const SETTINGS: PosteriorSettings = PosteriorSettings { draws: 600, supersampling: 1, seed: 1 };
 
     /// Around a well-determined lens the posterior is nearly normal: its widths are the Gaussian errors, and the chains agree.
     #[test]
