@@ -152,7 +152,7 @@ fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>, redshifts: [Op
     put("likelihood_calls", fit.calls.likelihood as f64);
     put("jacobian_calls", fit.calls.jacobian as f64);
     for (name, error) in [
-        ("einstein_radius_arcsec_error", errors.einstein_radius_arcsec),
+        ("einstein_radius_arcsec_error", errors.effective_einstein_radius_arcsec),
         ("axis_ratio_error", errors.axis_ratio),
         ("position_angle_deg_error", errors.position_angle_deg),
         ("shear_error", shear_error),

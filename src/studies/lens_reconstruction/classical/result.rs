@@ -5,7 +5,7 @@ use ndarray::{Array2, s};
 use super::problem::Sky;
 use super::{Bounds, Calls, Joint, Run, warnings};
 use crate::numerics::levenberg_marquardt::Stop;
-use crate::studies::lens_models::{LENS_PARAMETERS, SERSIC_PARAMETERS, critical_curves, ellipticity};
+use crate::studies::lens_models::{LENS_PARAMETERS, LensModel, SERSIC_PARAMETERS, critical_curves, ellipticity};
 use crate::studies::lens_reconstruction::imaging::Sampling;
 use crate::studies::lens_reconstruction::render::render;
 use crate::studies::lens_reconstruction::scene::{Layout, Scene};
@@ -72,8 +72,10 @@ impl ParametricFit {
 /// Standard errors of the lens in the Gaussian approximation; NaN where unknown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LensErrors {
-    /// Of the Einstein radius (arcsec).
+    /// Of the Einstein radius of the ellipsoid (arcsec).
     pub einstein_radius_arcsec: f64,
+    /// Of the effective Einstein radius, shear included (arcsec).
+    pub effective_einstein_radius_arcsec: f64,
     /// Of the axis ratio.
     pub axis_ratio: f64,
     /// Of the position angle (degrees).
@@ -282,6 +284,30 @@ impl Covariance<'_> {
         if matrix[p * n + p] > 0.0 && matrix[q * n + q] > 0.0 { matrix[p * n + q] } else { f64::NAN }
     }
 
+    /// Error of the effective Einstein radius, by its derivatives with respect to the lens.
+    fn effective_radius_error(&self, scene: &Scene) -> f64 {
+        const STEP: f64 = 1e-4;
+        let start = scene.lens.parameters();
+        let radius = |k: usize, by: f64| {
+            let mut p = start;
+            p[k] += by;
+            critical_curves(&LensModel::from_parameters(p), 4).effective_einstein_radius_arcsec
+        };
+        let slopes: [f64; LENS_PARAMETERS] =
+            std::array::from_fn(|k| (radius(k, STEP) - radius(k, -STEP)) / (2.0 * STEP));
+        let mut variance = 0.0;
+        for i in 0..LENS_PARAMETERS {
+            for j in 0..LENS_PARAMETERS {
+                // What was held or does not matter adds nothing.
+                let term = slopes[i] * slopes[j] * self.of(i, j);
+                if (i == 0 && j == 0) || term.is_finite() {
+                    variance += term;
+                }
+            }
+        }
+        if variance.is_nan() { f64::NAN } else { variance.max(0.0).sqrt() }
+    }
+
     fn lens_errors(&self, scene: &Scene) -> LensErrors {
         let sie = &scene.lens.sie;
         let e = ellipticity(sie.axis_ratio, sie.position_angle_deg);
@@ -294,6 +320,7 @@ impl Covariance<'_> {
         let known = if v11.is_nan() || v22.is_nan() { f64::NAN } else { 1.0 };
         LensErrors {
             einstein_radius_arcsec: self.of(0, 0).sqrt(),
+            effective_einstein_radius_arcsec: self.effective_radius_error(scene),
             axis_ratio: known * 2.0 * along / (1.0 + length).powi(2),
             position_angle_deg: known * (0.5 * across / length.max(1e-9)).to_degrees().min(90.0),
             gamma1: self.of(5, 5).sqrt(),

@@ -165,6 +165,7 @@ mod tests {
             errors_gaussian: Vec::new(),
             lens_errors_gaussian: LensErrors {
                 einstein_radius_arcsec: 0.0,
+                effective_einstein_radius_arcsec: 0.0,
                 axis_ratio: 0.0,
                 position_angle_deg: 0.0,
                 gamma1: 0.0,
