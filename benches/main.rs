@@ -1,6 +1,7 @@
 //! Benches: one group a claim.
 
 mod fits_cube;
+mod window;
 
 use std::hint::black_box;
 
@@ -9,7 +10,10 @@ use ndarray::Array2;
 use sextans::plots::color_table::{ColorTable, Display};
 use sextans::plots::colors;
 use sextans::plots::limits::{Limits, LimitsMode};
-use sextans::studies::lens_models::{LensModel, Sersic, critical_curves, images_of_point};
+use sextans::studies::lens_models::{
+    DeflectionScratch, ImageFinder, LensModel, PixelDeflection, PowerLaw, Sersic, Window, critical_curves,
+    images_of_point, lens_curves,
+};
 use sextans::studies::lens_reconstruction::imaging::{ForwardModel, Sampling};
 use sextans::studies::lens_reconstruction::simulate::{SimulationSpec, simulate};
 use sextans::studies::lens_reconstruction::{Layout, Scene};
@@ -45,6 +49,34 @@ fn lens_geometry(c: &mut Criterion) {
     let lens = LensModel::default();
     c.bench_function("critical curves and caustics, 400 points", |b| b.iter(|| critical_curves(black_box(&lens), 400)));
     c.bench_function("images of a point", |b| b.iter(|| images_of_point(black_box(&lens), [0.05, 0.03])));
+    let window = Window { centre: [0.0; 2], half_width_arcsec: 3.0, cells: 100 };
+    let law = PowerLaw {
+        einstein_radius_arcsec: 1.2,
+        slope: 2.1,
+        axis_ratio: 0.7,
+        position_angle_deg: 15.0,
+        x_arcsec: 0.0,
+        y_arcsec: 0.0,
+    };
+    let law = law.prepare();
+    c.bench_function("power law: curves and caustics of a grid", |b| {
+        b.iter(|| lens_curves(black_box(&law), window, &[[0.0; 2]]));
+    });
+    c.bench_function("power law: image finder and one source", |b| {
+        b.iter(|| ImageFinder::new(black_box(&law), window, &[[0.0; 2]]).images(&law, [0.05, 0.03]));
+    });
+    for n in [64, 128] {
+        let maps = PixelDeflection::new([n, n], 7.68 / n as f64);
+        let convergence = vec![0.3; n * n];
+        let (mut ax, mut ay, mut back) = (convergence.clone(), convergence.clone(), convergence.clone());
+        let mut scratch = DeflectionScratch::default();
+        c.bench_function(&format!("pixelated convergence {n} x {n}: deflection"), |b| {
+            b.iter(|| maps.apply(black_box(&convergence), [&mut ax, &mut ay], &mut scratch));
+        });
+        c.bench_function(&format!("pixelated convergence {n} x {n}: adjoint"), |b| {
+            b.iter(|| maps.apply_adjoint(black_box([&ax, &ay]), &mut back, &mut scratch));
+        });
+    }
 }
 
 /// What a frame costs: 4096 x 4096 pixels through the baked table.
@@ -62,5 +94,5 @@ fn colouring(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, lens_forward, lens_geometry, colouring, fits_cube::fits_cube);
+criterion_group!(benches, lens_forward, lens_geometry, colouring, fits_cube::fits_cube, window::window_claims);
 criterion_main!(benches);
