@@ -8,6 +8,7 @@ mod result;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ndarray::{Array1, Array2, ArrayD};
@@ -75,7 +76,7 @@ pub struct HduEntry {
 pub struct Store {
     inner: Mutex<Inner>,
     /// Bytes that cached pixels may take together.
-    budget: u64,
+    budget: AtomicU64,
 }
 
 #[derive(Default)]
@@ -160,7 +161,7 @@ impl fmt::Debug for Store {
         f.debug_struct("Store")
             .field("items", &inner.items.len())
             .field("cached_bytes", &inner.cached_bytes)
-            .field("budget", &self.budget)
+            .field("budget", &self.budget())
             .finish()
     }
 }
@@ -169,7 +170,28 @@ impl Store {
     /// A store whose cache of pixels read from files takes at most `budget_bytes`. Results come on top: they exist
     /// nowhere else.
     pub fn new(budget_bytes: u64) -> Self {
-        Self { inner: Mutex::default(), budget: budget_bytes }
+        Self { inner: Mutex::default(), budget: AtomicU64::new(budget_bytes) }
+    }
+
+    /// Bytes that cached pixels and unpacked files may take together.
+    pub fn budget(&self) -> u64 {
+        self.budget.load(Ordering::Relaxed)
+    }
+
+    /// Changes the budget; what is above it is let go at once.
+    pub fn set_budget(&self, bytes: u64) {
+        self.budget.store(bytes, Ordering::Relaxed);
+        let mut inner = self.lock();
+        let room = bytes.saturating_sub(inner.unpacked_bytes());
+        inner.shrink_to(room);
+    }
+
+    /// Lets go of every cached pixel; returns the bytes that this gave. Who holds an array keeps it.
+    pub fn free(&self) -> u64 {
+        let mut inner = self.lock();
+        let before = inner.cached_bytes;
+        inner.shrink_to(0);
+        before
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -364,6 +386,21 @@ impl Store {
         self.lock().cached_bytes
     }
 
+    /// Bytes of files that are held unpacked because they are compressed by gzip.
+    pub fn unpacked_bytes(&self) -> u64 {
+        self.lock().unpacked_bytes()
+    }
+
+    /// Bytes of results, which exist nowhere else.
+    pub fn result_bytes(&self) -> u64 {
+        let inner = self.lock();
+        let results = inner.items.values().filter_map(|item| match &item.content {
+            Content::Result(result) => Some((result.pixels.len() * size_of::<f32>()) as u64),
+            Content::File(_) => None,
+        });
+        results.sum()
+    }
+
     fn content(&self, id: DataId) -> Result<(u64, Content)> {
         let inner = self.lock();
         let item = inner.items.get(&id).ok_or_else(|| gone(id))?;
@@ -392,7 +429,7 @@ impl Store {
         // A whole result is held by the store anyway; counting it as cache would push out what is.
         let held = matches!((&content, part), (Content::Result(_), Part::Whole));
         if !held {
-            self.lock().remember(key, pixels.clone(), self.budget);
+            self.lock().remember(key, pixels.clone(), self.budget());
         }
         Ok(pixels)
     }
@@ -434,14 +471,28 @@ impl Inner {
             return;
         }
         self.drop_pixels(key);
-        while self.cached_bytes + bytes > budget {
-            let Some((_, &oldest)) = self.by_use.first_key_value() else { break };
-            self.drop_pixels(oldest);
-        }
+        // Unpacked files stay, so the pixels have what these leave.
+        self.shrink_to(budget.saturating_sub(self.unpacked_bytes()).saturating_sub(bytes));
         self.clock += 1;
         self.cached_bytes += bytes;
         self.by_use.insert(self.clock, key);
         self.cache.insert(key, Cached { pixels, bytes, used: self.clock });
+    }
+
+    fn unpacked_bytes(&self) -> u64 {
+        let files = self.items.values().map(|item| match &item.content {
+            Content::File(file) => file.memory_bytes(),
+            Content::Result(_) => 0,
+        });
+        files.sum()
+    }
+
+    /// Drops pixels, those unused for longest first, until the rest takes at most `bytes`.
+    fn shrink_to(&mut self, bytes: u64) {
+        while self.cached_bytes > bytes {
+            let Some((_, &oldest)) = self.by_use.first_key_value() else { break };
+            self.drop_pixels(oldest);
+        }
     }
 
     fn drop_pixels(&mut self, key: Key) {
