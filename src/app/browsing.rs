@@ -24,7 +24,7 @@ impl Workbench {
     }
 
     pub(super) fn browse_to_open(&mut self) {
-        self.browse(Purpose::Open, "Open", Mode::Open { many: true }, None, "");
+        self.browse(Purpose::Open, "Open files", Mode::Open { many: true }, None, "");
     }
 
     pub(super) fn browse_to_save_session(&mut self) {

@@ -49,7 +49,11 @@ impl Workbench {
                 let color = ui.visuals().error_fg_color;
                 ui.horizontal(|ui| {
                     ui.colored_label(color, &name).on_hover_text(message);
-                    if ui.small_button("Locate…").on_hover_text("Say where it is now; every view uses the answer").clicked() {
+                    if ui
+                        .small_button("Locate…")
+                        .on_hover_text("Say where it is now; every view uses the answer")
+                        .clicked()
+                    {
                         commands.push(Command::Locate(path.to_owned()));
                     }
                     if ui.small_button("×").on_hover_text("Take it out of the list").clicked() {

@@ -40,7 +40,8 @@ impl Workbench {
                         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
                         let key = Key::of(&(&path, self.hover_number));
                         let slot = Slot::of(&("forecast", place));
-                        let answer = self.services.queries.ask(slot, key, &self.services.wake, move |_| forecast(&path));
+                        let answer =
+                            self.services.queries.ask(slot, key, &self.services.wake, move |_| forecast(&path));
                         ui.horizontal_wrapped(|ui| {
                             ui.label(RichText::new(name).strong());
                             match answer {

@@ -97,7 +97,11 @@ fn fits(file: &FitsFile) -> String {
             _ => format!("cube of {size} pixels: opens in a new view with its planes"),
         };
     }
-    match file.hdus().iter().find_map(|h| if let [rows, columns] = h.shape()[..] { Some((rows, columns)) } else { None }) {
+    match file
+        .hdus()
+        .iter()
+        .find_map(|h| if let [rows, columns] = h.shape()[..] { Some((rows, columns)) } else { None })
+    {
         Some((rows, columns)) => format!("table of {rows} rows and {columns} columns: stands in the data tree"),
         None => "headers without data: stands in the data tree".to_owned(),
     }

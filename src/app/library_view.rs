@@ -35,7 +35,8 @@ impl Workbench {
         let key = Key::of(&self.library_version);
         let library = self.services.library.clone();
         let first = self.library.is_none();
-        let cleaning = self.cleaning.clone().filter(|(version, _)| *version == self.library_version).map(|(_, limit)| limit);
+        let cleaning =
+            self.cleaning.clone().filter(|(version, _)| *version == self.library_version).map(|(_, limit)| limit);
         let answer = self.services.queries.ask(Slot::of(&"library"), key, &self.services.wake, move |_| {
             if first {
                 // What a killed program left behind.

@@ -37,9 +37,10 @@ impl Workbench {
         let (store, queries) = (&self.services.store, &self.services.queries);
         // Asked in the background, at most every two seconds.
         let turn = (ui.input(|i| i.time) / INTERVAL.as_secs_f64()) as u64;
-        let answer = self.services.queries.ask(Slot::of(&"process memory"), Key::of(&turn), &self.services.wake, |_| {
-            Ok(machine::resident_bytes().map_or_else(|| "not known here".to_owned(), cost::bytes))
-        });
+        let answer =
+            self.services.queries.ask(Slot::of(&"process memory"), Key::of(&turn), &self.services.wake, |_| {
+                Ok(machine::resident_bytes().map_or_else(|| "not known here".to_owned(), cost::bytes))
+            });
         egui::Grid::new("memory parts").num_columns(2).show(ui, |ui| {
             for (name, bytes) in [
                 ("Pixels of files", store.cached_bytes()),

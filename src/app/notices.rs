@@ -91,7 +91,8 @@ impl Notices {
 
     /// Draws those that are still fresh, at the lower right, and asks for a repaint when the next one fades.
     pub fn ui(&mut self, ctx: &egui::Context, commands: &mut Vec<Command>) {
-        let fresh: Vec<usize> = (0..self.all.len()).rev().filter(|&i| self.all[i].left().is_some()).take(SHOWN).collect();
+        let fresh: Vec<usize> =
+            (0..self.all.len()).rev().filter(|&i| self.all[i].left().is_some()).take(SHOWN).collect();
         if fresh.is_empty() {
             return;
         }

@@ -120,7 +120,7 @@ impl Workbench {
         }
         self.opened.retain(|(path, _)| !refused.contains(path));
         if let Some((_, path, session)) = sessions.pop() {
-            if !self.folders.as_ref().is_some_and(|f| f.last_session == path) {
+            if self.folders.as_ref().is_none_or(|f| f.last_session != path) {
                 self.add_recent(&path);
                 self.session_path = Some(path);
             }
@@ -186,14 +186,18 @@ impl Workbench {
         if !self.watch.waiting() {
             return;
         }
-        let files: Vec<(PathBuf, DataId)> =
-            self.opened.iter().filter_map(|(p, o)| if let Opened::File(id) = o { Some((p.clone(), *id)) } else { None }).collect();
+        let files: Vec<(PathBuf, DataId)> = self
+            .opened
+            .iter()
+            .filter_map(|(p, o)| if let Opened::File(id) = o { Some((p.clone(), *id)) } else { None })
+            .collect();
         let store = self.services.store.clone();
         let reload = self.watch.reload;
         let key = Key::of(&self.watch.look);
-        let answer = self.services.queries.ask(Slot::of(&"changed files"), key, &self.services.wake, move |_| {
-            look(&store, &files, reload)
-        });
+        let answer = self
+            .services
+            .queries
+            .ask(Slot::of(&"changed files"), key, &self.services.wake, move |_| look(&store, &files, reload));
         let changes = match answer {
             Answer::Pending { .. } => return,
             Answer::Ready(changes) => changes,

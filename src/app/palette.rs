@@ -7,6 +7,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use super::Workbench;
+use super::ui::key_text;
 use crate::panels::{Command, PANELS};
 
 const ROW: f32 = 24.0;
@@ -68,7 +69,7 @@ impl Workbench {
                 group: item.menu,
                 text: item.text.to_owned(),
                 help: item.help.to_owned(),
-                keys: item.keys().map(|k| ctx.format_shortcut(&k)).collect::<Vec<_>>().join("  "),
+                keys: item.keys().map(|k| key_text(ctx, k)).collect::<Vec<_>>().join("  "),
                 command: item.command,
             })
             .collect();
@@ -77,16 +78,15 @@ impl Workbench {
                 group: "This view",
                 text: action.text.to_owned(),
                 help: action.help.to_owned(),
-                keys: action.key.map_or_else(String::new, |k| ctx.format_shortcut(&k)),
+                keys: action.key.map_or_else(String::new, |k| key_text(ctx, k)),
                 command: Command::Act(id, action.name),
             }));
         }
-        let plain = |group, text: String, help: String, command| Entry { group, text, help, keys: String::new(), command };
-        entries.extend(
-            self.views
-                .iter()
-                .map(|(id, v)| plain("Open view", v.panel.title(), "Bring this view to the front".into(), Command::FocusView(*id))),
-        );
+        let plain =
+            |group, text: String, help: String, command| Entry { group, text, help, keys: String::new(), command };
+        entries.extend(self.views.iter().map(|(id, v)| {
+            plain("Open view", v.panel.title(), "Bring this view to the front".into(), Command::FocusView(*id))
+        }));
         entries.extend(PANELS.iter().map(|p| {
             let group = if p.study { "Study" } else { "Panel" };
             plain(group, p.title.into(), p.help.into(), Command::OpenPanel(p.kind))
@@ -191,7 +191,8 @@ fn row_ui(ui: &mut Ui, entry: &Entry, letters: &[u32], current: bool) -> egui::R
         job.append(letter.encode_utf8(&mut [0; 4]), 0.0, format);
     }
     let small = egui::TextStyle::Small.resolve(ui.style());
-    let keys = ui.painter().text(pos2(rect.right() - 6.0, rect.center().y), Align2::RIGHT_CENTER, &entry.keys, font, weak);
+    let keys =
+        ui.painter().text(pos2(rect.right() - 6.0, rect.center().y), Align2::RIGHT_CENTER, &entry.keys, font, weak);
     let left = rect.left() + 92.0;
     ui.painter().text(pos2(left - 8.0, rect.center().y), Align2::RIGHT_CENTER, entry.group, small, weak);
     let galley = ui.painter().layout_job(job);

@@ -104,8 +104,13 @@ pub(super) fn missing_ui(ui: &mut Ui, paths: &[&Path], commands: &mut Vec<Comman
         egui::Frame::group(ui.style()).show(ui, |ui| {
             ui.horizontal(|ui| {
                 ui.label(RichText::new("Missing").strong().color(ui.visuals().warn_fg_color));
-                let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-                if ui.button("Locate…").on_hover_text("Say where this file is now; every view uses the answer").clicked() {
+                let name =
+                    path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+                if ui
+                    .button("Locate…")
+                    .on_hover_text("Say where this file is now; every view uses the answer")
+                    .clicked()
+                {
                     commands.push(Command::Locate(path.to_path_buf()));
                 }
                 ui.add(egui::Label::new(name).truncate()).on_hover_text(path.display().to_string());

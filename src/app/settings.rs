@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn nonsense_costs_one_field_and_not_the_others() {
-        let text = r#"{"theme": "light", "zoom": 99, "threads": "many", "memory": "all", "runs_folder": "rel", "foreign": 1}"#;
+        let text =
+            r#"{"theme": "light", "zoom": 99, "threads": "many", "memory": "all", "runs_folder": "rel", "foreign": 1}"#;
         let settings = Settings::from_text(text);
         let expected = Settings { theme: ThemeChoice::Light, zoom: 3.0, ..Settings::default() };
         assert_eq!(settings, expected);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use egui::{Align2, Context, Grid, RichText, ScrollArea, Ui};
 
 use super::Workbench;
+use super::ui::key_text;
 use crate::panels::{Command, IMAGE_GESTURES, PANELS};
 
 /// A line: text, keys, help.
@@ -19,21 +20,25 @@ impl Workbench {
             None => groups.push((group.to_owned(), vec![line])),
         };
         for item in Command::listed() {
-            let keys = item.keys().map(|k| ctx.format_shortcut(&k)).collect::<Vec<_>>().join(", ");
+            let keys = item.keys().map(|k| key_text(ctx, k)).collect::<Vec<_>>().join(", ");
             add(item.menu, (item.text.into(), keys, item.help.into()));
         }
         let mut kinds = BTreeSet::new();
         for view in self.views.values().filter(|v| kinds.insert(v.kind)) {
             let title = PANELS.iter().find(|p| p.kind == view.kind).map_or(view.kind, |p| p.title);
             for action in view.panel.actions() {
-                let keys = action.key.map_or_else(String::new, |k| ctx.format_shortcut(&k));
+                let keys = action.key.map_or_else(String::new, |k| key_text(ctx, k));
                 add(title, (action.text.into(), keys, action.help.into()));
             }
         }
         for (gesture, help) in IMAGE_GESTURES {
             add("Pointer on an image", (help.into(), gesture.into(), String::new()));
         }
-        for (keys, text) in [("Tab, Shift+Tab", "Next control, the one before"), ("Space, Enter", "Press the control with the focus"), ("Escape", "Close a dialog, leave a field")] {
+        for (keys, text) in [
+            ("Tab, Shift+Tab", "Next control, the one before"),
+            ("Space, Enter", "Press the control with the focus"),
+            ("Escape", "Close a dialog, leave a field"),
+        ] {
             add("Everywhere", (text.into(), keys.into(), String::new()));
         }
         groups
@@ -51,15 +56,21 @@ impl Workbench {
             .open(&mut open)
             .show(ctx, |ui| {
                 ui.set_width((ui.ctx().content_rect().width() - 80.0).min(760.0));
-                let label = ui.label("Search");
-                let field = ui
-                    .add(egui::TextEdit::singleline(search).hint_text("a word or a key").desired_width(260.0))
-                    .labelled_by(label.id);
-                if ui.memory(|m| m.focused().is_none()) {
-                    field.request_focus();
-                }
+                ui.horizontal(|ui| {
+                    let label = ui.label("Search");
+                    let field = ui
+                        .add(egui::TextEdit::singleline(search).hint_text("a word or a key").desired_width(260.0))
+                        .labelled_by(label.id);
+                    if ui.memory(|m| m.focused().is_none()) {
+                        field.request_focus();
+                    }
+                });
                 ui.separator();
-                ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| groups_ui(ui, &groups, search));
+                ScrollArea::vertical()
+                    .max_height(height)
+                    .min_scrolled_height(height)
+                    .auto_shrink([false, true])
+                    .show(ui, |ui| groups_ui(ui, &groups, search));
             });
         open
     }

@@ -81,13 +81,17 @@ impl Workbench {
     fn menu_item_ui(&self, ui: &mut Ui, item: &Listed, commands: &mut Vec<Command>) {
         let [undo, redo] = self.history.names();
         let (text, possible) = match &item.command {
-            Command::Undo => (undo.map_or_else(|| item.text.to_owned(), |name| format!("Undo: {name}")), undo.is_some()),
-            Command::Redo => (redo.map_or_else(|| item.text.to_owned(), |name| format!("Redo: {name}")), redo.is_some()),
+            Command::Undo => {
+                (undo.map_or_else(|| item.text.to_owned(), |name| format!("Undo: {name}")), undo.is_some())
+            }
+            Command::Redo => {
+                (redo.map_or_else(|| item.text.to_owned(), |name| format!("Redo: {name}")), redo.is_some())
+            }
             _ => (item.text.to_owned(), true),
         };
         let mut button = egui::Button::new(text);
         if let Some(keys) = item.shortcut {
-            button = button.shortcut_text(ui.ctx().format_shortcut(&keys));
+            button = button.shortcut_text(key_text(ui.ctx(), keys));
         }
         if ui.add_enabled(possible, button).on_hover_text(item.help).clicked() {
             commands.push(item.command.clone());
@@ -141,7 +145,11 @@ impl Workbench {
                         Layout::left_to_right(Align::Center),
                         |ui| {
                             ui.set_width(room);
-                            let text = self.notices.all().last().map_or("Drop a FITS file here, or open a study on the left", |n| &n.text);
+                            let text = self
+                                .notices
+                                .all()
+                                .last()
+                                .map_or("Drop a FITS file here, or open a study on the left", |n| &n.text);
                             ui.add(egui::Label::new(RichText::new(text).weak()).truncate());
                         },
                     );
@@ -190,7 +198,7 @@ impl Workbench {
     /// Draws the history of messages above the status line; false when it is closed.
     fn notices_ui(&mut self, ctx: &egui::Context, commands: &mut Vec<Command>) -> bool {
         let mut open = true;
-        egui::Window::new("Messages")
+        egui::Window::new("Notices")
             .anchor(Align2::RIGHT_BOTTOM, egui::vec2(-10.0, -30.0))
             .collapsible(false)
             .resizable(false)
@@ -200,6 +208,17 @@ impl Workbench {
                 self.notices.list_ui(ui, commands);
             });
         open
+    }
+}
+
+/// Keys as they stand on the keyboard: `Ctrl+,` and not `Ctrl+Comma`.
+pub(super) fn key_text(ctx: &egui::Context, keys: egui::KeyboardShortcut) -> String {
+    let text = ctx.format_shortcut(&keys);
+    let signs =
+        [("Questionmark", "?"), ("Comma", ","), ("Minus", "-"), ("Plus", "+"), ("Equals", "="), ("Period", ".")];
+    match signs.into_iter().find(|(name, _)| text.ends_with(name)) {
+        Some((name, sign)) => text.trim_end_matches(name).to_owned() + sign,
+        None => text,
     }
 }
 

@@ -40,7 +40,11 @@ impl Snapshot {
     fn same(&self, other: &Self) -> bool {
         self.arrangement == other.arrangement
             && self.views.len() == other.views.len()
-            && self.views.iter().zip(&other.views).all(|((a, x), (b, y))| a == b && x.kind == y.kind && x.essence == y.essence)
+            && self
+                .views
+                .iter()
+                .zip(&other.views)
+                .all(|((a, x), (b, y))| a == b && x.kind == y.kind && x.essence == y.essence)
     }
 }
 

@@ -39,8 +39,12 @@ impl Workbench {
     pub(super) fn recent_ui(&self, ui: &mut Ui, limit: usize, commands: &mut Vec<Command>) {
         let gone = self.recent_that_are_gone();
         for path in self.recent.paths().iter().take(limit) {
-            let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-            let folder = path.parent().and_then(|p| p.file_name()).map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+            let name =
+                path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+            let folder = path
+                .parent()
+                .and_then(|p| p.file_name())
+                .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
             let there = !gone.contains(path);
             let button = egui::Button::new(name).shortcut_text(folder).truncate();
             let response = ui.add_enabled(there, button);

@@ -3,12 +3,13 @@
 //! It has no thread of its own and never holds its lock while it reads a file: two askers of the same image at the
 //! same moment may both read it, and nobody waits for another's disk.
 
+mod memory;
 mod result;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ndarray::{Array1, Array2, ArrayD};
@@ -171,27 +172,6 @@ impl Store {
     /// nowhere else.
     pub fn new(budget_bytes: u64) -> Self {
         Self { inner: Mutex::default(), budget: AtomicU64::new(budget_bytes) }
-    }
-
-    /// Bytes that cached pixels and unpacked files may take together.
-    pub fn budget(&self) -> u64 {
-        self.budget.load(Ordering::Relaxed)
-    }
-
-    /// Changes the budget; what is above it is let go at once.
-    pub fn set_budget(&self, bytes: u64) {
-        self.budget.store(bytes, Ordering::Relaxed);
-        let mut inner = self.lock();
-        let room = bytes.saturating_sub(inner.unpacked_bytes());
-        inner.shrink_to(room);
-    }
-
-    /// Lets go of every cached pixel; returns the bytes that this gave. Who holds an array keeps it.
-    pub fn free(&self) -> u64 {
-        let mut inner = self.lock();
-        let before = inner.cached_bytes;
-        inner.shrink_to(0);
-        before
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -381,26 +361,6 @@ impl Store {
         self.lock().items.get(&id).map(|item| item.entry.clone())
     }
 
-    /// Bytes that the cache holds.
-    pub fn cached_bytes(&self) -> u64 {
-        self.lock().cached_bytes
-    }
-
-    /// Bytes of files that are held unpacked because they are compressed by gzip.
-    pub fn unpacked_bytes(&self) -> u64 {
-        self.lock().unpacked_bytes()
-    }
-
-    /// Bytes of results, which exist nowhere else.
-    pub fn result_bytes(&self) -> u64 {
-        let inner = self.lock();
-        let results = inner.items.values().filter_map(|item| match &item.content {
-            Content::Result(result) => Some((result.pixels.len() * size_of::<f32>()) as u64),
-            Content::File(_) => None,
-        });
-        results.sum()
-    }
-
     fn content(&self, id: DataId) -> Result<(u64, Content)> {
         let inner = self.lock();
         let item = inner.items.get(&id).ok_or_else(|| gone(id))?;
@@ -477,22 +437,6 @@ impl Inner {
         self.cached_bytes += bytes;
         self.by_use.insert(self.clock, key);
         self.cache.insert(key, Cached { pixels, bytes, used: self.clock });
-    }
-
-    fn unpacked_bytes(&self) -> u64 {
-        let files = self.items.values().map(|item| match &item.content {
-            Content::File(file) => file.memory_bytes(),
-            Content::Result(_) => 0,
-        });
-        files.sum()
-    }
-
-    /// Drops pixels, those unused for longest first, until the rest takes at most `bytes`.
-    fn shrink_to(&mut self, bytes: u64) {
-        while self.cached_bytes > bytes {
-            let Some((_, &oldest)) = self.by_use.first_key_value() else { break };
-            self.drop_pixels(oldest);
-        }
     }
 
     fn drop_pixels(&mut self, key: Key) {

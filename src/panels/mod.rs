@@ -17,8 +17,8 @@ mod study;
 pub use command::{Command, IMAGE_GESTURES, Listed, PanelAction, Severity};
 pub use display::display_ui;
 pub use inspector::request_ui;
-pub use path_field::{PathRequest, path_answer, path_field_ui, take_path_request};
 pub use links::{Cursor, ImageNote, Links, RowSelection};
+pub use path_field::{PathRequest, path_answer, path_field_ui, take_path_request};
 pub use series::series_ui;
 pub use study::{HOOKS, Step, panel_picture};
 

@@ -60,6 +60,8 @@ pub fn path_field_ui(ui: &mut Ui, label: Id, name: &str, width: f32, path: &mut 
         }
     }
     let button = ui.button("Browse…").on_hover_text("Choose the file");
+    // Several fields stand together: their buttons are told apart by name.
+    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Browse for {name}")));
     if button.clicked() {
         let request = PathRequest { field: Some(id), title: name.to_owned(), now: PathBuf::from(path.trim()) };
         ui.data_mut(|d| d.insert_temp(request_id(), request));

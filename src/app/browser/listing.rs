@@ -176,7 +176,11 @@ pub(super) fn completions(typed: &Path, ends_with_slash: bool, limit: usize) -> 
         _ => None,
     };
     found.truncate(limit);
-    Completions { names: found.into_iter().map(|(name, is_folder)| if is_folder { name + "/" } else { name }).collect(), folder, complete }
+    Completions {
+        names: found.into_iter().map(|(name, is_folder)| if is_folder { name + "/" } else { name }).collect(),
+        folder,
+        complete,
+    }
 }
 
 /// See [`completions`].
@@ -225,7 +229,8 @@ mod tests {
         assert!(names(folder.path(), Filter::All, false, open).contains(&"notes.txt".to_owned()));
         assert!(names(folder.path(), Filter::Fits, true, open).contains(&".hidden.fits".to_owned()));
         assert_eq!(names(folder.path(), Filter::All, false, Mode::Folder), ["run", "sub"]);
-        let kinds: Vec<Kind> = read_folder(folder.path()).items.iter().filter(|i| i.name == "run").map(|i| i.kind).collect();
+        let kinds: Vec<Kind> =
+            read_folder(folder.path()).items.iter().filter(|i| i.name == "run").map(|i| i.kind).collect();
         assert_eq!(kinds, [Kind::Run]);
     }
 

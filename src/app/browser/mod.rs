@@ -92,6 +92,7 @@ pub(super) struct Browser {
     listing: Option<Arc<Listing>>,
     /// Grows when the folder is to be read again.
     revision: u64,
+    looks: u64,
     /// A path to be looked at before something is done with it.
     going: Option<PathBuf>,
     /// A file that would be overwritten.
@@ -149,6 +150,7 @@ impl Browser {
             hdu: 0,
             listing: None,
             revision: 0,
+            looks: 0,
             going: None,
             overwrite: None,
             problem: None,
@@ -182,9 +184,8 @@ impl Browser {
     fn take_listing(&mut self, services: &Services) {
         let folder = self.folder.clone();
         let key = Key::of(&folder).and(&self.revision);
-        let answer = services
-            .queries
-            .ask(slot("folder"), key, &services.wake, move |_| Ok(listing::read_folder(&folder)));
+        let answer =
+            services.queries.ask(slot("folder"), key, &services.wake, move |_| Ok(listing::read_folder(&folder)));
         self.waiting = matches!(answer, Answer::Pending { .. });
         if let Answer::Ready(listing) = answer
             && !self.listing.as_ref().is_some_and(|old| Arc::ptr_eq(old, &listing))
@@ -199,7 +200,7 @@ impl Browser {
     fn take_look(&mut self, services: &Services) -> Option<Ending> {
         let path = self.going.clone()?;
         let work_path = path.clone();
-        let key = Key::of(&path).and(&self.revision);
+        let key = Key::of(&path).and(&self.looks);
         let answer = services.queries.ask(slot("look"), key, &services.wake, move |_| Ok(look(&work_path)));
         let found = match answer {
             Answer::Pending { .. } => return None,
@@ -208,7 +209,7 @@ impl Browser {
         };
         self.going = None;
         // The next look at the same path looks again.
-        self.revision += 1;
+        self.looks += 1;
         match (self.mode, found) {
             (Mode::Open { .. }, Found::File | Found::Run) => return Some(Ending::Chosen(vec![path])),
             (Mode::Open { .. } | Mode::Folder, Found::Nothing) => {

@@ -13,7 +13,7 @@ use crate::workers::{Answer, Key as QueryKey};
 const ROW: f32 = 20.0;
 const PLACES: f32 = 128.0;
 /// Room below the list: the path, and a line about it.
-const FOOT: f32 = 62.0;
+const FOOT: f32 = 54.0;
 
 impl Browser {
     /// Draws it; the ending when the user is done.
@@ -56,11 +56,12 @@ impl Browser {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.checkbox(&mut self.hidden, "Hidden files");
                 let name = Filter::ALL.iter().find(|(f, _)| *f == self.filter).map_or("", |(_, name)| name);
-                let combo = egui::ComboBox::from_id_salt("browser filter").width(150.0).selected_text(name).show_ui(ui, |ui| {
-                    for (filter, name) in Filter::ALL {
-                        ui.selectable_value(&mut self.filter, filter, name);
-                    }
-                });
+                let combo =
+                    egui::ComboBox::from_id_salt("browser filter").width(150.0).selected_text(name).show_ui(ui, |ui| {
+                        for (filter, name) in Filter::ALL {
+                            ui.selectable_value(&mut self.filter, filter, name);
+                        }
+                    });
                 combo.response.on_hover_text("Which files are listed");
             });
         });
@@ -81,7 +82,8 @@ impl Browser {
                     if part.file_name().is_some() && part.parent().is_some_and(|p| p.file_name().is_some()) {
                         ui.weak("/");
                     }
-                    if ui.add(egui::Button::new(name).frame(false)).on_hover_text(part.display().to_string()).clicked() {
+                    if ui.add(egui::Button::new(name).frame(false)).on_hover_text(part.display().to_string()).clicked()
+                    {
                         go = Some(part.clone());
                     }
                 }
@@ -141,7 +143,11 @@ impl Browser {
             ui.painter().rect_stroke(whole, 3.0, ui.visuals().selection.stroke, egui::StrokeKind::Inside);
         }
         if rows.is_empty() && !self.waiting {
-            ui.weak(if self.listing.as_ref().is_some_and(|l| l.items.is_empty()) { "This folder is empty" } else { "Nothing of this kind here" });
+            ui.weak(if self.listing.as_ref().is_some_and(|l| l.items.is_empty()) {
+                "This folder is empty"
+            } else {
+                "Nothing of this kind here"
+            });
         }
         ScrollArea::vertical().id_salt("browser rows").auto_shrink(false).show_viewport(ui, |ui, viewport| {
             ui.set_height(rows.len() as f32 * ROW);
@@ -185,12 +191,19 @@ impl Browser {
         };
         let time = item.modified.map_or_else(String::new, |t| utc(t).replace('T', " ").chars().take(16).collect());
         right(rect.right() - 4.0, &time);
-        right(rect.right() - 108.0, &if item.bytes > 0 { cost::bytes(item.bytes) } else { kind_word(item.kind).into() });
+        right(
+            rect.right() - 108.0,
+            &if item.bytes > 0 { cost::bytes(item.bytes) } else { kind_word(item.kind).into() },
+        );
         let name_rect = Rect::from_min_max(rect.min, pos2(rect.right() - 168.0, rect.bottom()));
         let name = if matches!(item.kind, Kind::Folder) { format!("{}/", item.name) } else { item.name.clone() };
         let galley = ui.painter().layout_no_wrap(name, font, color);
         let at_y = rect.center().y - galley.size().y / 2.0;
-        ui.painter().with_clip_rect(name_rect.intersect(ui.clip_rect())).galley(pos2(rect.left() + 5.0, at_y), galley, color);
+        ui.painter().with_clip_rect(name_rect.intersect(ui.clip_rect())).galley(
+            pos2(rect.left() + 5.0, at_y),
+            galley,
+            color,
+        );
         if response.double_clicked() {
             return self.activate(item);
         }
@@ -236,11 +249,16 @@ impl Browser {
                 return;
             }
         };
-        for line in preview.lines.iter().take(24) {
-            ui.add(egui::Label::new(line).wrap());
-        }
         if preview.hdus.is_empty() {
+            ScrollArea::vertical().id_salt("preview lines").auto_shrink(false).show(ui, |ui| {
+                for line in &preview.lines {
+                    ui.add(egui::Label::new(line).wrap());
+                }
+            });
             return;
+        }
+        for line in preview.lines.iter().take(3) {
+            ui.add(egui::Label::new(RichText::new(line).color(ui.visuals().warn_fg_color)).wrap());
         }
         let height = (ui.available_height() * 0.42).min(preview.hdus.len() as f32 * 27.0 + 4.0);
         ScrollArea::vertical().id_salt("preview hdus").max_height(height).auto_shrink([false, true]).show(ui, |ui| {
@@ -252,14 +270,20 @@ impl Browser {
             }
         });
         ui.separator();
-        ScrollArea::both().id_salt(("preview cards", hdu)).auto_shrink(false).show_rows(ui, 14.0, preview.cards.len(), |ui, range| {
-            for [keyword, value, comment] in preview.cards.get(range).unwrap_or_default() {
-                let equals = if value.is_empty() { "  " } else { "= " };
-                let slash = if comment.is_empty() || value.is_empty() { "" } else { " / " };
-                let text = RichText::new(format!("{keyword:<8}{equals}{value}{slash}{comment}")).monospace().size(11.0);
-                ui.add(egui::Label::new(text).extend());
-            }
-        });
+        ScrollArea::both().id_salt(("preview cards", hdu)).auto_shrink(false).show_rows(
+            ui,
+            14.0,
+            preview.cards.len(),
+            |ui, range| {
+                for [keyword, value, comment] in preview.cards.get(range).unwrap_or_default() {
+                    let equals = if value.is_empty() { "  " } else { "= " };
+                    let slash = if comment.is_empty() || value.is_empty() { "" } else { " / " };
+                    let text =
+                        RichText::new(format!("{keyword:<8}{equals}{value}{slash}{comment}")).monospace().size(11.0);
+                    ui.add(egui::Label::new(text).extend());
+                }
+            },
+        );
     }
 
     fn foot_ui(&mut self, ui: &mut Ui, rows: &[Item], services: &Services) -> Option<Ending> {
@@ -287,11 +311,11 @@ impl Browser {
             let field_id = ui.make_persistent_id("browser path");
             // Tab completes while there is something to complete; with Shift, or on an empty field, it moves on.
             let focused = ui.memory(|m| m.has_focus(field_id));
-            let complete = focused && !self.typed.is_empty() && ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Tab));
-            let edit = TextEdit::singleline(&mut self.typed)
-                .id(field_id)
-                .hint_text(hint)
-                .desired_width((ui.available_width() - 260.0).max(120.0));
+            let complete =
+                focused && !self.typed.is_empty() && ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Tab));
+            let edit = TextEdit::singleline(&mut self.typed).id(field_id).hint_text(hint).desired_width(
+                (ui.available_width() - if self.mode == Mode::Folder { 210.0 } else { 150.0 }).max(120.0),
+            );
             let field = ui.add(edit).labelled_by(name.id);
             if focused && !self.typed.is_empty() {
                 let filter = EventFilter { tab: true, horizontal_arrows: true, vertical_arrows: true, escape: false };
@@ -310,7 +334,9 @@ impl Browser {
             }
             let entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
             let possible = !self.typed.trim().is_empty() || !self.chosen.is_empty() || self.mode == Mode::Folder;
-            if ui.add_enabled(possible, egui::Button::new(RichText::new(action).strong())).clicked() || (entered && possible) {
+            if ui.add_enabled(possible, egui::Button::new(RichText::new(action).strong())).clicked()
+                || (entered && possible)
+            {
                 ending = self.confirm(rows);
             }
             if ui.button("Cancel").clicked() {
@@ -340,7 +366,8 @@ impl Browser {
         let path = self.absolute(typed);
         let slash = typed.ends_with('/') || typed == "~";
         let key = QueryKey::of(&(&path, slash));
-        let answer = services.queries.ask(slot("complete"), key, &services.wake, move |_| Ok(completions(&path, slash, 12)));
+        let answer =
+            services.queries.ask(slot("complete"), key, &services.wake, move |_| Ok(completions(&path, slash, 12)));
         if let Some(found) = answer.ready() {
             self.completion = found.complete.as_ref().map(|p| p.display().to_string());
             let text = if found.names.is_empty() {

@@ -149,10 +149,8 @@ impl LensReconstruction {
                 }
             });
             ui.horizontal(|ui| {
-                let start = ui.add_enabled(
-                    self.can_start(),
-                    egui::Button::new(RichText::new("Fit this lens").strong()),
-                );
+                let start =
+                    ui.add_enabled(self.can_start(), egui::Button::new(RichText::new("Fit this lens").strong()));
                 if start.on_hover_text("Start the fit and watch it in step 2").clicked() {
                     self.start(cx);
                 }
