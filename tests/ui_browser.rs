@@ -186,6 +186,19 @@ fn a_session_is_not_written_over_another_file_unasked() {
     settle(&mut harness);
     assert_eq!(std::fs::read_to_string(&old).unwrap(), harness.state().session().to_text());
     assert!(texts(&harness).iter().any(|t| t.contains("Session saved")), "{:?}", texts(&harness));
+    // A name that was free when it was asked for last is looked at again.
+    let new = night.join("new.json");
+    for there in [false, true] {
+        harness.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::S);
+        settle(&mut harness);
+        field(&harness);
+        harness.run_steps(2);
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+        type_letters(&mut harness, &new.display().to_string());
+        press(&mut harness, Key::Enter);
+        assert_eq!(harness.query_by_label_contains("new.json exists").is_some(), there);
+        assert!(new.exists());
+    }
 }
 
 #[test]

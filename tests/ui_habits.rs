@@ -370,6 +370,10 @@ fn an_error_waits_until_it_is_read_in_the_list() {
     std::fs::write(&wrong, "notes").unwrap();
     let mut harness = window(folder.path());
     open(&mut harness, &wrong);
+    // It waits for the user, not for the clock: the window rests.
+    harness.run_ok();
+    let delay = harness.output().viewport_output[&ViewportId::ROOT].repaint_delay;
+    assert!(delay.as_secs() >= 1, "wants to be drawn again after {delay:?}");
     harness.get_by_label("Notices (1 new)").click();
     settle(&mut harness);
     assert!(harness.query_by_label_contains("1 message").is_some());

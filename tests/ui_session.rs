@@ -83,7 +83,7 @@ fn a_file_that_is_gone_has_a_placeholder_and_is_located_for_every_view() {
     settle(&mut other);
     assert_eq!(other.query_all_by_label("Locate…").count(), 0);
     let after = other.state().session();
-    assert_eq!(after.paths, [new.clone()]);
+    assert_eq!(after.paths, std::slice::from_ref(&new));
     for view in &after.views {
         let named = if view.kind == "image" { &view.state["path"] } else { &view.state["fit"]["image"] };
         assert_eq!(*named, serde_json::json!(new), "{}", view.kind);

@@ -41,7 +41,7 @@ impl Workbench {
 
     pub(super) fn browse_to_locate(&mut self, path: PathBuf) {
         let title = format!("Where is {} now?", name_of(&path));
-        // The nearest folder above that is still known by name is a better start than the last one.
+        // If that folder is gone, the browser begins in the nearest one above.
         let folder = path.parent().map(Path::to_owned);
         self.browse(Purpose::Locate(path), &title, Mode::Open { many: false }, folder, "");
     }

@@ -82,6 +82,8 @@ pub(super) struct Item {
 /// A folder as it was read.
 #[derive(Clone, Debug)]
 pub(super) struct Listing {
+    /// The folder; the nearest one above when it was gone and that was allowed.
+    pub(super) folder: PathBuf,
     pub(super) items: Vec<Item>,
     /// Why it could not be read.
     pub(super) problem: Option<String>,
@@ -93,17 +95,19 @@ impl Weigh for Listing {
     }
 }
 
-/// Reads a folder; links are followed, so that a link to a folder is a folder.
-pub(super) fn read_folder(folder: &Path) -> Listing {
+/// Reads a folder, or with `or_above` the nearest one above it that is there. Links are followed, so that a link to a folder is a folder.
+pub(super) fn read_folder(folder: &Path, or_above: bool) -> Listing {
+    let there = folder.ancestors().find(|f| f.is_dir());
+    let folder = if or_above { there.unwrap_or(folder) } else { folder };
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) => {
             let problem = format!("{}: cannot be read ({error})", folder.display());
-            return Listing { items: Vec::new(), problem: Some(problem) };
+            return Listing { folder: folder.to_owned(), items: Vec::new(), problem: Some(problem) };
         }
     };
     let items = entries.flatten().filter_map(|entry| item(&entry.path())).collect();
-    Listing { items, problem: None }
+    Listing { folder: folder.to_owned(), items, problem: None }
 }
 
 fn item(path: &Path) -> Option<Item> {
@@ -214,7 +218,7 @@ mod tests {
     }
 
     fn names(folder: &Path, filter: Filter, hidden: bool, mode: Mode) -> Vec<String> {
-        let listing = read_folder(folder);
+        let listing = read_folder(folder, false);
         arranged(&listing.items, filter, hidden, Order::Name, mode).into_iter().map(|i| i.name).collect()
     }
 
@@ -230,13 +234,17 @@ mod tests {
         assert!(names(folder.path(), Filter::Fits, true, open).contains(&".hidden.fits".to_owned()));
         assert_eq!(names(folder.path(), Filter::All, false, Mode::Folder), ["run", "sub"]);
         let kinds: Vec<Kind> =
-            read_folder(folder.path()).items.iter().filter(|i| i.name == "run").map(|i| i.kind).collect();
+            read_folder(folder.path(), false).items.iter().filter(|i| i.name == "run").map(|i| i.kind).collect();
         assert_eq!(kinds, [Kind::Run]);
     }
 
     #[test]
     fn a_folder_that_cannot_be_read_says_why() {
-        let listing = read_folder(Path::new("/no/such/folder"));
+        let gone = folder().path().join("sub/none");
+        assert!(read_folder(&gone, false).problem.is_some());
+        let above = read_folder(&gone, true);
+        assert!(above.problem.is_none() && gone.starts_with(&above.folder));
+        let listing = read_folder(Path::new("/no/such/folder"), false);
         assert!(listing.problem.unwrap().starts_with("/no/such/folder: cannot be read"));
     }
 

@@ -10,11 +10,15 @@ mod view;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use self::listing::{Filter, Item, Listing, Order};
 use super::settings::home_folder;
 use crate::panels::Services;
 use crate::workers::{Answer, Key, Slot};
+
+/// Where the numbers of the next browser's questions begin.
+static OPENED: AtomicU64 = AtomicU64::new(0);
 
 /// What the chosen path is for.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +94,7 @@ pub(super) struct Browser {
     /// HDU whose cards are shown.
     hdu: usize,
     listing: Option<Arc<Listing>>,
+    rows: Arc<Vec<Item>>,
     /// Grows when the folder is to be read again.
     revision: u64,
     looks: u64,
@@ -134,6 +139,8 @@ impl Browser {
             }
         }
         let save = matches!(mode, Mode::Save { .. });
+        // What an earlier browser has seen is not asked of memory: files come and go.
+        let first = OPENED.fetch_add(1 << 32, Ordering::Relaxed);
         Self {
             purpose,
             title: title.to_owned(),
@@ -149,8 +156,9 @@ impl Browser {
             jump: (String::new(), 0.0),
             hdu: 0,
             listing: None,
-            revision: 0,
-            looks: 0,
+            rows: Arc::default(),
+            revision: first,
+            looks: first,
             going: None,
             overwrite: None,
             problem: None,
@@ -170,7 +178,7 @@ impl Browser {
 
     /// Forgets what it asked.
     pub(super) fn close(services: &Services) {
-        for name in ["folder", "look", "preview", "complete"] {
+        for name in ["folder", "rows", "look", "preview", "complete"] {
             services.queries.forget(slot(name));
         }
     }
@@ -178,20 +186,24 @@ impl Browser {
     /// Takes what was read; the ending when a path that was typed or chosen is found good.
     pub(super) fn logic(&mut self, services: &Services) -> Option<Ending> {
         self.take_listing(services);
+        self.take_rows(services);
         self.take_look(services)
     }
 
     fn take_listing(&mut self, services: &Services) {
-        let folder = self.folder.clone();
+        let (folder, or_above) = (self.folder.clone(), self.listing.is_none());
         let key = Key::of(&folder).and(&self.revision);
-        let answer =
-            services.queries.ask(slot("folder"), key, &services.wake, move |_| Ok(listing::read_folder(&folder)));
+        let answer = services
+            .queries
+            .ask(slot("folder"), key, &services.wake, move |_| Ok(listing::read_folder(&folder, or_above)));
         self.waiting = matches!(answer, Answer::Pending { .. });
         if let Answer::Ready(listing) = answer
             && !self.listing.as_ref().is_some_and(|old| Arc::ptr_eq(old, &listing))
         {
             self.problem.clone_from(&listing.problem);
+            self.folder.clone_from(&listing.folder);
             self.listing = Some(listing);
+            self.rows = Arc::default();
             self.cursor = None;
             self.chosen.clear();
         }
@@ -243,10 +255,24 @@ impl Browser {
         }
     }
 
-    /// The rows that filter and switches let through, in order.
-    fn rows(&self) -> Vec<Item> {
-        let Some(listing) = &self.listing else { return Vec::new() };
-        listing::arranged(&listing.items, self.filter, self.hidden, self.order, self.mode)
+    /// The rows that filter and switches let through, in order: sorted in the background, because a folder may hold a million files.
+    fn take_rows(&mut self, services: &Services) {
+        let Some(listing) = self.listing.clone() else { return };
+        let (filter, hidden, order, mode) = (self.filter, self.hidden, self.order, self.mode);
+        let key = Key::of(&(&listing.folder, self.revision, format!("{filter:?} {hidden} {order:?}")));
+        let answer = services.queries.ask(slot("rows"), key, &services.wake, move |_| {
+            Ok(listing::arranged(&listing.items, filter, hidden, order, mode))
+        });
+        self.waiting |= matches!(answer, Answer::Pending { .. });
+        if let Answer::Ready(rows) = answer
+            && !Arc::ptr_eq(&self.rows, &rows)
+        {
+            // The cursor stays on its file.
+            let name = self.cursor.and_then(|at| self.rows.get(at)).map(|item| item.name.clone());
+            self.cursor = name.and_then(|name| rows.iter().position(|item| item.name == name));
+            self.scroll_to_cursor = self.cursor.is_some();
+            self.rows = rows;
+        }
     }
 
     /// Opens a row: a folder is entered, anything else chosen.

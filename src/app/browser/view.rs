@@ -20,7 +20,7 @@ impl Browser {
     pub(in crate::app) fn ui(&mut self, ctx: &Context, services: &Services) -> Option<Ending> {
         let screen = ctx.content_rect().size();
         let size = vec2((screen.x - 60.0).min(960.0), (screen.y - 80.0).min(580.0));
-        let rows = self.rows();
+        let rows = self.rows.clone();
         let mut ending = None;
         let modal = Modal::new(Id::unique("browser")).show(ctx, |ui| {
             ui.set_min_size(size);
