@@ -66,6 +66,7 @@ impl Workbench {
         }
         // Keys without Ctrl act only when no text is being typed; a text field has an undo of its own.
         let typing = ctx.text_edit_focused();
+        let on_control = ctx.memory(|m| m.focused().is_some());
         let mut keys: Vec<(KeyboardShortcut, Command)> = Vec::new();
         for item in Command::listed() {
             if typing && matches!(item.command, Command::Undo | Command::Redo) {
@@ -82,7 +83,9 @@ impl Workbench {
             std::cmp::Reverse([m.ctrl || m.command, m.shift, m.alt].into_iter().filter(|held| *held).count())
         });
         for (keys, command) in keys {
-            if typing && keys.modifiers.is_none() && !is_function_key(keys.logical_key) {
+            let plain = keys.modifiers.is_none() && !is_function_key(keys.logical_key);
+            // A control with the focus takes Space, Enter and the arrows; a text field every letter.
+            if plain && (typing || (on_control && is_control_key(keys.logical_key))) {
                 continue;
             }
             if ctx.input_mut(|i| i.consume_shortcut(&keys)) {
@@ -188,6 +191,22 @@ impl Workbench {
         }
         self.commands.extend(commands);
     }
+}
+
+/// Keys by which a button is pressed and a slider moved.
+fn is_control_key(key: egui::Key) -> bool {
+    use egui::Key;
+    matches!(
+        key,
+        Key::Space
+            | Key::Enter
+            | Key::ArrowUp
+            | Key::ArrowDown
+            | Key::ArrowLeft
+            | Key::ArrowRight
+            | Key::Home
+            | Key::End
+    )
 }
 
 fn is_function_key(key: egui::Key) -> bool {

@@ -57,6 +57,12 @@ struct View {
     panel: Box<dyn Panel>,
 }
 
+impl View {
+    fn new(entry: &crate::panels::PanelEntry, state: &serde_json::Value) -> Self {
+        Self { kind: entry.kind, panel: (entry.make)(state) }
+    }
+}
+
 /// A dialog that is open.
 #[derive(Clone, Debug, PartialEq)]
 enum Dialog {
@@ -324,8 +330,7 @@ impl Workbench {
         for record in &session.views {
             match crate::panels::entry(&record.kind) {
                 Some(entry) => {
-                    let panel = (entry.make)(&record.state);
-                    self.views.insert(record.id, View { kind: entry.kind, panel });
+                    self.views.insert(record.id, View::new(entry, &record.state));
                 }
                 None => self.notices.push(
                     crate::panels::Severity::Warning,

@@ -280,7 +280,7 @@ impl Workbench {
         }
         let Some(entry) = crate::panels::entry(kind) else { return };
         self.drop_view(id);
-        self.views.insert(id, View { kind: entry.kind, panel: (entry.make)(state) });
+        self.views.insert(id, View::new(entry, state));
     }
 }
 

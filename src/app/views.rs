@@ -11,7 +11,7 @@ impl Workbench {
     pub(super) fn add_view(&mut self, entry: &PanelEntry, state: &Value) -> ViewId {
         let id = self.next_view;
         self.next_view += 1;
-        self.views.insert(id, View { kind: entry.kind, panel: (entry.make)(state) });
+        self.views.insert(id, View::new(entry, state));
         let tile = self.tree.tiles.insert_pane(id);
         match self.tree.root().and_then(|root| self.tabs_within(root)) {
             Some(tabs) => {
