@@ -15,7 +15,7 @@ fn main() -> ExitCode {
 }
 
 fn open_window(options: cli::WindowOptions) -> Result<(), String> {
-    app::open_window(app::WindowOptions { paths: options.files, demo: options.demo })
+    app::open_window(app::WindowOptions { paths: options.files, demo: options.demo, threads: options.threads })
 }
 
 fn render(options: &cli::RenderOptions) -> Result<(), CliError> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use sextans::panels::{Command, PANELS};
 
 use crate::ui_support::{THEMES, settle, sized, texts};
@@ -69,4 +69,58 @@ fn studies_stand_in_the_tree_and_open_with_a_click() {
         settle(&mut harness);
         assert!(harness.state().session().views.iter().any(|v| v.kind == panel.kind));
     }
+}
+
+/// Controls on the screen: anything that a user can act on.
+fn controls(harness: &egui_kittest::Harness<'_, sextans::app::Workbench>) -> Vec<(String, egui::Rect, bool)> {
+    let root = harness.root();
+    root.children_recursive()
+        .filter(|n| egui::accessibility::is_input(n.accesskit_node().role()) && !n.accesskit_node().is_disabled())
+        .filter(|n| n.accesskit_node().raw_bounds().is_some())
+        .map(|n| {
+            let name = n.accesskit_node().label().unwrap_or_default();
+            (format!("{:?} {name}", n.accesskit_node().role()), n.rect(), n.is_focused())
+        })
+        .collect()
+}
+
+#[test]
+fn every_panel_fits_a_laptop_names_its_controls_and_is_reached_by_tab() {
+    let folder = tempfile::tempdir().unwrap();
+    for panel in PANELS {
+        for theme in THEMES {
+            let mut harness = sized(folder.path(), [1366.0, 768.0]);
+            harness.state_mut().set_theme(theme);
+            harness.state_mut().send(Command::OpenPanel(panel.kind));
+            settle(&mut harness);
+            let unnamed = harness.unnamed_widgets();
+            assert!(unnamed.is_empty(), "{} {theme:?}: {unnamed:?}", panel.kind);
+            // Nothing sticks out at the sides; what is too long for the window's height scrolls.
+            for node in harness.root().children_recursive().filter(|n| n.accesskit_node().raw_bounds().is_some()) {
+                let text = node.accesskit_node().label().or_else(|| node.value()).unwrap_or_default();
+                let rect = node.rect();
+                let outside = rect.is_positive() && (rect.left() < -1.0 || rect.right() > 1367.0);
+                assert!(text.is_empty() || !outside, "{} {theme:?}: {text:?} lies at {rect:?}", panel.kind);
+            }
+            let state = harness.state().session();
+            let again = (panel.make)(&state.views[0].state).save();
+            assert_eq!(again, state.views[0].state, "{} does not keep its state", panel.kind);
+            if theme == THEMES[0] {
+                reached_by_tab(&mut harness, panel.kind);
+            }
+        }
+    }
+}
+
+/// Presses Tab until the focus comes round, and finds that it was everywhere.
+fn reached_by_tab(harness: &mut egui_kittest::Harness<'_, sextans::app::Workbench>, kind: &str) {
+    let mut reached: BTreeSet<String> = BTreeSet::new();
+    let all: Vec<String> = controls(harness).into_iter().map(|(name, ..)| name).collect();
+    for _ in 0..all.len() + 40 {
+        harness.key_press(egui::Key::Tab);
+        harness.step();
+        reached.extend(controls(harness).into_iter().filter(|(.., focused)| *focused).map(|(name, ..)| name));
+    }
+    let missed: BTreeSet<&String> = all.iter().filter(|name| !reached.contains(*name)).collect();
+    assert!(missed.is_empty(), "{kind}: Tab does not reach {missed:?}; it reaches {reached:?}");
 }

@@ -362,3 +362,26 @@ fn processor_seconds_are_told_when_a_job_is_over() {
     assert!(job.wait().is_err());
     assert_eq!(jobs.list().remove(0).cpu_seconds.is_some(), cfg!(target_os = "linux"));
 }
+
+#[test]
+fn the_loops_of_a_job_use_as_many_threads_as_are_set() {
+    let jobs = Jobs::new();
+    let ask = || {
+        let job = jobs.submit("count", Lane::Short, no_wake(), |_| Ok(rayon::current_num_threads()));
+        wait_until("it is counted", || jobs.is_idle());
+        job.take().unwrap().unwrap()
+    };
+    for threads in [3, 1] {
+        jobs.set_threads(threads);
+        assert_eq!((jobs.threads(), ask()), (threads, threads));
+    }
+    jobs.set_threads(0);
+    assert_eq!(ask(), rayon::current_num_threads(), "those of the whole program");
+    // A panic in a pool of its own ends that job alone.
+    jobs.set_threads(2);
+    let broken: Job<()> = jobs.submit("broken", Lane::Short, no_wake(), |_| panic!("on purpose"));
+    wait_until("it is over", || jobs.is_idle());
+    assert!(matches!(broken.take(), Some(Err(TaskError::Panicked(_)))));
+    assert_eq!(ask(), 2);
+    wait_until("no thread is left", || jobs.live_threads() == 0);
+}

@@ -269,3 +269,17 @@ fn the_asker_is_woken_by_parts_and_by_the_answer() {
     woken.pass();
     assert!(answer().ready().is_some(), "there is something to show when the bell rings");
 }
+
+#[test]
+fn memory_is_given_back_except_what_is_on_the_screen() {
+    let queries = Queries::new(1 << 20, 1).unwrap();
+    answer(&queries, "a", 1, 1000);
+    answer(&queries, "a", 2, 2000);
+    // The slot shows the second; the first is only remembered.
+    let before = queries.counts().bytes;
+    let given = queries.free();
+    assert!((1000..1200).contains(&given), "{given}");
+    assert_eq!(queries.counts().bytes, before - given);
+    assert!(ask(&queries, "a", 2, 2000).ready().is_some());
+    assert_eq!(queries.free(), 0);
+}

@@ -47,8 +47,17 @@ impl Workbench {
             }
             Opened::Failed(message) => {
                 let color = ui.visuals().error_fg_color;
+                // The tree scrolls sideways, so a long name would push the buttons out of sight.
+                ui.scope(|ui| {
+                    ui.set_max_width((ui.clip_rect().width() - 18.0).max(80.0));
+                    ui.add(egui::Label::new(RichText::new(&name).color(color)).truncate()).on_hover_text(message);
+                });
                 ui.horizontal(|ui| {
-                    ui.colored_label(color, &name).on_hover_text(message);
+                    ui.add_space(12.0);
+                    let locate = ui.small_button("Locate…");
+                    if locate.on_hover_text("Say where it is now; every view uses the answer").clicked() {
+                        commands.push(Command::Locate(path.to_owned()));
+                    }
                     if ui.small_button("×").on_hover_text("Take it out of the list").clicked() {
                         commands.push(Command::Forget(path.to_owned()));
                     }

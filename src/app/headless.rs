@@ -43,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub fn render_image(options: &RenderOptions) -> Result<Picture, String> {
     // Runs of examples go to a folder that goes away with the picture.
     let scratch = tempfile::tempdir().map_err(|e| format!("no temporary folder: {e}"))?;
-    let mut workbench = Workbench::new(no_wake(), Library::at(scratch.path()))?;
+    let mut workbench = Workbench::new(no_wake(), Library::at(scratch.path().join("runs")))?;
     if let Some(path) = &options.session {
         workbench.restore(&Session::load(path).map_err(|e| e.to_string())?);
     }

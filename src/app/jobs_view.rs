@@ -28,7 +28,7 @@ impl Workbench {
         ui.columns(2, |columns| {
             ScrollArea::vertical().id_salt("job rows").auto_shrink(false).show(&mut columns[0], |ui| {
                 for row in rows.iter().rev() {
-                    self.job_ui(ui, row);
+                    self.job_ui(ui, row, commands);
                 }
             });
             if let Some(row) = rows.iter().rev().find(|r| r.snapshot.log_length > 0) {
@@ -38,7 +38,7 @@ impl Workbench {
         });
     }
 
-    fn job_ui(&self, ui: &mut Ui, row: &JobRow) {
+    fn job_ui(&self, ui: &mut Ui, row: &JobRow, commands: &mut Vec<Command>) {
         let dark = ui.visuals().dark_mode;
         ui.horizontal(|ui| {
             let seconds = row.wall_seconds.map_or_else(String::new, |s| format!("{s:.1} s"));
@@ -69,6 +69,11 @@ impl Workbench {
                 JobState::Done => {
                     ui.label(&row.name);
                     ui.colored_label(theme::good(dark), format!("done  {seconds}"));
+                    if let Some(folder) = row.board.product()
+                        && ui.small_button("Show").on_hover_text(format!("Open {}", folder.display())).clicked()
+                    {
+                        commands.push(Command::OpenPath(folder));
+                    }
                 }
                 JobState::Cancelled => {
                     ui.label(&row.name);

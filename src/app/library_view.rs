@@ -7,7 +7,7 @@ use egui::{CollapsingHeader, RichText, Ui};
 
 use super::{Dialog, Workbench};
 use crate::panels::Command;
-use crate::runs::{LibraryEntry, cost};
+use crate::runs::{LibraryEntry, cost, utc};
 use crate::workers::{Key, Slot, Weigh};
 
 /// The library as it was last listed.
@@ -35,10 +35,17 @@ impl Workbench {
         let key = Key::of(&self.library_version);
         let library = self.services.library.clone();
         let first = self.library.is_none();
+        let cleaning =
+            self.cleaning.clone().filter(|(version, _)| *version == self.library_version).map(|(_, limit)| limit);
         let answer = self.services.queries.ask(Slot::of(&"library"), key, &self.services.wake, move |_| {
             if first {
                 // What a killed program left behind.
                 library.remove_leftovers();
+            }
+            if let Some(limit) = &cleaning {
+                for entry in library.list().iter().filter(|e| e.record.started < *limit) {
+                    library.delete(&entry.folder)?;
+                }
             }
             let mut entries = library.list();
             entries.sort_by(|a, b| b.record.started.cmp(&a.record.started));
@@ -86,6 +93,24 @@ impl Workbench {
         });
     }
 
+    /// Number and bytes of the runs.
+    pub(super) fn library_size(&self) -> (usize, u64) {
+        self.library.as_ref().map_or((0, 0), |l| (l.entries.len(), l.bytes))
+    }
+
+    /// Number and bytes of the runs that were started more than some days ago.
+    pub(super) fn library_older_than(&self, days: u32) -> (usize, u64) {
+        let limit = days_ago(days);
+        let entries = self.library.iter().flat_map(|l| &l.entries).filter(|e| e.record.started < limit);
+        entries.fold((0, 0), |(count, bytes), e| (count + 1, bytes + e.bytes))
+    }
+
+    /// Deletes old runs in the background.
+    pub(super) fn clean_up(&mut self, days: u32) {
+        self.cleaning = Some((self.library_version + 1, days_ago(days)));
+        self.library_version += 1;
+    }
+
     /// Deletes a run of the library and says so.
     pub(super) fn delete_run(&mut self, folder: &PathBuf) {
         use crate::panels::Severity;
@@ -96,6 +121,13 @@ impl Workbench {
         self.library_version += 1;
         self.opened.retain(|(path, _)| path != folder);
     }
+}
+
+/// The time some days ago, as records write it.
+fn days_ago(days: u32) -> String {
+    let seconds = u64::from(days) * 86_400;
+    let time = std::time::SystemTime::now().checked_sub(std::time::Duration::from_secs(seconds));
+    utc(time.unwrap_or(std::time::UNIX_EPOCH))
 }
 
 /// Held between frames.

@@ -1,36 +1,14 @@
 //! What the window does apart from drawing: taking results, carrying out commands. Runs also when the window is hidden.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egui::Context;
+use egui::{Context, KeyboardShortcut};
 
-use super::{Dialog, Opened, Session, Workbench};
-use crate::data::DataId;
-use crate::panels::{Command, PANELS, Panel, PanelContext, Severity};
-use crate::plots::picture::read_record;
-use crate::runs::{RECORD_NAME, Record};
-use crate::tasks::TaskError;
-use crate::workers::{Answer, Key, Slot, Weigh};
+use super::{Dialog, Opened, Workbench};
+use crate::panels::{Command, Panel, PanelContext};
 
 /// A frame spends at most this long on taking results.
 const FRAME_BUDGET: Duration = Duration::from_millis(10);
-
-/// What a path turned out to be.
-enum Kind {
-    Fits(DataId),
-    Run(PathBuf, Arc<Record>),
-    /// The record in a picture whose run folder is elsewhere.
-    Request(Arc<Record>),
-    Session(Box<Session>),
-}
-
-impl Weigh for Kind {
-    fn bytes(&self) -> usize {
-        size_of::<Self>()
-    }
-}
 
 impl Workbench {
     /// Takes results and carries out commands; call once before each [`Workbench::ui`].
@@ -47,9 +25,14 @@ impl Workbench {
             ctx.set_zoom_factor(self.zoom);
         }
         let started = Instant::now();
+        self.take_close_request(ctx);
         self.take_shortcuts(ctx);
         self.take_opened();
         self.take_library();
+        self.watch_files(ctx);
+        self.take_missing();
+        self.take_browser(ctx);
+        self.take_writes();
         let mut commands = Vec::new();
         // Begins with another view each time, so that none starves when the budget runs out.
         let ids: Vec<_> = self.views.keys().copied().collect();
@@ -75,17 +58,34 @@ impl Workbench {
         }
     }
 
+    /// Turns keys into commands: those of the window first, then those of the focused view.
     fn take_shortcuts(&mut self, ctx: &Context) {
-        // Keys without Ctrl act only when no text is being typed.
+        // While a browser, the palette or a question is open, keys belong to it.
+        if self.is_modal() {
+            return;
+        }
+        // Keys without Ctrl act only when no text is being typed; a text field has an undo of its own.
         let typing = ctx.text_edit_focused();
-        let mut listed: Vec<_> = Command::listed().into_iter().filter_map(|l| Some((l.shortcut?, l.command))).collect();
+        let on_control = ctx.memory(|m| m.focused().is_some());
+        let mut keys: Vec<(KeyboardShortcut, Command)> = Vec::new();
+        for item in Command::listed() {
+            if typing && matches!(item.command, Command::Undo | Command::Redo) {
+                continue;
+            }
+            keys.extend(item.keys().map(|key| (key, item.command.clone())));
+        }
+        if let Some((id, view)) = self.focused.and_then(|id| Some((id, self.views.get(&id)?))) {
+            keys.extend(view.panel.actions().iter().filter_map(|a| Some((a.key?, Command::Act(id, a.name)))));
+        }
         // Most modifiers first, so that Ctrl+Shift+S is not taken for Ctrl+S.
-        listed.sort_by_key(|(keys, _)| {
+        keys.sort_by_key(|(keys, _)| {
             let m = keys.modifiers;
             std::cmp::Reverse([m.ctrl || m.command, m.shift, m.alt].into_iter().filter(|held| *held).count())
         });
-        for (keys, command) in listed {
-            if typing && keys.modifiers.is_none() && !is_function_key(keys.logical_key) {
+        for (keys, command) in keys {
+            let plain = keys.modifiers.is_none() && !is_function_key(keys.logical_key);
+            // A control with the focus takes Space, Enter and the arrows; a text field every letter.
+            if plain && (typing || (on_control && is_control_key(keys.logical_key))) {
                 continue;
             }
             if ctx.input_mut(|i| i.consume_shortcut(&keys)) {
@@ -94,91 +94,10 @@ impl Workbench {
         }
     }
 
-    /// Reads the paths that wait, in the background, and puts what came back into the tree.
-    fn take_opened(&mut self) {
-        let mut sessions = Vec::new();
-        for index in 0..self.opened.len() {
-            if !matches!(self.opened[index].1, Opened::Waiting) {
-                continue;
-            }
-            let path = self.opened[index].0.clone();
-            let store = self.services.store.clone();
-            let work_path = path.clone();
-            let answer = self.services.queries.ask(
-                Slot::of(&("open", &path)),
-                // A path that is opened again is read again.
-                Key::of(&path).and(&self.openings),
-                &self.services.wake,
-                move |_| identify(&work_path, &store),
-            );
-            match answer {
-                Answer::Ready(kind) => {
-                    self.opened[index].1 = match kind.as_ref() {
-                        Kind::Fits(id) => Opened::File(*id),
-                        Kind::Run(folder, record) => Opened::Run(folder.clone(), record.clone()),
-                        Kind::Request(record) => Opened::Request(record.clone()),
-                        Kind::Session(session) => {
-                            sessions.push((index, path, session.clone()));
-                            continue;
-                        }
-                    };
-                    self.show_opened(&path);
-                }
-                Answer::Failed(message) => {
-                    self.notices.push(Severity::Error, message.to_string());
-                    self.opened[index].1 = Opened::Failed(message.to_string());
-                }
-                Answer::Pending { .. } => {}
-            }
-        }
-        // Sessions replace everything that is open: take all of them out of the list first, then put the last one up.
-        for (index, ..) in sessions.iter().rev() {
-            self.opened.remove(*index);
-        }
-        if let Some((_, path, session)) = sessions.pop() {
-            self.session_path = Some(path);
-            self.restore(&session);
-        }
-    }
-
-    /// Shows what was just opened, if the user asked for it (not when a session brought it).
-    fn show_opened(&mut self, path: &Path) {
-        let Some(at) = self.to_show.iter().position(|p| p == path) else { return };
-        self.to_show.remove(at);
-        match self.opened.iter().find(|(p, _)| p == path).map(|(_, o)| o.clone()) {
-            Some(Opened::File(id)) => {
-                let first =
-                    self.services.store.entry(id).and_then(|e| e.hdus.iter().find(|h| h.is_image).map(|h| h.index));
-                if let Some(hdu) = first {
-                    self.commands.push_back(Command::ShowImage { path: path.to_owned(), hdu });
-                } else {
-                    self.notices.push(Severity::Warning, format!("{}: no image in this file", path.display()));
-                }
-            }
-            Some(Opened::Run(folder, record)) => self.show_run(&record, |panel, cx| panel.open(&folder, &record, cx)),
-            Some(Opened::Request(record)) => self.show_run(&record, |panel, cx| panel.open_request(&record, cx)),
-            _ => {}
-        }
-    }
-
-    /// Opens a run, or a request, in the panel of its study.
-    fn show_run(&mut self, record: &Record, open: impl FnOnce(&mut dyn Panel, &mut PanelContext<'_>) -> bool) {
-        let study = record.task.split('.').next().unwrap_or_default();
-        let Some(entry) = PANELS.iter().find(|p| p.study && p.kind == study) else {
-            self.notices.push(Severity::Warning, format!("no panel for the task {}", record.task));
-            return;
-        };
-        let mut taken = false;
-        self.with_panel(entry.kind, |panel, cx| taken = open(panel, cx));
-        if !taken {
-            let text = format!("the panel {} does not show runs of {}; open its files", entry.title, record.task);
-            self.notices.push(Severity::Warning, text);
-        }
-    }
-
     fn carry_out(&mut self, command: Command, ctx: &Context) {
+        self.history.touch();
         match command {
-            Command::Open => self.dialog = Some(Dialog::Open(String::new())),
+            Command::Open => self.browse_to_open(),
             Command::OpenPath(path) => self.open(&path),
             Command::ShowImage { path, hdu } => {
                 if let Some(entry) = crate::panels::entry("image") {
@@ -202,28 +121,67 @@ impl Workbench {
             }
             Command::CloseView => self.close_focused(),
             Command::NextView => self.focus_next(),
-            Command::SaveSession => {
-                let path = self.session_path.clone().unwrap_or_else(|| "sextans-session.json".into());
-                self.dialog = Some(Dialog::SaveSession(path.display().to_string()));
+            Command::PreviousView => self.focus_previous(),
+            Command::FocusView(id) => self.focus(id),
+            Command::Act(id, name) => self.act(id, name),
+            Command::SaveSession => match self.session_path.clone() {
+                Some(path) => self.save_session(&path),
+                None => self.browse_to_save_session(),
+            },
+            Command::SaveSessionAs => self.browse_to_save_session(),
+            Command::Reload => self.reload(),
+            Command::ClearRecent => self.clear_recent(),
+            Command::Locate(path) => self.browse_to_locate(path),
+            Command::Undo => self.step_history(true),
+            Command::Redo => self.step_history(false),
+            Command::SavePicture => self.browse_to_save_picture(),
+            Command::ToggleTheme => {
+                self.theme = self.theme.other();
+                self.settings.theme = self.theme;
+                self.keep_settings();
             }
-            Command::SavePicture => self.dialog = Some(Dialog::SavePicture("sextans.png".into())),
-            Command::ToggleTheme => self.theme = self.theme.other(),
             Command::ToggleData => self.show_data = !self.show_data,
             Command::ToggleInspector => self.show_inspector = !self.show_inspector,
             Command::ToggleJobs => self.show_jobs = !self.show_jobs,
-            Command::ZoomIn => self.zoom = (self.zoom * 1.1).min(3.0),
-            Command::ZoomOut => self.zoom = (self.zoom / 1.1).max(0.5),
-            Command::ZoomReset => self.zoom = 1.0,
-            Command::Shortcuts => self.dialog = Some(Dialog::Shortcuts),
+            Command::ZoomIn => self.set_zoom((self.zoom * 1.1).min(3.0)),
+            Command::ZoomOut => self.set_zoom((self.zoom / 1.1).max(0.5)),
+            Command::ZoomReset => self.set_zoom(1.0),
+            Command::Palette => self.palette = Some(super::palette::Palette::default()),
+            Command::Settings => self.dialog = Some(Dialog::Settings(super::settings_view::Draft::of(&self.settings))),
+            Command::Notices => {
+                self.dialog = if self.dialog == Some(Dialog::Notices) { None } else { Some(Dialog::Notices) };
+            }
+            Command::FreeMemory => self.free_memory(),
+            Command::FullScreen => {
+                let full = ctx.input(|i| i.viewport().fullscreen.unwrap_or(false));
+                ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(!full));
+            }
+            Command::Shortcuts => self.dialog = Some(Dialog::Shortcuts(String::new())),
             Command::About => self.dialog = Some(Dialog::About),
             Command::Copy(text) => ctx.copy_text(text),
             Command::Notice(severity, text) => self.notices.push(severity, text),
-            Command::Quit => self.quit = true,
+            Command::Quit => self.ask_to_quit(),
         }
     }
 
+    fn set_zoom(&mut self, zoom: f32) {
+        self.zoom = zoom;
+        self.settings.zoom = zoom;
+        self.keep_settings();
+    }
+
+    /// Lets a view do one of its own actions.
+    fn act(&mut self, id: super::ViewId, name: &str) {
+        let mut commands = Vec::new();
+        if let Some(view) = self.views.get_mut(&id) {
+            let (services, links) = (&self.services, &mut self.links);
+            view.panel.act(name, &mut PanelContext { view: id, services, commands: &mut commands, links });
+        }
+        self.commands.extend(commands);
+    }
+
     /// Brings a panel up and lets it do something.
-    fn with_panel(&mut self, kind: &str, act: impl FnOnce(&mut dyn Panel, &mut PanelContext<'_>)) {
+    pub(super) fn with_panel(&mut self, kind: &str, act: impl FnOnce(&mut dyn Panel, &mut PanelContext<'_>)) {
         let Some(entry) = crate::panels::entry(kind) else { return };
         let id = self.focus_or_add(entry);
         let mut commands = Vec::new();
@@ -233,62 +191,25 @@ impl Workbench {
         }
         self.commands.extend(commands);
     }
+}
 
-    /// Opens a path and shows it once it is read.
-    fn open(&mut self, path: &Path) {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        self.to_show.push(path.clone());
-        // Read again, even when it was open before: the file may have changed, the run been repeated.
-        self.openings += 1;
-        match self.opened.iter_mut().find(|(p, _)| *p == path) {
-            None => self.remember(&path),
-            Some((_, state)) => *state = Opened::Waiting,
-        }
-    }
-
-    /// Saves the session and says so.
-    pub(super) fn save_session(&mut self, path: &Path) {
-        match self.session().save(path) {
-            Ok(()) => {
-                self.session_path = Some(path.to_owned());
-                self.notices.push(Severity::Info, format!("Session saved to {}", path.display()));
-            }
-            Err(error) => self.notices.push(Severity::Error, error.to_string()),
-        }
-    }
+/// Keys by which a button is pressed and a slider moved.
+fn is_control_key(key: egui::Key) -> bool {
+    use egui::Key;
+    matches!(
+        key,
+        Key::Space
+            | Key::Enter
+            | Key::ArrowUp
+            | Key::ArrowDown
+            | Key::ArrowLeft
+            | Key::ArrowRight
+            | Key::Home
+            | Key::End
+    )
 }
 
 fn is_function_key(key: egui::Key) -> bool {
     use egui::Key;
-    matches!(key, Key::F1 | Key::F2 | Key::F3 | Key::F4 | Key::F5 | Key::F11)
-}
-
-/// Finds out what a path is, reading headers and records only.
-fn identify(path: &Path, store: &crate::data::Store) -> Result<Kind, TaskError> {
-    if path.is_dir() {
-        return run(path);
-    }
-    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let folder = path.parent().unwrap_or(Path::new("."));
-    match extension.as_str() {
-        "json" if path.file_name().is_some_and(|n| n == RECORD_NAME) => run(folder),
-        "json" => Session::load(path).map(|s| Kind::Session(Box::new(s))).map_err(|e| TaskError::Failed(e.to_string())),
-        "png" => {
-            let file = std::fs::File::open(path).map_err(|e| TaskError::file(path, e.to_string()))?;
-            let text = read_record(std::io::BufReader::new(file)).map_err(|e| TaskError::file(path, e.to_string()))?;
-            let text = text
-                .ok_or_else(|| TaskError::file(path, "this picture carries no record of a run; open its run folder"))?;
-            let record = Record::from_json(&text).map_err(|problem| TaskError::file(path, problem))?;
-            // A picture that still lies in its run folder opens the run; a stray one, the request that it carries.
-            match Record::read(folder) {
-                Ok(beside) if beside.request == record.request => run(folder),
-                _ => Ok(Kind::Request(Arc::new(record))),
-            }
-        }
-        _ => Ok(Kind::Fits(store.open(path)?)),
-    }
-}
-
-fn run(folder: &Path) -> Result<Kind, TaskError> {
-    Ok(Kind::Run(folder.to_owned(), Arc::new(Record::read(folder)?)))
+    matches!(key, Key::F1 | Key::F2 | Key::F3 | Key::F4 | Key::F5 | Key::F8 | Key::F11)
 }

@@ -3,21 +3,39 @@
 //! [`Workbench`] is the same under eframe ([`open_window`]), in tests, and in [`headless`] rendering:
 //! all three call [`Workbench::logic`] and [`Workbench::ui`], nothing else.
 
+mod browser;
+mod browsing;
 mod data_tree;
+mod drops;
 mod headless;
+mod identify;
 mod jobs_view;
+mod keeping;
+mod leaving;
 mod library_view;
 mod logic;
+mod memory;
 mod notices;
+mod opening;
+mod palette;
+mod placeholders;
+mod recent;
 mod session;
+mod settings;
+mod settings_view;
+mod sheet;
 pub mod theme;
 mod ui;
+mod undo;
 mod views;
+mod welcome;
 mod window;
 
 pub use headless::{RenderOptions, render_image};
 pub use notices::Notices;
+pub use recent::Recent;
 pub use session::{SESSION_VERSION, Session, SessionError, ViewRecord};
+pub use settings::{Settings, UserFolders};
 pub use theme::ThemeChoice;
 pub use window::{WindowOptions, open_window};
 
@@ -39,19 +57,25 @@ struct View {
     panel: Box<dyn Panel>,
 }
 
+impl View {
+    fn new(entry: &crate::panels::PanelEntry, state: &serde_json::Value) -> Self {
+        Self { kind: entry.kind, panel: (entry.make)(state) }
+    }
+}
+
 /// A dialog that is open.
 #[derive(Clone, Debug, PartialEq)]
 enum Dialog {
-    /// A path to open.
-    Open(String),
-    /// A path to save the session to.
-    SaveSession(String),
-    /// A path to save the picture to.
-    SavePicture(String),
     /// Whether a run is really to be deleted.
     DeleteRun(PathBuf),
-    /// Commands and keys.
-    Shortcuts,
+    /// Commands and keys, with what is searched.
+    Shortcuts(String),
+    /// The settings.
+    Settings(settings_view::Draft),
+    /// The messages so far.
+    Notices,
+    /// Whether to leave while jobs run.
+    Quit,
     /// What this program is.
     About,
 }
@@ -102,6 +126,34 @@ pub struct Workbench {
     open_jobs: Vec<u64>,
     /// The view whose turn ended a frame's budget.
     last_served: Option<ViewId>,
+    /// What the user has set; and where that is kept, in the real window.
+    settings: Settings,
+    folders: Option<UserFolders>,
+    /// Where runs go unless the settings name a folder.
+    default_runs: Library,
+    /// Memory of the machine in bytes.
+    machine_bytes: u64,
+    /// Threads that the command line wants.
+    threads_now: Option<usize>,
+    recent: Recent,
+    /// Paths being opened by the user, with what stood there before.
+    new_paths: BTreeMap<PathBuf, Option<Opened>>,
+    /// Why something could not be opened.
+    failures: Vec<String>,
+    history: undo::History,
+    palette: Option<palette::Palette>,
+    browser: Option<browser::Browser>,
+    /// Folder of the last answer of the browser.
+    browsed_folder: Option<PathBuf>,
+    writes: Vec<keeping::Write>,
+    write_number: u64,
+    watch: opening::Watch,
+    missing: placeholders::Missing,
+    /// Files hang over the window; and how often they have.
+    hovering: bool,
+    hover_number: u64,
+    /// The listing of the library that first deletes runs started before this time.
+    cleaning: Option<(u64, String)>,
     /// Set by [`Command::Quit`] and read by the shell.
     pub quit: bool,
     /// Set by [`Command::SavePicture`]: the shell takes a screenshot and clears it.
@@ -114,15 +166,17 @@ impl Workbench {
     /// # Errors
     /// The system gives no thread for the queries.
     pub fn new(wake: Wake, library: Library) -> Result<Self, String> {
-        let queries = Queries::new(memory_budget() / 4, 2).map_err(|e| format!("no thread could be started: {e}"))?;
+        let machine_bytes = crate::workers::machine::memory().map_or(2 << 30, |m| m.total);
+        let queries = Queries::new(1 << 28, 2).map_err(|e| format!("no thread could be started: {e}"))?;
+        let default_runs = library.clone();
         let services = Services {
-            store: Arc::new(Store::new(memory_budget() as u64)),
+            store: Arc::new(Store::new(1 << 28)),
             jobs: Arc::new(Jobs::new()),
             queries: Arc::new(queries),
             library,
             wake,
         };
-        Ok(Self {
+        let mut workbench = Self {
             services,
             theme: ThemeChoice::Dark,
             applied_theme: None,
@@ -146,9 +200,40 @@ impl Workbench {
             library_version: 0,
             open_jobs: Vec::new(),
             last_served: None,
+            settings: Settings::default(),
+            folders: None,
+            default_runs,
+            machine_bytes,
+            threads_now: None,
+            recent: Recent::default(),
+            new_paths: BTreeMap::new(),
+            failures: Vec::new(),
+            history: undo::History::default(),
+            palette: None,
+            browser: None,
+            browsed_folder: None,
+            writes: Vec::new(),
+            write_number: 0,
+            watch: opening::Watch::default(),
+            missing: placeholders::Missing::default(),
+            hovering: false,
+            hover_number: 0,
+            cleaning: None,
             quit: false,
             picture_wanted: None,
-        })
+        };
+        workbench.apply_settings();
+        Ok(workbench)
+    }
+
+    /// A window of a user: with their settings and recent files, which it reads now and keeps from then on.
+    ///
+    /// # Errors
+    /// See [`Workbench::new`].
+    pub fn of_user(wake: Wake, folders: UserFolders) -> Result<Self, String> {
+        let mut workbench = Self::new(wake, folders.runs.clone())?;
+        workbench.adopt(folders);
+        Ok(workbench)
     }
 
     /// Queues a command, as a menu would.
@@ -172,14 +257,40 @@ impl Workbench {
     }
 
     /// Why things that were to be opened could not be.
-    pub fn failures(&self) -> Vec<String> {
-        self.opened.iter().filter_map(|(_, o)| if let Opened::Failed(m) = o { Some(m.clone()) } else { None }).collect()
+    pub fn failures(&self) -> &[String] {
+        &self.failures
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Files, runs and sessions opened lately.
+    pub fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// What undo and redo would do now, in a few words.
+    pub fn undo_names(&self) -> [Option<String>; 2] {
+        self.history.names().map(|name| name.map(str::to_owned))
+    }
+
+    /// True while a dialog is open that keys belong to.
+    fn is_modal(&self) -> bool {
+        self.browser.is_some()
+            || self.palette.is_some()
+            || matches!(self.dialog, Some(Dialog::Quit | Dialog::DeleteRun(_)))
     }
 
     /// True while a job or query is running that will change the picture.
     pub fn busy(&self) -> bool {
         !self.commands.is_empty()
             || self.opened.iter().any(|(_, o)| matches!(o, Opened::Waiting))
+            || !self.writes.is_empty()
+            || self.watch.waiting()
+            || self.missing.waiting()
+            || self.browser.as_ref().is_some_and(browser::Browser::waiting)
             || self.views.values().any(|v| v.panel.busy())
     }
 
@@ -219,8 +330,7 @@ impl Workbench {
         for record in &session.views {
             match crate::panels::entry(&record.kind) {
                 Some(entry) => {
-                    let panel = (entry.make)(&record.state);
-                    self.views.insert(record.id, View { kind: entry.kind, panel });
+                    self.views.insert(record.id, View::new(entry, &record.state));
                 }
                 None => self.notices.push(
                     crate::panels::Severity::Warning,
@@ -234,6 +344,7 @@ impl Workbench {
         self.next_view = self.views.keys().last().map_or(1, |id| id.saturating_add(1));
         self.focused = session.focused.filter(|id| self.views.contains_key(id));
         self.restore_layout(&session.layout);
+        self.history.forget_difference();
     }
 
     /// Puts a path into the data tree; it is read in the background.
@@ -243,10 +354,4 @@ impl Workbench {
             self.opened.push((path, Opened::Waiting));
         }
     }
-}
-
-/// Bytes that opened data may take: half of the machine's memory, at least 256 MB.
-fn memory_budget() -> usize {
-    let total = crate::workers::machine::memory().map_or(2 << 30, |m| m.total);
-    usize::try_from(total / 2).unwrap_or(usize::MAX).max(256 << 20)
 }

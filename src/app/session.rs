@@ -136,7 +136,8 @@ impl Session {
     /// The file system refused.
     pub fn save(&self, path: &Path) -> Result<(), SessionError> {
         let io = |source| SessionError::Io { path: path.to_owned(), source };
-        let part = path.with_extension("part");
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
         std::fs::write(&part, self.to_text()).map_err(io)?;
         std::fs::rename(&part, path).map_err(io)
     }

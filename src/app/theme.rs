@@ -107,6 +107,8 @@ fn light() -> Visuals {
     v.window_fill = Color32::from_rgb(252, 252, 253);
     v.extreme_bg_color = Color32::from_rgb(255, 255, 255);
     v.faint_bg_color = Color32::from_rgb(237, 239, 243);
+    // White on near-white would not look like a field.
+    v.text_edit_bg_color = Some(Color32::from_rgb(231, 235, 241));
     v.code_bg_color = Color32::from_rgb(232, 235, 240);
     v.widgets.noninteractive.fg_stroke = Stroke::new(1.0, Color32::from_rgb(42, 47, 56));
     v.widgets.noninteractive.bg_stroke = Stroke::new(1.0, Color32::from_rgb(208, 212, 219));

@@ -3,7 +3,7 @@
 use egui::{Align, Align2, Key, Layout, Panel as Side, RichText, Ui};
 
 use super::{Dialog, Workbench};
-use crate::panels::{Command, PANELS, PanelContext};
+use crate::panels::{Command, Listed, PANELS, PanelContext};
 use crate::workers::JobState;
 
 impl Workbench {
@@ -33,7 +33,10 @@ impl Workbench {
             .show(ui, |ui| self.views_ui(ui, &mut commands));
         self.dialog_ui(ui.ctx(), &mut commands);
         self.drop_ui(ui.ctx(), &mut commands);
-        self.notices.ui(ui.ctx());
+        self.browser_ui(ui.ctx());
+        self.palette_ui(ui.ctx(), &mut commands);
+        self.notices.ui(ui.ctx(), &mut commands);
+        self.keep_history(ui.ctx());
         self.commands.extend(commands);
         if !self.commands.is_empty() {
             ui.ctx().request_repaint();
@@ -45,7 +48,7 @@ impl Workbench {
             ui.label(RichText::new("Sextans").strong());
             ui.separator();
             let listed = Command::listed();
-            for menu in ["File", "View", "Studies", "Help"] {
+            for menu in ["File", "Edit", "View", "Studies", "Help"] {
                 ui.menu_button(menu, |ui| {
                     if menu == "Studies" {
                         for panel in PANELS.iter().filter(|p| p.study) {
@@ -56,13 +59,9 @@ impl Workbench {
                         }
                     }
                     for item in listed.iter().filter(|item| item.menu == menu) {
-                        let mut button = egui::Button::new(item.text);
-                        if let Some(keys) = item.shortcut {
-                            button = button.shortcut_text(ui.ctx().format_shortcut(&keys));
-                        }
-                        if ui.add(button).on_hover_text(item.help).clicked() {
-                            commands.push(item.command.clone());
-                            ui.close();
+                        self.menu_item_ui(ui, item, commands);
+                        if item.command == Command::Open {
+                            self.recent_menu_ui(ui, commands);
                         }
                     }
                 });
@@ -76,6 +75,43 @@ impl Workbench {
                     commands.push(Command::ToggleTheme);
                 }
             });
+        });
+    }
+
+    fn menu_item_ui(&self, ui: &mut Ui, item: &Listed, commands: &mut Vec<Command>) {
+        let [undo, redo] = self.history.names();
+        let (text, possible) = match &item.command {
+            Command::Undo => {
+                (undo.map_or_else(|| item.text.to_owned(), |name| format!("Undo: {name}")), undo.is_some())
+            }
+            Command::Redo => {
+                (redo.map_or_else(|| item.text.to_owned(), |name| format!("Redo: {name}")), redo.is_some())
+            }
+            _ => (item.text.to_owned(), true),
+        };
+        let mut button = egui::Button::new(text);
+        if let Some(keys) = item.shortcut {
+            button = button.shortcut_text(key_text(ui.ctx(), keys));
+        }
+        if ui.add_enabled(possible, button).on_hover_text(item.help).clicked() {
+            commands.push(item.command.clone());
+            ui.close();
+        }
+    }
+
+    fn recent_menu_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
+        ui.menu_button("Open recent", |ui| {
+            ui.set_min_width(260.0);
+            if self.recent.paths().is_empty() {
+                ui.weak("Nothing opened lately");
+                return;
+            }
+            self.recent_ui(ui, usize::MAX, commands);
+            ui.separator();
+            if ui.button("Clear the list").clicked() {
+                commands.push(Command::ClearRecent);
+                ui.close();
+            }
         });
     }
 
@@ -93,11 +129,33 @@ impl Workbench {
                 commands.push(Command::ToggleJobs);
             }
             ui.separator();
-            if let Some(notice) = self.notices.all().last() {
-                ui.add(egui::Label::new(RichText::new(&notice.text).weak()).truncate());
-            } else {
-                ui.weak("Drop a FITS file here, or open a study on the left");
-            }
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let unread = self.notices.unread();
+                let text = if unread == 0 { "Notices".to_owned() } else { format!("Notices ({unread} new)") };
+                let open = self.dialog == Some(Dialog::Notices);
+                if ui.selectable_label(open, text).on_hover_text("The messages so far (F8)").clicked() {
+                    commands.push(Command::Notices);
+                }
+                ui.separator();
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    // The last message takes what the read-out of memory leaves.
+                    let room = (ui.available_width() - 190.0).max(40.0);
+                    ui.allocate_ui_with_layout(
+                        egui::vec2(room, ui.available_height()),
+                        Layout::left_to_right(Align::Center),
+                        |ui| {
+                            ui.set_width(room);
+                            let text = self
+                                .notices
+                                .all()
+                                .last()
+                                .map_or("Drop a FITS file here, or open a study on the left", |n| &n.text);
+                            ui.add(egui::Label::new(RichText::new(text).weak()).truncate());
+                        },
+                    );
+                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| self.memory_ui(ui, commands));
+                });
+            });
         });
     }
 
@@ -117,60 +175,19 @@ impl Workbench {
         );
     }
 
-    /// What stands in the middle while nothing is open.
-    pub(super) fn welcome_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
-        ui.vertical_centered(|ui| {
-            ui.add_space((ui.available_height() * 0.22).max(12.0));
-            ui.label(RichText::new("Sextans").size(30.0).strong());
-            ui.label("A workbench for FITS images, lens reconstruction and live inference");
-            ui.add_space(16.0);
-            if ui.button("Open a file…").clicked() {
-                commands.push(Command::Open);
-            }
-            for panel in PANELS.iter().filter(|p| p.study) {
-                if ui.button(panel.title).on_hover_text(panel.help).clicked() {
-                    commands.push(Command::OpenPanel(panel.kind));
-                }
-            }
-            ui.add_space(12.0);
-            ui.weak("Drop files or run folders anywhere in this window. F1 lists the keys.");
-        });
-    }
-
     fn dialog_ui(&mut self, ctx: &egui::Context, commands: &mut Vec<Command>) {
         let Some(mut dialog) = self.dialog.take() else { return };
         let mut open = true;
         match &mut dialog {
-            Dialog::Open(text) => {
-                if let Some(path) = path_dialog(
-                    ctx,
-                    "Open a file or run",
-                    "Path of a FITS file, a run folder, a session or a picture",
-                    "Open",
-                    text,
-                    &mut open,
-                ) {
-                    commands.push(Command::OpenPath(path));
-                }
-            }
-            Dialog::SaveSession(text) => {
-                if let Some(path) =
-                    path_dialog(ctx, "Save session", "Path of the session file", "Save", text, &mut open)
-                {
-                    self.save_session(&path);
-                }
-            }
-            Dialog::SavePicture(text) => {
-                if let Some(path) = path_dialog(ctx, "Save picture", "Path of the PNG file", "Save", text, &mut open) {
-                    self.picture_wanted = Some(path);
-                }
-            }
             Dialog::DeleteRun(folder) => {
                 if delete_ui(ctx, folder, &mut open) {
                     self.delete_run(folder);
                 }
             }
-            Dialog::Shortcuts => shortcuts_ui(ctx, &mut open),
+            Dialog::Shortcuts(search) => open = self.sheet_ui(ctx, search),
+            Dialog::Settings(draft) => open = self.settings_ui(ctx, draft),
+            Dialog::Notices => open = self.notices_ui(ctx, commands),
+            Dialog::Quit => open = !self.quit_ui(ctx),
             Dialog::About => about_ui(ctx, &mut open),
         }
         if open && !ctx.input(|i| i.key_pressed(Key::Escape)) {
@@ -178,74 +195,30 @@ impl Workbench {
         }
     }
 
-    /// While files hang over the window: what dropping them will do. Dropped ones are opened.
-    fn drop_ui(&self, ctx: &egui::Context, commands: &mut Vec<Command>) {
-        let (hovered, dropped) = ctx.input(|i| (i.raw.hovered_files.clone(), i.raw.dropped_files.clone()));
-        for file in dropped {
-            commands.push(Command::OpenPath(file.path().to_owned()));
-        }
-        if hovered.is_empty() {
-            return;
-        }
-        let names: Vec<String> = hovered
-            .iter()
-            .map(|f| {
-                f.path
-                    .as_ref()
-                    .and_then(|p| p.file_name())
-                    .map_or_else(|| "a file".into(), |n| n.to_string_lossy().into_owned())
-            })
-            .collect();
-        egui::Area::new(egui::Id::unique("drop"))
-            .anchor(Align2::CENTER_CENTER, egui::Vec2::ZERO)
-            .order(egui::Order::Foreground)
+    /// Draws the history of messages above the status line; false when it is closed.
+    fn notices_ui(&mut self, ctx: &egui::Context, commands: &mut Vec<Command>) -> bool {
+        let mut open = true;
+        egui::Window::new("Notices")
+            .anchor(Align2::RIGHT_BOTTOM, egui::vec2(-10.0, -30.0))
+            .collapsible(false)
+            .resizable(false)
+            .open(&mut open)
             .show(ctx, |ui| {
-                egui::Frame::window(ui.style()).inner_margin(24).show(ui, |ui| {
-                    ui.heading(format!("Open {}", names.join(", ")));
-                    ui.weak("FITS files open as images, run folders and pictures with a record in their study");
-                });
+                ui.set_width(520.0);
+                self.notices.list_ui(ui, commands);
             });
+        open
     }
 }
 
-/// A small window that asks for a path; the path once it is confirmed.
-fn path_dialog(
-    ctx: &egui::Context,
-    title: &str,
-    hint: &str,
-    action: &str,
-    text: &mut String,
-    open: &mut bool,
-) -> Option<std::path::PathBuf> {
-    let mut chosen = None;
-    let mut stay = *open;
-    egui::Window::new(title)
-        .anchor(Align2::CENTER_CENTER, egui::Vec2::ZERO)
-        .collapsible(false)
-        .resizable(false)
-        .open(&mut stay)
-        .show(ctx, |ui| {
-            let label = ui.label(hint);
-            let field = ui.add(egui::TextEdit::singleline(text).desired_width(460.0)).labelled_by(label.id);
-            let entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
-            // Asked before: giving the focus back would hide that Enter took it.
-            if !entered && ctx.memory(|m| m.focused().is_none()) {
-                field.request_focus();
-            }
-            let clicked = ui.add_enabled(!text.trim().is_empty(), egui::Button::new(action)).clicked();
-            if (clicked || entered) && !text.trim().is_empty() {
-                chosen = Some(expand_home(text.trim()));
-            }
-        });
-    *open = stay && chosen.is_none();
-    chosen
-}
-
-/// `~/x` as the shell means it.
-fn expand_home(text: &str) -> std::path::PathBuf {
-    match (text.strip_prefix("~/"), directories::BaseDirs::new()) {
-        (Some(rest), Some(dirs)) => dirs.home_dir().join(rest),
-        _ => text.into(),
+/// Keys as they stand on the keyboard: `Ctrl+,` and not `Ctrl+Comma`.
+pub(super) fn key_text(ctx: &egui::Context, keys: egui::KeyboardShortcut) -> String {
+    let text = ctx.format_shortcut(&keys);
+    let signs =
+        [("Questionmark", "?"), ("Comma", ","), ("Minus", "-"), ("Plus", "+"), ("Equals", "="), ("Period", ".")];
+    match signs.into_iter().find(|(name, _)| text.ends_with(name)) {
+        Some((name, sign)) => text.trim_end_matches(name).to_owned() + sign,
+        None => text,
     }
 }
 
@@ -267,35 +240,6 @@ fn delete_ui(ctx: &egui::Context, folder: &std::path::Path, open: &mut bool) -> 
         });
     *open = stay && !gone;
     gone
-}
-
-fn shortcuts_ui(ctx: &egui::Context, open: &mut bool) {
-    egui::Window::new("Keys and commands")
-        .anchor(Align2::CENTER_CENTER, egui::Vec2::ZERO)
-        .collapsible(false)
-        .open(open)
-        .show(ctx, |ui| {
-            egui::Grid::new("keys").num_columns(3).striped(true).show(ui, |ui| {
-                for item in Command::listed() {
-                    ui.label(item.text);
-                    ui.monospace(item.shortcut.map_or_else(String::new, |k| ui.ctx().format_shortcut(&k)));
-                    ui.weak(item.help);
-                    ui.end_row();
-                }
-                for (keys, help) in [
-                    ("Wheel", "Zoom the image at the pointer"),
-                    ("Left drag", "Move the image"),
-                    ("Right drag", "Bias (across) and contrast (up and down); double right-click resets"),
-                    ("Double-click, 0", "Fit the image into its view"),
-                    ("1", "One image pixel on one screen point"),
-                ] {
-                    ui.label("Image");
-                    ui.monospace(keys);
-                    ui.weak(help);
-                    ui.end_row();
-                }
-            });
-        });
 }
 
 fn about_ui(ctx: &egui::Context, open: &mut bool) {

@@ -11,7 +11,7 @@ impl Workbench {
     pub(super) fn add_view(&mut self, entry: &PanelEntry, state: &Value) -> ViewId {
         let id = self.next_view;
         self.next_view += 1;
-        self.views.insert(id, View { kind: entry.kind, panel: (entry.make)(state) });
+        self.views.insert(id, View::new(entry, state));
         let tile = self.tree.tiles.insert_pane(id);
         match self.tree.root().and_then(|root| self.tabs_within(root)) {
             Some(tabs) => {
@@ -75,7 +75,7 @@ impl Workbench {
     }
 
     /// Forgets a view and what it asked for.
-    fn drop_view(&mut self, id: ViewId) {
+    pub(super) fn drop_view(&mut self, id: ViewId) {
         if let Some(mut view) = self.views.remove(&id) {
             let commands = &mut Vec::new();
             view.panel.close(&mut PanelContext {
@@ -96,6 +96,18 @@ impl Workbench {
             .or_else(|| self.views.iter().next())
             .map(|(id, _)| *id);
         if let Some(id) = next {
+            self.focus(id);
+        }
+    }
+
+    /// Brings the view before to the front.
+    pub(super) fn focus_previous(&mut self) {
+        let before = self
+            .focused
+            .and_then(|now| self.views.range(..now).next_back())
+            .or_else(|| self.views.iter().next_back())
+            .map(|(id, _)| *id);
+        if let Some(id) = before {
             self.focus(id);
         }
     }
@@ -123,6 +135,7 @@ impl Workbench {
             views: &mut self.views,
             services: &self.services,
             links: &mut self.links,
+            missing: &self.missing,
             commands,
             focused: &mut self.focused,
             closed: Vec::new(),
@@ -142,6 +155,7 @@ struct Docking<'a> {
     views: &'a mut std::collections::BTreeMap<ViewId, View>,
     services: &'a Services,
     links: &'a mut crate::panels::Links,
+    missing: &'a super::placeholders::Missing,
     commands: &'a mut Vec<Command>,
     focused: &'a mut Option<ViewId>,
     closed: Vec<ViewId>,
@@ -158,6 +172,7 @@ impl egui_tiles::Behavior<ViewId> for Docking<'_> {
         }
         egui::Frame::new().inner_margin(6).show(ui, |ui| {
             ui.push_id(*id, |ui| {
+                super::placeholders::missing_ui(ui, &self.missing.of(*id), self.commands);
                 let mut cx =
                     PanelContext { view: *id, services: self.services, commands: self.commands, links: self.links };
                 view.panel.ui(ui, &mut cx);

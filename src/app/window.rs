@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use egui::{ViewportBuilder, ViewportCommand};
 
-use super::Workbench;
+use super::{UserFolders, Workbench};
 use crate::panels::{Command, Severity};
 use crate::plots::picture::Picture;
-use crate::runs::Library;
 
 /// What the window opens with.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +16,8 @@ pub struct WindowOptions {
     pub paths: Vec<PathBuf>,
     /// Study whose demo is started, by kind.
     pub demo: Option<String>,
+    /// Threads of the parallel loops of a job; 0 leaves them to the settings.
+    pub threads: usize,
 }
 
 /// Opens the window and returns when it is closed.
@@ -54,8 +55,13 @@ struct Shell {
 impl Shell {
     fn new(ctx: &egui::Context, options: WindowOptions) -> Result<Self, String> {
         let wake_ctx = ctx.clone();
-        let library = Library::of_user().map_err(|e| e.to_string())?;
-        let mut workbench = Workbench::new(Arc::new(move || wake_ctx.request_repaint()), library)?;
+        let mut workbench = Workbench::of_user(Arc::new(move || wake_ctx.request_repaint()), UserFolders::of_user()?)?;
+        if options.threads > 0 {
+            workbench.set_threads(options.threads);
+        }
+        if options.paths.is_empty() && options.demo.is_none() {
+            workbench.resume();
+        }
         for path in options.paths {
             workbench.send(Command::OpenPath(path));
         }
@@ -99,6 +105,10 @@ impl eframe::App for Shell {
         if self.workbench.quit {
             ctx.send_viewport_cmd(ViewportCommand::Close);
         }
+    }
+
+    fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        self.workbench.shut_down();
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {

@@ -14,7 +14,7 @@ pub struct WindowOptions {
     pub files: Vec<PathBuf>,
     /// Study whose main job is shown on demo data.
     pub demo: Option<String>,
-    /// Threads of the parallel loops; the pool is built already.
+    /// Threads of the parallel loops, where the command line names them; 0 leaves them to the settings.
     pub threads: usize,
 }
 
@@ -42,8 +42,8 @@ pub(super) fn open(files: &[PathBuf], threads: Option<usize>, faces: &Faces) -> 
 
 /// Opens the window with all cores but one, so that it stays smooth.
 pub(super) fn show(mut options: WindowOptions, threads: Option<usize>, faces: &Faces) -> Result<(), CliError> {
-    let threads = threads.unwrap_or_else(|| machine::cores().saturating_sub(1).max(1));
-    options.threads = init_threads(threads);
+    let pool = init_threads(threads.unwrap_or_else(|| machine::cores().saturating_sub(1).max(1)));
+    options.threads = threads.map_or(0, |_| pool);
     (faces.open_window)(options).map_err(CliError::Usage)
 }
 

@@ -33,6 +33,7 @@ pub struct FitsFile {
     stamp: Option<Stamp>,
     hdus: Vec<Hdu>,
     warnings: Vec<String>,
+    memory_bytes: u64,
 }
 
 impl fmt::Debug for FitsFile {
@@ -66,13 +67,16 @@ impl FitsFile {
     /// # Errors
     /// As [`FitsFile::open`].
     pub fn from_source(path: &Path, source: Box<dyn Source>) -> Result<Self> {
-        let (source, damage) = match gzip::inflate(source.as_ref(), path)? {
-            Some((bytes, damage)) => (Box::new(bytes) as Box<dyn Source>, damage),
-            None => (source, None),
+        let (source, damage, memory_bytes) = match gzip::inflate(source.as_ref(), path)? {
+            Some((bytes, damage)) => {
+                let length = bytes.len() as u64;
+                (Box::new(bytes) as Box<dyn Source>, damage, length)
+            }
+            None => (source, None, 0),
         };
         let (hdus, mut warnings) = layout::walk(source.as_ref(), path)?;
         warnings.extend(damage);
-        Ok(Self { path: path.to_owned(), source, stamp: None, hdus, warnings })
+        Ok(Self { path: path.to_owned(), source, stamp: None, hdus, warnings, memory_bytes })
     }
 
     /// The file's path.
@@ -83,6 +87,11 @@ impl FitsFile {
     /// Bytes of the file when it was opened; of a file compressed by gzip, unpacked.
     pub fn length(&self) -> u64 {
         self.source.length()
+    }
+
+    /// Bytes of memory that it takes while it is open, because it had to be unpacked; 0 for a file that is read in parts.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
     }
 
     /// Length and time of last change when it was opened; `None` for bytes in memory.

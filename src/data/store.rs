@@ -3,11 +3,13 @@
 //! It has no thread of its own and never holds its lock while it reads a file: two askers of the same image at the
 //! same moment may both read it, and nobody waits for another's disk.
 
+mod memory;
 mod result;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ndarray::{Array1, Array2, ArrayD};
@@ -75,7 +77,7 @@ pub struct HduEntry {
 pub struct Store {
     inner: Mutex<Inner>,
     /// Bytes that cached pixels may take together.
-    budget: u64,
+    budget: AtomicU64,
 }
 
 #[derive(Default)]
@@ -160,7 +162,7 @@ impl fmt::Debug for Store {
         f.debug_struct("Store")
             .field("items", &inner.items.len())
             .field("cached_bytes", &inner.cached_bytes)
-            .field("budget", &self.budget)
+            .field("budget", &self.budget())
             .finish()
     }
 }
@@ -169,7 +171,7 @@ impl Store {
     /// A store whose cache of pixels read from files takes at most `budget_bytes`. Results come on top: they exist
     /// nowhere else.
     pub fn new(budget_bytes: u64) -> Self {
-        Self { inner: Mutex::default(), budget: budget_bytes }
+        Self { inner: Mutex::default(), budget: AtomicU64::new(budget_bytes) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -359,11 +361,6 @@ impl Store {
         self.lock().items.get(&id).map(|item| item.entry.clone())
     }
 
-    /// Bytes that the cache holds.
-    pub fn cached_bytes(&self) -> u64 {
-        self.lock().cached_bytes
-    }
-
     fn content(&self, id: DataId) -> Result<(u64, Content)> {
         let inner = self.lock();
         let item = inner.items.get(&id).ok_or_else(|| gone(id))?;
@@ -392,7 +389,7 @@ impl Store {
         // A whole result is held by the store anyway; counting it as cache would push out what is.
         let held = matches!((&content, part), (Content::Result(_), Part::Whole));
         if !held {
-            self.lock().remember(key, pixels.clone(), self.budget);
+            self.lock().remember(key, pixels.clone(), self.budget());
         }
         Ok(pixels)
     }
@@ -434,10 +431,8 @@ impl Inner {
             return;
         }
         self.drop_pixels(key);
-        while self.cached_bytes + bytes > budget {
-            let Some((_, &oldest)) = self.by_use.first_key_value() else { break };
-            self.drop_pixels(oldest);
-        }
+        // Unpacked files stay, so the pixels have what these leave.
+        self.shrink_to(budget.saturating_sub(self.unpacked_bytes()).saturating_sub(bytes));
         self.clock += 1;
         self.cached_bytes += bytes;
         self.by_use.insert(self.clock, key);

@@ -32,8 +32,26 @@ pub enum Command {
     CloseView,
     /// Focus the next view.
     NextView,
+    /// Focus the view before.
+    PreviousView,
+    /// Bring a view to the front.
+    FocusView(u64),
+    /// Let a view do one of its own actions (see [`PanelAction`]).
+    Act(u64, &'static str),
     /// Save the session where it was saved before, or ask.
     SaveSession,
+    /// Ask where to save the session.
+    SaveSessionAs,
+    /// Read the opened files again that have changed.
+    Reload,
+    /// Forget the list of recent files.
+    ClearRecent,
+    /// Ask where a file is that is gone, and use the answer everywhere.
+    Locate(PathBuf),
+    /// Take back the last step.
+    Undo,
+    /// Do the step again that was taken back last.
+    Redo,
     /// Save the whole window as a picture.
     SavePicture,
     /// Dark or light.
@@ -50,6 +68,16 @@ pub enum Command {
     ZoomOut,
     /// Normal size.
     ZoomReset,
+    /// Search commands, views, studies and recent files.
+    Palette,
+    /// Show the settings.
+    Settings,
+    /// Show the messages so far.
+    Notices,
+    /// Let go of memory that can be had again.
+    FreeMemory,
+    /// The whole screen, or a window.
+    FullScreen,
     /// Show the list of commands and keys.
     Shortcuts,
     /// Show what this program is.
@@ -84,17 +112,49 @@ pub struct Listed {
     pub help: &'static str,
     /// Keys.
     pub shortcut: Option<KeyboardShortcut>,
+    /// Other keys for the same.
+    pub also: Option<KeyboardShortcut>,
     /// What it does.
     pub command: Command,
 }
+
+impl Listed {
+    /// Every key of it.
+    pub fn keys(&self) -> impl Iterator<Item = KeyboardShortcut> {
+        self.shortcut.into_iter().chain(self.also)
+    }
+}
+
+/// Something that a panel does by itself. It stands in the palette and on the sheet of keys while its view has the focus, and its key acts then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PanelAction {
+    /// Name by which [`Panel::act`](super::Panel::act) is asked for it.
+    pub name: &'static str,
+    /// Text.
+    pub text: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// Key; a plain letter acts only while no text is typed.
+    pub key: Option<KeyboardShortcut>,
+}
+
+/// What the pointer does on an image, for the sheet of keys: gesture and help.
+pub const IMAGE_GESTURES: [(&str, &str); 5] = [
+    ("Wheel", "Zoom the image at the pointer"),
+    ("Left drag", "Move the image"),
+    ("Right drag", "Bias (across) and contrast (up and down); double right-click resets"),
+    ("Double-click, 0", "Fit the image into its view"),
+    ("1", "One image pixel on one screen pixel"),
+];
 
 impl Command {
     /// Every command that stands in a menu, in menu order.
     pub fn listed() -> Vec<Listed> {
         let ctrl = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND, key));
         let key = |key| Some(KeyboardShortcut::new(Modifiers::NONE, key));
-        let item = |menu, text, help, shortcut, command| Listed { menu, text, help, shortcut, command };
-        vec![
+        let shifted = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND | Modifiers::SHIFT, key));
+        let item = |menu, text, help, shortcut, command| Listed { menu, text, help, shortcut, also: None, command };
+        let mut listed = vec![
             item(
                 "File",
                 "Open…",
@@ -109,9 +169,26 @@ impl Command {
                 ctrl(Key::S),
                 Self::SaveSession,
             ),
+            item(
+                "File",
+                "Save session as…",
+                "Keep the session under another name",
+                shifted(Key::S),
+                Self::SaveSessionAs,
+            ),
+            item("File", "Reload", "Read the opened files again that have changed", key(Key::F5), Self::Reload),
             item("File", "Save picture…", "Save the window as a PNG", ctrl(Key::E), Self::SavePicture),
             item("File", "Close view", "Close the focused view", ctrl(Key::W), Self::CloseView),
-            item("File", "Quit", "Leave; running jobs are cancelled", ctrl(Key::Q), Self::Quit),
+            item("File", "Settings…", "Text size, theme, threads, memory, runs", ctrl(Key::Comma), Self::Settings),
+            item("File", "Quit", "Leave; asks first while jobs are running", ctrl(Key::Q), Self::Quit),
+            item(
+                "Edit",
+                "Undo",
+                "Take back the last change of a setting, a request or the layout",
+                ctrl(Key::Z),
+                Self::Undo,
+            ),
+            item("Edit", "Redo", "Do again what was taken back", shifted(Key::Z), Self::Redo),
             item("View", "Data", "Show or hide the data tree", key(Key::F2), Self::ToggleData),
             item("View", "Inspector", "Show or hide the inspector", key(Key::F3), Self::ToggleInspector),
             item("View", "Jobs", "Show or hide the jobs", key(Key::F4), Self::ToggleJobs),
@@ -123,11 +200,38 @@ impl Command {
                 Some(KeyboardShortcut::new(Modifiers::CTRL, Key::Tab)),
                 Self::NextView,
             ),
+            item(
+                "View",
+                "Previous view",
+                "Bring the view before to the front",
+                Some(KeyboardShortcut::new(Modifiers::CTRL | Modifiers::SHIFT, Key::Tab)),
+                Self::PreviousView,
+            ),
+            item("View", "Full screen", "Fill the screen, or give it back", key(Key::F11), Self::FullScreen),
+            item("View", "Notices", "The messages so far", key(Key::F8), Self::Notices),
+            item("View", "Free memory", "Let go of pixels and answers that can be had again", None, Self::FreeMemory),
             item("View", "Larger", "Larger text and widgets", ctrl(Key::Plus), Self::ZoomIn),
             item("View", "Smaller", "Smaller text and widgets", ctrl(Key::Minus), Self::ZoomOut),
             item("View", "Normal size", "Text and widgets at their normal size", ctrl(Key::Num0), Self::ZoomReset),
+            item(
+                "Help",
+                "Find a command…",
+                "Search commands, views, studies and recent files",
+                ctrl(Key::K),
+                Self::Palette,
+            ),
             item("Help", "Keys and commands", "Every command with its keys", key(Key::F1), Self::Shortcuts),
             item("Help", "About Sextans", "What this program is", None, Self::About),
-        ]
+        ];
+        // Second keys, for the habits of other programs.
+        for item in &mut listed {
+            item.also = match item.command {
+                Self::Palette => ctrl(Key::P),
+                Self::Redo => ctrl(Key::Y),
+                Self::Shortcuts => key(Key::Questionmark),
+                _ => None,
+            };
+        }
+        listed
     }
 }

@@ -181,10 +181,15 @@ fn value_ui(ui: &mut Ui, place: &mut Value, field: &Field, compact: bool, label:
                 return true;
             }
         }
-        FieldKind::Json => {
-            ui.monospace(place.to_string()).labelled_by(label);
+        FieldKind::Json => return json_ui(ui, place, field, label),
+        FieldKind::Input => {
+            let mut text = place.as_str().unwrap_or_default().to_owned();
+            if super::path_field_ui(ui, label, &field.name, 110.0, &mut text) {
+                *place = Value::String(text);
+                return true;
+            }
         }
-        FieldKind::Input | FieldKind::Text => {
+        FieldKind::Text => {
             let mut text = place.as_str().unwrap_or_default().to_owned();
             if ui.add(egui::TextEdit::singleline(&mut text).desired_width(150.0)).labelled_by(label).changed() {
                 *place = Value::String(text);
@@ -193,6 +198,33 @@ fn value_ui(ui: &mut Ui, place: &mut Value, field: &Field, compact: bool, label:
         }
     }
     false
+}
+
+/// A list or structure as text; it is taken over when the field is left, if it is JSON.
+fn json_ui(ui: &mut Ui, place: &mut Value, field: &Field, label: egui::Id) -> bool {
+    let id = ui.make_persistent_id(("json", &field.name));
+    let draft = ui.data(|d| d.get_temp::<String>(id));
+    let mut text = draft.clone().unwrap_or_else(|| place.to_string());
+    let problem = draft.as_deref().and_then(|d| serde_json::from_str::<Value>(d).err());
+    let mut changed = false;
+    ui.vertical(|ui| {
+        let edit = egui::TextEdit::singleline(&mut text).code_editor().lock_focus(false).desired_width(150.0);
+        let response = ui.add(edit).labelled_by(label);
+        if response.changed() {
+            ui.data_mut(|d| d.insert_temp(id, text.clone()));
+        }
+        if response.lost_focus()
+            && let Ok(value) = serde_json::from_str::<Value>(&text)
+        {
+            ui.data_mut(|d| d.remove_temp::<String>(id));
+            changed = *place != value;
+            *place = value;
+        }
+        if let Some(problem) = problem {
+            ui.colored_label(ui.visuals().error_fg_color, format!("{}: not JSON ({problem})", field.name));
+        }
+    });
+    changed
 }
 
 /// The value at a dotted path, made if it is missing.

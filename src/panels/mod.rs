@@ -10,13 +10,15 @@ mod inspector;
 mod lens_reconstruction;
 mod links;
 pub mod maps;
+mod path_field;
 mod series;
 mod study;
 
-pub use command::{Command, Listed, Severity};
+pub use command::{Command, IMAGE_GESTURES, Listed, PanelAction, Severity};
 pub use display::display_ui;
 pub use inspector::request_ui;
 pub use links::{Cursor, ImageNote, Links, RowSelection};
+pub use path_field::{PathRequest, path_answer, path_field_ui, take_path_request};
 pub use series::series_ui;
 pub use study::{HOOKS, Step, panel_picture};
 
@@ -90,6 +92,25 @@ pub trait Panel {
 
     /// What is worth saving in a session.
     fn save(&self) -> Value;
+
+    /// Top-level names of [`Panel::save`] that undo leaves alone: pan, zoom, cursor, slice, and what jobs bring.
+    fn passing(&self) -> &'static [&'static str] {
+        &["camera", "plane", "cursor"]
+    }
+
+    /// Takes over a saved state and keeps what it has loaded and what is running. False when the state needs a new panel
+    /// (another file, say): the window then makes one from it.
+    fn restore(&mut self, _state: &Value) -> bool {
+        false
+    }
+
+    /// What it does by itself on a key, for palette and sheet.
+    fn actions(&self) -> &'static [PanelAction] {
+        &[]
+    }
+
+    /// Does one of its [`Panel::actions`].
+    fn act(&mut self, _name: &str, _cx: &mut PanelContext<'_>) {}
 
     /// Opens a run folder; false when the run is not of this kind.
     fn open(&mut self, _folder: &std::path::Path, _record: &Record, _cx: &mut PanelContext<'_>) -> bool {

@@ -12,6 +12,6 @@ pub mod start;
 pub mod verify;
 
 pub use library::{Library, LibraryEntry};
-pub use record::{InputFile, RECORD_NAME, Record, WeightFile, version_line};
+pub use record::{InputFile, RECORD_NAME, Record, WeightFile, utc, version_line};
 pub use start::{Hooks, PANEL_NAME, Picture, Prepared, RunResult, execute};
 pub use verify::{Plane, Verification, compare};

@@ -193,7 +193,7 @@ pub fn fingerprint(file: &Path, cancel: &Cancel) -> Result<(u64, String), TaskEr
 }
 
 /// A time as `2026-11-20T05:50:16Z`.
-pub(super) fn utc(time: SystemTime) -> String {
+pub fn utc(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let (year, month, day) = civil_from_days(seconds / 86_400);
     let of_day = seconds % 86_400;

@@ -157,5 +157,6 @@ fn write_run(
     let folder = part.commit(&record)?;
     progress.fraction(1.0);
     progress.phase("done");
+    board.set_product(folder.clone());
     Ok(RunResult { outcome, record, folder, notes })
 }

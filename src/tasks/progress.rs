@@ -164,6 +164,7 @@ struct BoardState {
     series: Vec<Series>,
     latest: Option<Arc<dyn Any + Send + Sync>>,
     latest_at: Option<Instant>,
+    product: Option<std::path::PathBuf>,
 }
 
 impl std::fmt::Debug for Board {
@@ -209,6 +210,16 @@ impl Board {
         let latest = lock(&self.state).latest.take();
         // Freed without the lock.
         drop(latest);
+    }
+
+    /// Says where the finished run was written; the list of jobs opens it from there.
+    pub fn set_product(&self, folder: std::path::PathBuf) {
+        lock(&self.state).product = Some(folder);
+    }
+
+    /// The folder of the last finished run of this job, if it wrote one.
+    pub fn product(&self) -> Option<std::path::PathBuf> {
+        lock(&self.state).product.clone()
     }
 
     fn wake(&self) {

@@ -174,6 +174,8 @@ struct Shared {
     state: Mutex<State>,
     /// Threads that exist now.
     live: AtomicUsize,
+    /// Threads of the parallel loops of a job; 0: those of the whole program.
+    loop_threads: AtomicUsize,
 }
 
 /// The two lanes. Dropping it cancels everything and waits until every thread has ended.
@@ -192,6 +194,16 @@ impl Jobs {
     /// Empty lanes. No thread is started before the first job.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// How many threads the parallel loops of a job use, from the next job on; 0 leaves them to the pool of the whole program.
+    pub fn set_threads(&self, threads: usize) {
+        self.shared.loop_threads.store(threads, Ordering::Release);
+    }
+
+    /// What [`Jobs::set_threads`] was told last.
+    pub fn threads(&self) -> usize {
+        self.shared.loop_threads.load(Ordering::Acquire)
     }
 
     /// Queues `work` under `name`. It starts at once when its lane is free (a long job also waits for short ones).
@@ -410,7 +422,10 @@ fn start(shared: &Arc<Shared>, entry: &mut Entry) -> std::io::Result<JoinHandle<
 fn run_job(shared: &Arc<Shared>, id: JobId, board: &Arc<Board>, wake: &Wake, work: &Mutex<Option<Work>>) {
     let work = lock(work).take();
     if let Some(work) = work {
-        let (status, deliver) = work(Order::Run(board));
+        let (status, deliver) = match loop_pool(shared, id) {
+            Some(pool) => pool.install(|| work(Order::Run(board))),
+            None => work(Order::Run(board)),
+        };
         let after = {
             let mut state = lock(&shared.state);
             if let Some(entry) = state.entry(id) {
@@ -424,4 +439,15 @@ fn run_job(shared: &Arc<Shared>, id: JobId, board: &Arc<Board>, wake: &Wake, wor
     // Before the last wake, so that whoever is woken sees the thread gone.
     shared.live.fetch_sub(1, Ordering::AcqRel);
     wake();
+}
+
+/// The threads of one job's parallel loops. Each job has its own: a job that is paused inside a loop would hold a shared pool up for all.
+/// `None` when the pool of the whole program is to be used, also should the system give no threads.
+fn loop_pool(shared: &Shared, id: JobId) -> Option<rayon::ThreadPool> {
+    let threads = shared.loop_threads.load(Ordering::Acquire);
+    if threads == 0 {
+        return None;
+    }
+    let name = move |i: usize| format!("job-{}-worker-{i}", id.0);
+    rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES).thread_name(name).build().ok()
 }

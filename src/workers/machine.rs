@@ -39,6 +39,18 @@ fn parse_meminfo(text: &str) -> Option<Memory> {
     Some(Memory { total, available })
 }
 
+/// Bytes of memory that this process holds now (resident set); `None` on systems other than Linux.
+pub fn resident_bytes() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
 /// Processor seconds that all threads of this process have used so far, to 0.01 s; `None` on systems other than Linux.
 pub fn cpu_seconds() -> Option<f64> {
     #[cfg(target_os = "linux")]
@@ -111,6 +123,7 @@ mod tests {
     fn this_machine_answers() {
         let memory = memory().unwrap();
         assert!(memory.available <= memory.total && memory.total > 1 << 20);
+        assert!(resident_bytes().unwrap() > 1 << 20 && resident_bytes().unwrap() < memory.total);
         let before = cpu_seconds().unwrap();
         let mut sum = 0.0_f64;
         while cpu_seconds().unwrap() < before + 0.02 {

@@ -228,6 +228,16 @@ impl State {
         self.queue.remove(place)
     }
 
+    /// What was asked for within 2 s.
+    fn on_screen(&self) -> BTreeSet<FullKey> {
+        let now = Instant::now();
+        // A pending slot shows its last answer, so that one counts as well.
+        (self.slots.values())
+            .filter(|s| now - s.asked < ON_SCREEN)
+            .flat_map(|s| std::iter::once(s.current).chain(s.last))
+            .collect()
+    }
+
     fn keep(&mut self, key: FullKey, content: Result<Erased, Arc<str>>, bytes: usize) {
         self.clock += 1;
         self.counts.bytes += bytes;
@@ -238,12 +248,7 @@ impl State {
         if self.counts.bytes <= self.budget {
             return;
         }
-        let now = Instant::now();
-        // A pending slot shows its last answer, so that one counts as well.
-        let on_screen: BTreeSet<FullKey> = (self.slots.values())
-            .filter(|s| now - s.asked < ON_SCREEN)
-            .flat_map(|s| std::iter::once(s.current).chain(s.last))
-            .collect();
+        let on_screen = self.on_screen();
         let mut by_age: Vec<(u64, FullKey)> = self.kept.iter().map(|(k, v)| (v.used, *k)).collect();
         by_age.sort_unstable();
         for (_, old) in by_age {
@@ -404,6 +409,27 @@ impl Queries {
     /// Changes the memory budget; it is kept from the next answer on.
     pub fn set_budget(&self, bytes: usize) {
         lock(&self.shared.state).budget = bytes;
+    }
+
+    /// Lets go of every answer that is not on the screen (asked within 2 s); returns the bytes that this gave.
+    pub fn free(&self) -> usize {
+        let gone: Vec<Kept> = {
+            let mut state = lock(&self.shared.state);
+            let on_screen = state.on_screen();
+            let gone: Vec<FullKey> = state.kept.keys().filter(|k| !on_screen.contains(k)).copied().collect();
+            let gone: Vec<Kept> = gone.iter().filter_map(|key| state.kept.remove(key)).collect();
+            let bytes: usize = gone.iter().map(|k| k.bytes).sum();
+            state.counts.bytes -= bytes;
+            state.counts.evicted += gone.len() as u64;
+            gone
+        };
+        // Dropped here, without the lock.
+        gone.iter().map(|k| k.bytes).sum()
+    }
+
+    /// The memory budget in bytes.
+    pub fn budget(&self) -> usize {
+        lock(&self.shared.state).budget
     }
 
     /// What has been done so far.

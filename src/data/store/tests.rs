@@ -158,3 +158,34 @@ fn many_threads_share_one_store() {
     assert!(ids.iter().all(|&id| id == ids[0]));
     assert!(store.cached_bytes() <= 2 * (80 + OVERHEAD_BYTES));
 }
+
+#[test]
+fn an_unpacked_file_counts_and_memory_is_given_back() {
+    use std::io::Write;
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("cube.fits");
+    write(&plain, &cube());
+    let packed = folder.path().join("cube.fits.gz");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&std::fs::read(&plain).unwrap()).unwrap();
+    std::fs::write(&packed, encoder.finish().unwrap()).unwrap();
+    let unpacked = std::fs::metadata(&plain).unwrap().len();
+
+    let one = 80 + OVERHEAD_BYTES;
+    let store = Store::new(unpacked + 2 * one);
+    let id = store.open(&packed).unwrap();
+    assert_eq!(store.unpacked_bytes(), unpacked);
+    for plane in 0..3 {
+        store.plane(id, 0, plane).unwrap();
+    }
+    assert_eq!(store.cached_bytes(), 2 * one, "the pixels have what the unpacked file leaves");
+    store.set_budget(unpacked + one);
+    assert_eq!(store.cached_bytes(), one, "a smaller budget acts at once");
+    assert_eq!(store.free(), one);
+    assert_eq!(store.cached_bytes(), 0);
+    let result = store.insert("map", cube(), "Jy", None);
+    assert_eq!(store.result_bytes(), 240);
+    store.remove(result);
+    store.remove(id);
+    assert_eq!((store.unpacked_bytes(), store.result_bytes()), (0, 0));
+}

@@ -284,6 +284,16 @@ impl Panel for ImagePanel {
         serde_json::to_value(&self.saved).unwrap_or_default()
     }
 
+    fn restore(&mut self, state: &Value) -> bool {
+        let Ok(mut saved) = serde_json::from_value::<Saved>(state.clone()) else { return false };
+        if (&saved.path, saved.hdu) != (&self.saved.path, self.saved.hdu) {
+            return false;
+        }
+        saved.camera.sanitize();
+        self.saved = saved;
+        true
+    }
+
     fn busy(&self) -> bool {
         self.waiting || (self.example && self.result.is_none())
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use egui::{RichText, ScrollArea, TextEdit, Ui};
+use egui::{RichText, ScrollArea, Ui};
 use ndarray::Array2;
 
 use super::curves::{PREVIEW, image_curves, source_curves};
@@ -62,6 +62,16 @@ impl Preview {
     /// True while the picture is being made.
     pub(super) fn waiting(&self) -> bool {
         self.waiting
+    }
+
+    /// True when a lens has been simulated.
+    pub(super) fn has_simulation(&self) -> bool {
+        self.simulated.is_some()
+    }
+
+    /// True when the user's files have been read.
+    pub(super) fn has_files(&self) -> bool {
+        self.files.is_some()
     }
 }
 
@@ -138,15 +148,9 @@ impl LensReconstruction {
                     }
                 }
             });
-            let ready = match self.saved.origin {
-                Origin::Simulate => self.preview.simulated.is_some(),
-                Origin::Files => self.preview.files.is_some() && self.problem.is_none(),
-            };
             ui.horizontal(|ui| {
-                let start = ui.add_enabled(
-                    ready && !self.run.is_running(),
-                    egui::Button::new(RichText::new("Fit this lens").strong()),
-                );
+                let start =
+                    ui.add_enabled(self.can_start(), egui::Button::new(RichText::new("Fit this lens").strong()));
                 if start.on_hover_text("Start the fit and watch it in step 2").clicked() {
                     self.start(cx);
                 }
@@ -346,9 +350,9 @@ fn path_ui(ui: &mut Ui, label: &str, help: &str, place: &mut Option<PathBuf>, kn
         })
         .inner;
     ui.horizontal(|ui| {
-        let width = (ui.available_width() - 70.0).max(80.0);
-        let field = ui.add(TextEdit::singleline(&mut text).desired_width(width).hint_text("path")).labelled_by(name.id);
-        if field.changed() {
+        // Room for the two buttons behind the field.
+        let width = (ui.available_width() - 160.0).max(60.0);
+        if crate::panels::path_field_ui(ui, name.id, label, width, &mut text) {
             *place = (!text.trim().is_empty()).then(|| PathBuf::from(text.trim()));
         }
         ui.menu_button("Open ▾", |ui| {

@@ -17,7 +17,7 @@ use self::compare::Finished;
 use self::data_step::Preview;
 use super::maps::Views;
 use super::study::{Step, StudyHead, StudyRun, head_ui, keep_ui, run_into};
-use super::{Command, Panel, PanelContext, PanelEntry, Severity};
+use super::{Command, Panel, PanelAction, PanelContext, PanelEntry, Severity};
 use crate::plots::picture::Picture;
 use crate::runs::{Library, Record};
 use crate::studies::lens_reconstruction::{FitOutcome, FitRequest, SimulateOutcome, SimulateRequest};
@@ -123,6 +123,15 @@ impl LensReconstruction {
         });
     }
 
+    /// True when there is something to fit and nothing is being fitted.
+    fn can_start(&self) -> bool {
+        let ready = match self.saved.origin {
+            Origin::Simulate => self.preview.has_simulation(),
+            Origin::Files => self.preview.has_files() && self.problem.is_none(),
+        };
+        ready && !self.run.is_running()
+    }
+
     fn take_finished(&mut self, cx: &mut PanelContext<'_>) {
         if let Some(mut finished) = self.run.take(cx) {
             for note in finished.notes.drain(..) {
@@ -162,8 +171,8 @@ impl LensReconstruction {
                 self.opening = None;
             }
             Answer::Failed(message) => {
+                // The path stays in the session: the folder may be on a disk that is not there today.
                 cx.error(message.to_string());
-                self.saved.run = None;
                 self.opening = None;
             }
             Answer::Pending { .. } => {}
@@ -254,6 +263,31 @@ impl Panel for LensReconstruction {
         serde_json::to_value(&self.saved).unwrap_or_default()
     }
 
+    fn passing(&self) -> &'static [&'static str] {
+        // The step that is looked at, and what a job brings, are no changes of the request.
+        &["step", "run"]
+    }
+
+    fn restore(&mut self, state: &Value) -> bool {
+        let Ok(saved) = serde_json::from_value::<Saved>(state.clone()) else { return false };
+        if saved.run != self.saved.run {
+            self.opening.clone_from(&saved.run);
+            self.openings += 1;
+        }
+        self.saved = saved;
+        true
+    }
+
+    fn actions(&self) -> &'static [PanelAction] {
+        ACTIONS
+    }
+
+    fn act(&mut self, name: &str, cx: &mut PanelContext<'_>) {
+        if name == "fit" && self.can_start() {
+            self.start(cx);
+        }
+    }
+
     fn open(&mut self, folder: &Path, record: &Record, cx: &mut PanelContext<'_>) -> bool {
         if record.task == FitRequest::NAME {
             self.opening = Some(folder.to_owned());
@@ -300,6 +334,14 @@ impl Panel for LensReconstruction {
         }
     }
 }
+
+/// What it does on a key.
+const ACTIONS: &[PanelAction] = &[PanelAction {
+    name: "fit",
+    text: "Fit this lens",
+    help: "Start the fit of the lens in step 1 and watch it in step 2",
+    key: Some(egui::KeyboardShortcut::new(egui::Modifiers::COMMAND, egui::Key::Enter)),
+}];
 
 /// Names of this panel's questions.
 const SIMULATION: &str = "simulation";
