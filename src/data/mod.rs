@@ -42,6 +42,7 @@ pub mod ramp;
 mod sidecar;
 mod source;
 pub mod spectra;
+pub mod spectral_units;
 pub mod statistics;
 mod store;
 mod table;
@@ -71,7 +72,7 @@ pub use table::{FitsColumn, FitsTable, Values};
 pub use triplets::{ErrorKind, Triplet, constant_image, triplets};
 pub use units::Unit;
 pub use wcs::{
-    AxisKind, LinearAxis, Sky, Wcs, WorldAxis, arcsec_grid, format_dec, format_ra, parse_dec, parse_position, parse_ra,
+    AxisKind, LinearAxis, PixelMap, Sky, Wcs, WorldAxis, arcsec_grid, format_dec, format_ra, parse_dec, parse_position, parse_ra,
     pixel_scale_arcsec, wcs_keywords,
 };
 pub use write::{OwnedPlane, Plane, read_planes, write_planes};

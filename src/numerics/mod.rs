@@ -5,6 +5,7 @@
 //! - [`contour`]: level lines of a sampled function; area of a polygon.
 //! - [`fast_math`]: ln, exp and atan without branches, for loops that the compiler turns into vector code.
 //! - [`linear`]: Cholesky solves and non-negative least squares for a few dozen unknowns.
+//! - [`regrid`]: an image on the pixels of another; block means.
 //! - [`special`]: gamma functions and what stands on them.
 //! - [`statistics`]: the median.
 //! - [`random`]: seeded streams, the same numbers on any number of threads.
@@ -17,5 +18,6 @@ pub mod fast_math;
 pub mod levenberg_marquardt;
 pub mod linear;
 pub mod random;
+pub mod regrid;
 pub mod special;
 pub mod statistics;

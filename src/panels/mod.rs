@@ -8,15 +8,16 @@ mod display;
 mod image;
 mod inspector;
 mod lens_reconstruction;
-mod links;
+pub mod links;
 pub mod maps;
 mod series;
 mod study;
+pub mod world;
 
 pub use command::{Command, Listed, Severity};
 pub use display::display_ui;
 pub use inspector::request_ui;
-pub use links::{Cursor, ImageNote, Links, RowSelection};
+pub use links::{Cursor, ImageNote, Links, RowSelection, SliceStep};
 pub use series::series_ui;
 pub use study::{HOOKS, Step, panel_picture};
 

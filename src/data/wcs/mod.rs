@@ -14,6 +14,7 @@ mod build;
 mod cards;
 mod cutout;
 mod linear;
+mod same_sky;
 mod scale;
 mod sky;
 mod spectral;
@@ -23,6 +24,7 @@ mod tests;
 pub use angle::{format_dec, format_ra, parse_dec, parse_position, parse_ra};
 pub use cutout::wcs_keywords;
 pub use linear::{LinearAxis, arcsec_grid};
+pub use same_sky::PixelMap;
 pub use scale::pixel_scale_arcsec;
 pub use sky::Sky;
 

@@ -1,5 +1,9 @@
 //! A view of one image of an opened file: pan, zoom, limits, stretch, colour map, colour bar, read-out; a slider for cubes.
 
+mod contours;
+mod linking;
+mod slices;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,6 +12,11 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::contours::{ContourSettings, Contours};
+use self::linking::Linking;
+use self::slices::{SliceSettings, Slices};
+use super::links::Link;
+use super::world::Place;
 use super::{ImageNote, Panel, PanelContext, PanelEntry, display_ui};
 use crate::data::{DataId, HduEntry};
 use crate::plots::color_bar::ColorBar;
@@ -37,6 +46,9 @@ struct Saved {
     plane: usize,
     display: Display,
     camera: Camera,
+    link: Link,
+    slices: SliceSettings,
+    contours: ContourSettings,
 }
 
 impl Default for Saved {
@@ -47,6 +59,9 @@ impl Default for Saved {
             plane: 0,
             display: Display { color_map: "gray".into(), ..Display::default() },
             camera: Camera::default(),
+            link: Link::default(),
+            slices: SliceSettings::default(),
+            contours: ContourSettings::default(),
         }
     }
 }
@@ -67,6 +82,9 @@ pub struct ImagePanel {
     waiting: bool,
     view: ImageView,
     read_out: String,
+    linking: Linking,
+    slices: Slices,
+    contours: Contours,
     /// Show the test pattern when there is no file.
     example: bool,
 }
@@ -75,6 +93,8 @@ impl ImagePanel {
     fn new(state: &Value) -> Self {
         let mut saved: Saved = serde_json::from_value(state.clone()).unwrap_or_default();
         saved.camera.sanitize();
+        saved.slices.sanitize();
+        saved.contours.sanitize();
         Self {
             saved,
             result: None,
@@ -83,6 +103,9 @@ impl ImagePanel {
             waiting: false,
             view: ImageView::default(),
             read_out: String::new(),
+            linking: Linking::default(),
+            slices: Slices::new(state),
+            contours: Contours::default(),
             example: false,
         }
     }
@@ -97,6 +120,23 @@ impl ImagePanel {
             let pixels = pixels.as_ref().clone().into_dyn();
             self.result = Some(cx.services.store.insert("test pattern", pixels, "counts", None));
         }
+    }
+
+    /// What it shows, for others.
+    fn place(&self) -> Place {
+        let result = if self.saved.path.as_os_str().is_empty() { self.result } else { None };
+        Place { path: self.saved.path.clone(), hdu: self.saved.hdu, result }
+    }
+
+    /// Links, slices and contours, before the plane is asked for.
+    fn companions(&mut self, cx: &mut PanelContext<'_>) {
+        let place = self.place();
+        let saved = &mut self.saved;
+        let world = self.linking.world.clone();
+        let world = world.as_ref();
+        self.slices.logic(cx, &place, world, &saved.slices, &mut saved.display, &mut saved.plane);
+        self.linking.logic(cx, &place, &mut saved.link, &mut saved.camera, &mut saved.plane);
+        self.contours.logic(cx, &place, world, saved.plane, &saved.camera, &mut saved.contours);
     }
 
     fn ask(&mut self, cx: &mut PanelContext<'_>) {
@@ -176,6 +216,7 @@ impl Panel for ImagePanel {
 
     fn logic(&mut self, cx: &mut PanelContext<'_>) {
         self.ask_example(cx);
+        self.companions(cx);
         self.ask(cx);
         let size = self.shown.as_ref().map_or([0; 2], |s| s.source.size());
         let note = ImageNote {
@@ -190,7 +231,7 @@ impl Panel for ImagePanel {
         cx.links.publish(cx.view, note);
     }
 
-    fn ui(&mut self, ui: &mut Ui, _cx: &mut PanelContext<'_>) {
+    fn ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
         if let Some(problem) = &self.problem {
             let color = ui.visuals().error_fg_color;
             ui.add(egui::Label::new(RichText::new(problem).color(color)).wrap());
@@ -206,20 +247,18 @@ impl Panel for ImagePanel {
             });
             return;
         };
-        let planes: usize = shown.hdu.shape.iter().rev().skip(2).product();
         ui.horizontal(|ui| {
             ui.label(RichText::new(&self.read_out).monospace());
         });
-        if planes > 1 {
-            ui.horizontal(|ui| {
-                let label = ui.label("Plane");
-                let mut plane = self.saved.plane + 1;
-                ui.spacing_mut().slider_width = (ui.available_width() - 120.0).max(80.0);
-                if ui.add(egui::Slider::new(&mut plane, 1..=planes)).labelled_by(label.id).changed() {
-                    self.saved.plane = plane - 1;
-                }
-            });
+        let place = self.place();
+        if let Some(world) = &self.linking.world {
+            let ready = !self.waiting;
+            self.slices.ui(ui, cx, world, &place, &self.saved.slices, &mut self.saved.plane, ready);
         }
+        let mut overlays = Overlays::default();
+        self.contours.add(&self.saved.contours, &mut overlays);
+        self.linking.crosshair(cx, &mut overlays);
+        let mut display = self.slices.display(&self.saved.display);
         let room = ui.available_rect_before_wrap();
         let mut image_rect = room;
         image_rect.set_width((room.width() - ColorBar::width() - 4.0).max(60.0));
@@ -228,23 +267,28 @@ impl Panel for ImagePanel {
             &mut image_ui,
             "image",
             &shown.source,
-            &mut self.saved.display,
+            &mut display,
             &mut self.saved.camera,
-            &Overlays::default(),
+            &overlays,
         );
+        self.linking.point(ui, cx, response.hovered, shown.source.size());
+        self.linking.after(ui, cx, self.saved.link, &self.saved.camera);
+        self.contours.drawn(ui, response.view);
         let bar_rect = egui::Rect::from_min_max(
             egui::pos2(image_rect.right() + 4.0, response.view.top()),
             egui::pos2(room.right(), response.view.bottom()),
         );
         let mut bar_ui = ui.new_child(egui::UiBuilder::new().max_rect(bar_rect));
-        ColorBar::new(&mut self.saved.display, response.limits)
+        ColorBar::new(&mut display, response.limits)
             .label("Value", &shown.source.unit)
             .height(bar_rect.height())
             .draggable(true)
             .show(&mut bar_ui, "bar");
+        self.slices.take_back(display, &mut self.saved.display);
         ui.allocate_rect(room, egui::Sense::hover());
         // Shown on the line above in the next frame, which the moving pointer asks for anyway.
-        let read_out = response.read_out(&shown.source.unit).unwrap_or_else(|| {
+        let own = response.read_out(&shown.source.unit);
+        let read_out = own.or_else(|| self.linking.read_out(&shown.source)).unwrap_or_else(|| {
             let [width, height] = shown.source.size();
             format!("{width} × {height} pixels")
         });
@@ -254,7 +298,7 @@ impl Panel for ImagePanel {
         }
     }
 
-    fn inspector_ui(&mut self, ui: &mut Ui, _cx: &mut PanelContext<'_>) {
+    fn inspector_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
         ui.label(RichText::new("Display").strong());
         display_ui(ui, "image display", &mut self.saved.display);
         ui.horizontal(|ui| {
@@ -266,6 +310,11 @@ impl Panel for ImagePanel {
             }
         });
         ui.checkbox(&mut self.saved.display.axes, "Axes");
+        self.linking.inspector_ui(ui, &mut self.saved.link);
+        self.contours.inspector_ui(ui, cx, &mut self.saved.contours);
+        if let Some(world) = self.linking.world.as_ref().filter(|w| w.planes() > 1) {
+            self.slices.inspector_ui(ui, world, &mut self.saved.slices);
+        }
         if let Some(shown) = &self.shown {
             ui.separator();
             ui.label(RichText::new("HDU").strong());
@@ -285,11 +334,14 @@ impl Panel for ImagePanel {
     }
 
     fn busy(&self) -> bool {
-        self.waiting || (self.example && self.result.is_none())
+        let companions = self.linking.busy() || self.slices.busy() || self.contours.busy();
+        self.waiting || companions || (self.example && self.result.is_none())
     }
 
     fn close(&mut self, cx: &mut PanelContext<'_>) {
-        for name in ["plane", "example"] {
+        self.slices.close(cx);
+        self.contours.close(cx);
+        for name in ["plane", "example", "world"] {
             cx.services.queries.forget(cx.slot(name));
         }
     }

@@ -1,0 +1,590 @@
+//! Contours of one image over another, or over itself: traced in a query, at the resolution of the screen, where they
+//! are seen.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use egui::{ComboBox, DragValue, Grid, RichText, TextEdit, Ui};
+use ndarray::{Array2, s};
+use serde::{Deserialize, Serialize};
+
+use super::super::PanelContext;
+use super::super::world::{Place, World, ask_world};
+use crate::data::{PixelMap, Store};
+use crate::numerics::contour::level_lines;
+use crate::numerics::regrid::block_means;
+use crate::numerics::statistics::median;
+use crate::plots::axes::{format_value, format_with_unit};
+use crate::plots::colors;
+use crate::plots::image_camera::Camera;
+use crate::plots::image_overlay::{Overlays, Polyline};
+use crate::tasks::{Progress, TaskError};
+use crate::workers::{Answer, Key, Weigh};
+
+/// Contours are traced in squares of so many blocks, so that a small pan asks for nothing new.
+const SQUARE_BLOCKS: usize = 256;
+/// More points than these are not drawn in a frame: the shortest lines are left out first.
+const POINTS_SHOWN: usize = 60_000;
+/// Statistics come from so many pixels at most.
+const SAMPLE_PIXELS: usize = 1 << 18;
+/// Levels at most.
+const LEVELS: usize = 32;
+
+/// How the levels are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LevelRule {
+    /// Multiples of the noise above the background.
+    #[default]
+    Sigma,
+    /// Per cent of the largest value.
+    Percent,
+    /// Values as typed.
+    Typed,
+    /// So many evenly between two values.
+    Even,
+}
+
+impl LevelRule {
+    const ALL: [Self; 4] = [Self::Sigma, Self::Percent, Self::Typed, Self::Even];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sigma => "multiples of sigma",
+            Self::Percent => "per cent of peak",
+            Self::Typed => "typed values",
+            Self::Even => "evenly between",
+        }
+    }
+}
+
+/// What a session keeps of the contours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContourSettings {
+    /// Drawn.
+    pub on: bool,
+    /// The image whose contours they are; none for the image below itself.
+    pub of: Place,
+    /// Its plane, where it is not open in a view of its own.
+    pub plane: usize,
+    /// How levels are chosen.
+    pub rule: LevelRule,
+    /// Multiples of sigma.
+    pub sigma: String,
+    /// Per cent of the peak.
+    pub percent: String,
+    /// Typed values.
+    pub typed: String,
+    /// First and last of the even levels.
+    pub between: [f64; 2],
+    /// Number of the even levels.
+    pub count: usize,
+    /// Colour, by its place in the order of series colours.
+    pub color: usize,
+    /// Width of a line in points.
+    pub width: f32,
+    /// Pixels of the contoured image that are averaged in a block before tracing, to each side.
+    pub smooth: usize,
+}
+
+impl Default for ContourSettings {
+    fn default() -> Self {
+        Self {
+            on: false,
+            of: Place::default(),
+            plane: 0,
+            rule: LevelRule::Sigma,
+            sigma: "3 6 12 24 48".into(),
+            percent: "10 30 50 70 90".into(),
+            typed: String::new(),
+            between: [0.0, 1.0],
+            count: 5,
+            color: 2,
+            width: 1.3,
+            smooth: 1,
+        }
+    }
+}
+
+/// Names of the colours, in the order of [`colors::series`].
+const COLORS: [&str; 6] = ["blue", "orange", "green", "pink", "yellow", "grey"];
+
+impl ContourSettings {
+    /// Makes settings from a file usable.
+    pub fn sanitize(&mut self) {
+        if !self.between.iter().all(|v| v.is_finite()) {
+            self.between = [0.0, 1.0];
+        }
+        self.count = self.count.clamp(1, LEVELS);
+        self.color %= COLORS.len();
+        self.width = if self.width.is_finite() { self.width.clamp(0.5, 6.0) } else { 1.3 };
+        self.smooth = self.smooth.clamp(1, 16);
+    }
+
+    fn text(&self) -> &str {
+        match self.rule {
+            LevelRule::Sigma => &self.sigma,
+            LevelRule::Percent => &self.percent,
+            LevelRule::Typed | LevelRule::Even => &self.typed,
+        }
+    }
+
+    /// The numbers that were given; the field's name stands in the error.
+    fn numbers(&self) -> Result<Vec<f64>, String> {
+        if self.rule == LevelRule::Even {
+            let [low, high] = self.between;
+            let step = if self.count > 1 { (high - low) / (self.count - 1) as f64 } else { 0.0 };
+            return Ok((0..self.count).map(|i| low + step * i as f64).collect());
+        }
+        let words = self.text().split([' ', ',', ';', '\t']).filter(|w| !w.is_empty());
+        let numbers: Vec<f64> = words
+            .map(|w| w.parse::<f64>().ok().filter(|v| v.is_finite()).ok_or_else(|| format!("levels: {w:?} is no number; write 3 6 12, or 1e-17")))
+            .collect::<Result<_, _>>()?;
+        if numbers.len() > LEVELS {
+            return Err(format!("levels: {} of them; {LEVELS} are the most", numbers.len()));
+        }
+        Ok(numbers)
+    }
+}
+
+/// One level with its lines, in pixels of the image below.
+#[derive(Clone, Debug, PartialEq)]
+struct Level {
+    label: String,
+    lines: Vec<(Vec<[f64; 2]>, bool)>,
+}
+
+/// The contours of a part of an image.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Traced {
+    levels: Vec<Level>,
+    left_out: usize,
+}
+
+impl Weigh for Traced {
+    fn bytes(&self) -> usize {
+        self.levels.iter().flat_map(|l| &l.lines).map(|(points, _)| points.len() * 16 + 32).sum::<usize>()
+            + size_of::<Self>()
+    }
+}
+
+/// The part to trace: squares of pixels of the contoured image, and how many of them make a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Part {
+    /// `[x low, y low, x high, y high]`, half-open, in pixels of the contoured image.
+    region: [usize; 4],
+    factor: usize,
+}
+
+/// The contours over one view.
+#[derive(Default)]
+pub struct Contours {
+    traced: Option<Arc<Traced>>,
+    problem: Option<String>,
+    waiting: bool,
+    /// Size on the screen of the view when it was last drawn, in points.
+    view: egui::Vec2,
+}
+
+impl Contours {
+    /// Asks for the contours that are seen.
+    pub fn logic(
+        &mut self,
+        cx: &mut PanelContext<'_>,
+        below: &Place,
+        world: Option<&Arc<World>>,
+        plane: usize,
+        camera: &Camera,
+        settings: &mut ContourSettings,
+    ) {
+        self.waiting = false;
+        self.problem = None;
+        let Some(world) = world.filter(|_| settings.on && !below.is_empty()) else {
+            self.traced = None;
+            return;
+        };
+        let numbers = match settings.numbers() {
+            Ok(numbers) => numbers,
+            Err(problem) => {
+                self.problem = Some(problem);
+                return;
+            }
+        };
+        let of = if settings.of.is_empty() { below.clone() } else { settings.of.clone() };
+        let (map, size, unit, plane) = if of == *below {
+            (PixelMap::Identity, world.size(), world.unit.clone(), plane)
+        } else {
+            let answer = ask_world(cx, "contour world", &of);
+            self.waiting = matches!(answer, Answer::Pending { .. });
+            if let Answer::Failed(problem) = &answer {
+                self.problem = Some(problem.to_string());
+            }
+            let Some(other) = answer.ready() else { return };
+            let Some(map) = between(other, world) else {
+                self.problem = Some(format!(
+                    "{}: no contours over this image, as the two share no sky coordinates and differ in size",
+                    of.name()
+                ));
+                return;
+            };
+            // The plane that is shown in a view of that image, else the last one that was.
+            let shown = cx.links.images().values().find(|n| Place::of(n) == of).map(|n| n.plane);
+            settings.plane = shown.unwrap_or(settings.plane).min(other.planes().saturating_sub(1));
+            (map, other.size(), other.unit.clone(), settings.plane)
+        };
+        let Some(part) = part_seen(camera, self.view, &map.inverse(), size, settings.smooth) else {
+            self.traced = None;
+            return;
+        };
+        let store = cx.services.store.clone();
+        let key = of.key(&store).and(&(plane, part, settings.rule)).and(&below.key(&store));
+        let key = numbers.iter().fold(key, |key: Key, number| key.and_f64(*number));
+        let (rule, place) = (settings.rule, of);
+        let answer = cx.services.queries.ask(cx.slot("contours"), key, &cx.services.wake, move |progress| {
+            trace(&store, &place, plane, part, rule, &numbers, &unit, &map, progress)
+        });
+        self.waiting |= matches!(answer, Answer::Pending { .. });
+        if let Answer::Failed(problem) = &answer {
+            self.problem = Some(problem.to_string());
+        }
+        self.traced = answer.newest().cloned();
+    }
+
+    /// Adds the lines, labelled in the legend.
+    pub fn add<'a>(&'a self, settings: &ContourSettings, overlays: &mut Overlays<'a>) {
+        let levels = self.traced.iter().flat_map(|t| t.levels.iter().enumerate());
+        let count = self.traced.as_ref().map_or(0, |t| t.levels.len());
+        for (index, level) in levels {
+            let base = colors::series(settings.color, egui::Theme::Dark);
+            // Higher levels are brighter, so that a hole tells itself from a hill.
+            let share = if count > 1 { index as f32 / (count - 1) as f32 } else { 1.0 };
+            let color = base.lerp_to_gamma(colors::ON_IMAGE, 0.55 * share);
+            for (points, closed) in &level.lines {
+                overlays.lines.push(Polyline {
+                    points,
+                    closed: *closed,
+                    color,
+                    width: settings.width,
+                    label: &level.label,
+                });
+            }
+        }
+    }
+
+    /// Remembers how much of the screen the view has.
+    pub fn drawn(&mut self, ui: &Ui, view: egui::Rect) {
+        if self.view != view.size() {
+            self.view = view.size();
+            ui.ctx().request_repaint();
+        }
+    }
+
+    /// True while contours are being traced.
+    pub fn busy(&self) -> bool {
+        self.waiting
+    }
+
+    /// Forgets what it asked.
+    pub fn close(&self, cx: &PanelContext<'_>) {
+        for name in ["contours", "contour world"] {
+            cx.services.queries.forget(cx.slot(name));
+        }
+    }
+
+    /// Image, levels, colour, in the inspector.
+    pub fn inspector_ui(&self, ui: &mut Ui, cx: &mut PanelContext<'_>, settings: &mut ContourSettings) {
+        ui.separator();
+        ui.checkbox(&mut settings.on, RichText::new("Contours").strong());
+        if !settings.on {
+            return;
+        }
+        let itself = "this image";
+        let notes: Vec<(Place, String)> = cx
+            .links
+            .images()
+            .iter()
+            .filter(|(view, note)| **view != cx.view && note.size != [0; 2])
+            .map(|(_, note)| (Place::of(note), note.title.clone()))
+            .collect();
+        Grid::new("contours").num_columns(2).spacing([8.0, 4.0]).show(ui, |ui| {
+            let label = ui.label("Of");
+            let title = notes.iter().find(|(p, _)| *p == settings.of).map(|(_, t)| t.clone());
+            let shown = if settings.of.is_empty() { itself.to_owned() } else { title.unwrap_or_else(|| settings.of.name()) };
+            let combo = ComboBox::from_id_salt("contours of").width(150.0).truncate().selected_text(shown).show_ui(ui, |ui| {
+                ui.selectable_value(&mut settings.of, Place::default(), itself);
+                for (place, title) in &notes {
+                    ui.selectable_value(&mut settings.of, place.clone(), title);
+                }
+            });
+            combo.response.labelled_by(label.id).on_hover_text("Any image that is open in a view");
+            ui.end_row();
+            let label = ui.label("Levels");
+            let combo = ComboBox::from_id_salt("contour rule").width(150.0).selected_text(settings.rule.name()).show_ui(ui, |ui| {
+                for rule in LevelRule::ALL {
+                    ui.selectable_value(&mut settings.rule, rule, rule.name());
+                }
+            });
+            combo.response.labelled_by(label.id);
+            ui.end_row();
+            level_fields(ui, settings);
+            let label = ui.label("Colour");
+            ui.horizontal(|ui| {
+                ComboBox::from_id_salt("contour colour")
+                    .width(70.0)
+                    .selected_text(COLORS[settings.color % COLORS.len()])
+                    .show_ui(ui, |ui| {
+                        for (index, name) in COLORS.into_iter().enumerate() {
+                            ui.selectable_value(&mut settings.color, index, name);
+                        }
+                    })
+                    .response
+                    .labelled_by(label.id);
+                let label = ui.label("width");
+                ui.add(DragValue::new(&mut settings.width).range(0.5..=6.0).speed(0.05).max_decimals(1))
+                    .labelled_by(label.id);
+            });
+            ui.end_row();
+            let label = ui.label("Smooth");
+            ui.add(DragValue::new(&mut settings.smooth).range(1..=16).speed(0.05).suffix(" pixels"))
+                .labelled_by(label.id)
+                .on_hover_text("Blocks of so many pixels to a side are averaged first");
+            ui.end_row();
+        });
+        self.state_ui(ui);
+    }
+
+    fn state_ui(&self, ui: &mut Ui) {
+        if let Some(problem) = &self.problem {
+            let color = ui.visuals().error_fg_color;
+            ui.add(egui::Label::new(RichText::new(problem).color(color)).wrap());
+            return;
+        }
+        let Some(traced) = &self.traced else { return };
+        let lines: usize = traced.levels.iter().map(|l| l.lines.len()).sum();
+        let text = match traced.left_out {
+            0 => format!("{lines} lines in view"),
+            more => format!("{lines} lines in view, the {more} shortest left out; smooth more to see all that matter"),
+        };
+        ui.add(egui::Label::new(RichText::new(text).weak()).wrap());
+    }
+}
+
+fn level_fields(ui: &mut Ui, settings: &mut ContourSettings) {
+    let (name, text) = match settings.rule {
+        LevelRule::Sigma => ("Sigmas", &mut settings.sigma),
+        LevelRule::Percent => ("Per cent", &mut settings.percent),
+        LevelRule::Typed => ("Values", &mut settings.typed),
+        LevelRule::Even => {
+            for (place, name) in [(0, "From"), (1, "To")] {
+                let label = ui.label(name);
+                let value = &mut settings.between[place];
+                let speed = (value.abs() * 0.01).max(1e-30);
+                ui.add(DragValue::new(value).speed(speed).custom_formatter(|v, _| format_value(v, 6)))
+                    .labelled_by(label.id);
+                ui.end_row();
+            }
+            let label = ui.label("Number");
+            ui.add(DragValue::new(&mut settings.count).range(1..=LEVELS).speed(0.1)).labelled_by(label.id);
+            ui.end_row();
+            return;
+        }
+    };
+    let label = ui.label(name);
+    ui.add(TextEdit::singleline(text).desired_width(150.0)).labelled_by(label.id);
+    ui.end_row();
+}
+
+/// From the pixels of the contoured image to those of the one below: through the sky, or pixel by pixel where both have
+/// one size.
+fn between(of: &World, below: &World) -> Option<PixelMap> {
+    match (&of.wcs, &below.wcs) {
+        (Some(from), Some(to)) if from.meets(to) => Some(PixelMap::Sky { from: from.clone(), to: to.clone() }),
+        _ => (of.size() == below.size()).then_some(PixelMap::Identity),
+    }
+}
+
+/// The part of the contoured image that is seen, in whole squares, and the blocks that are as large as a point of the
+/// screen. `None` when nothing of it is seen.
+fn part_seen(camera: &Camera, view: egui::Vec2, map: &PixelMap, size: [usize; 2], smooth: usize) -> Option<Part> {
+    let half = [f64::from(view.x), f64::from(view.y)].map(|v| v / 2.0 / camera.points_per_pixel);
+    // The border of the view, not its corners alone: through the sky a straight side may bulge.
+    let steps = [-1.0, -0.5, 0.0, 0.5, 1.0];
+    let mut low = [f64::INFINITY; 2];
+    let mut high = [f64::NEG_INFINITY; 2];
+    for u in steps {
+        for v in steps {
+            let Some(at) = map.apply([camera.center[0] + u * half[0], camera.center[1] + v * half[1]]) else { continue };
+            for c in 0..2 {
+                low[c] = low[c].min(at[c]);
+                high[c] = high[c].max(at[c]);
+            }
+        }
+    }
+    // Pixels of the contoured image in a pixel below, around the middle.
+    let middle = map.apply(camera.center)?;
+    let beside = map.apply([camera.center[0] + 1.0, camera.center[1]])?;
+    let step = (beside[0] - middle[0]).hypot(beside[1] - middle[1]);
+    let per_point = step / camera.points_per_pixel;
+    let fine = if per_point > 1.0 { 1 << (per_point.log2().floor() as u32).min(12) } else { 1 };
+    let factor = fine.max(smooth);
+    let square = (SQUARE_BLOCKS * factor) as f64;
+    let mut region = [0; 4];
+    for c in 0..2 {
+        if !(low[c].is_finite() && high[c].is_finite()) {
+            return None;
+        }
+        let end = size[c] as f64;
+        // A block more to each side, so that lines do not end within the view.
+        region[c] = (((low[c] - factor as f64) / square).floor() * square).clamp(0.0, end) as usize;
+        region[c + 2] = (((high[c] + factor as f64) / square).ceil() * square).clamp(0.0, end) as usize;
+    }
+    (region[0] < region[2] && region[1] < region[3]).then_some(Part { region, factor })
+}
+
+#[expect(clippy::too_many_arguments)] // what the key is made of
+fn trace(
+    store: &Store,
+    place: &Place,
+    plane: usize,
+    part: Part,
+    rule: LevelRule,
+    numbers: &[f64],
+    unit: &str,
+    map: &PixelMap,
+    progress: &Progress<Traced>,
+) -> Result<Traced, TaskError> {
+    let pixels = store.plane(place.open(store)?, place.hdu, plane)?;
+    let levels = levels(&pixels, rule, numbers, unit);
+    progress.check()?;
+    let [x0, y0, x1, y1] = part.region;
+    let (height, width) = pixels.dim();
+    let cut = pixels.slice(s![y0.min(height)..y1.min(height), x0.min(width)..x1.min(width)]);
+    let blocks = block_means(&cut, part.factor);
+    let middle = (part.factor as f64 - 1.0) / 2.0;
+    let origin = [x0 as f64 + middle, y0 as f64 + middle];
+    let mut traced = Traced::default();
+    for (value, label) in levels {
+        progress.check()?;
+        let mut lines = Vec::new();
+        for line in level_lines(&blocks, value, origin, part.factor as f64) {
+            // A place that the other image does not reach breaks the line.
+            let there = |p: &[f64; 2]| map.apply(*p).unwrap_or([f64::NAN; 2]);
+            lines.push((line.points.iter().map(there).collect::<Vec<_>>(), line.closed));
+        }
+        traced.levels.push(Level { label, lines });
+    }
+    leave_out_the_shortest(&mut traced);
+    Ok(traced)
+}
+
+/// Levels in the unit of the image with their labels, ascending.
+fn levels(pixels: &Array2<f32>, rule: LevelRule, numbers: &[f64], unit: &str) -> Vec<(f64, String)> {
+    let stride = pixels.len().div_ceil(SAMPLE_PIXELS).max(1);
+    let finite = || pixels.iter().map(|v| f64::from(*v)).filter(|v| v.is_finite());
+    let (background, sigma) = match rule {
+        LevelRule::Sigma => {
+            let mut sample: Vec<f64> = finite().step_by(stride).collect();
+            let background = median(&mut sample).unwrap_or(0.0);
+            sample.iter_mut().for_each(|v| *v = (*v - background).abs());
+            // The median of the deviations is 0.6745 sigma of a normal distribution.
+            (background, median(&mut sample).unwrap_or(0.0) / 0.674_489_750_196_081_7)
+        }
+        _ => (0.0, 0.0),
+    };
+    let peak = if rule == LevelRule::Percent { finite().fold(0.0, f64::max) } else { 0.0 };
+    let level = |number: &f64| {
+        let (value, name) = match rule {
+            LevelRule::Sigma => (background + number * sigma, format!("{}σ: ", format_value(*number, 3))),
+            LevelRule::Percent => (0.01 * number * peak, format!("{} %: ", format_value(*number, 3))),
+            LevelRule::Typed | LevelRule::Even => (*number, String::new()),
+        };
+        (value, format!("{name}{}", format_with_unit(value, 3, unit)))
+    };
+    let mut levels: Vec<_> = numbers.iter().map(level).collect();
+    levels.sort_by(|a, b| a.0.total_cmp(&b.0));
+    levels
+}
+
+fn leave_out_the_shortest(traced: &mut Traced) {
+    let mut lengths: Vec<usize> = traced.levels.iter().flat_map(|l| &l.lines).map(|(p, _)| p.len()).collect();
+    if lengths.iter().sum::<usize>() <= POINTS_SHOWN {
+        return;
+    }
+    lengths.sort_unstable_by(|a, b| b.cmp(a));
+    let mut sum = 0;
+    let fits = lengths.iter().take_while(|n| {
+        sum += **n;
+        sum <= POINTS_SHOWN
+    });
+    let kept = fits.count();
+    let shortest = lengths.get(kept).map_or(0, |n| n + 1);
+    let before: usize = lengths.len();
+    for level in &mut traced.levels {
+        level.lines.retain(|(points, _)| points.len() >= shortest);
+    }
+    traced.left_out = before - traced.levels.iter().map(|l| l.lines.len()).sum::<usize>();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_what_they_are_called() {
+        // Half of the pixels at ±1 around 10, a peak of 110: the median deviation is 1.
+        let mut pixels = Array2::from_shape_fn((20, 20), |(y, x)| 10.0 + if (x + y) % 2 == 0 { 1.0 } else { -1.0_f32 });
+        pixels[[3, 3]] = 110.0;
+        pixels[[4, 4]] = f32::NAN;
+        let sigma = levels(&pixels, LevelRule::Sigma, &[5.0, 3.0], "Jy");
+        assert!(sigma[0].0 < sigma[1].0 && sigma[0].1.starts_with("3σ: ") && sigma[0].1.ends_with(" Jy"), "{sigma:?}");
+        // median of the values is one of 9 and 11; the deviations' median is 0 or 2, whichever half the middle falls in.
+        let percent = levels(&pixels, LevelRule::Percent, &[50.0], "Jy");
+        assert_eq!(percent, [(55.0, "50 %: 55 Jy".to_owned())]);
+        let typed = levels(&pixels, LevelRule::Typed, &[1e-17], "");
+        assert_eq!(typed, [(1e-17, "1e-17".to_owned())]);
+    }
+
+    #[test]
+    fn the_noise_of_a_normal_image_is_its_sigma() {
+        let mut stream = crate::numerics::random::stream(7, "contour levels", 0);
+        let pixels =
+            Array2::from_shape_fn((200, 200), |_| (5.0 + 2.0 * crate::numerics::random::normal(&mut stream)) as f32);
+        let found = levels(&pixels, LevelRule::Sigma, &[3.0], "");
+        assert!((found[0].0 - 11.0).abs() < 0.15, "{found:?}");
+    }
+
+    #[test]
+    fn numbers_are_read_as_people_write_them() {
+        let mut settings = ContourSettings { rule: LevelRule::Typed, typed: "1e-17, 3e-17;5".into(), ..Default::default() };
+        assert_eq!(settings.numbers().unwrap(), [1e-17, 3e-17, 5.0]);
+        settings.typed = "3 six".into();
+        assert!(settings.numbers().unwrap_err().contains("\"six\""));
+        settings.rule = LevelRule::Even;
+        (settings.between, settings.count) = ([1.0, 2.0], 3);
+        assert_eq!(settings.numbers().unwrap(), [1.0, 1.5, 2.0]);
+    }
+
+    #[test]
+    fn only_what_is_seen_is_traced_and_at_the_resolution_of_the_screen() {
+        let view = egui::vec2(800.0, 600.0);
+        let far = Camera::at([2000.0, 2000.0], 0.2);
+        let part = part_seen(&far, view, &PixelMap::Identity, [4096, 4096], 1).unwrap();
+        assert_eq!(part.factor, 4);
+        let near = Camera::at([100.0, 100.0], 8.0);
+        let part = part_seen(&near, view, &PixelMap::Identity, [4096, 4096], 1).unwrap();
+        assert_eq!(part, Part { region: [0, 0, 256, 256], factor: 1 });
+        let beside = Camera::at([-5000.0, 100.0], 8.0);
+        assert_eq!(part_seen(&beside, view, &PixelMap::Identity, [4096, 4096], 1), None);
+    }
+
+    #[test]
+    fn too_many_points_lose_the_shortest_lines() {
+        let line = |n: usize| (vec![[0.0, 0.0]; n], false);
+        let lines = vec![line(50_000), line(9_000), line(5_000), line(3)];
+        let mut traced = Traced { levels: vec![Level { label: String::new(), lines }], left_out: 0 };
+        leave_out_the_shortest(&mut traced);
+        assert_eq!(traced.levels[0].lines.iter().map(|l| l.0.len()).collect::<Vec<_>>(), [50_000, 9_000]);
+        assert_eq!(traced.left_out, 2);
+    }
+}
