@@ -8,7 +8,7 @@ use egui::Context;
 
 use super::{Dialog, Opened, Session, Workbench};
 use crate::data::DataId;
-use crate::panels::{Command, PANELS, Panel, PanelContext, Severity};
+use crate::panels::{Command, PANELS, Panel, PanelContext, Severity, SliceStep};
 use crate::plots::picture::read_record;
 use crate::runs::{RECORD_NAME, Record};
 use crate::tasks::TaskError;
@@ -19,7 +19,8 @@ const FRAME_BUDGET: Duration = Duration::from_millis(10);
 
 /// What a path turned out to be.
 enum Kind {
-    Fits(DataId),
+    /// A file, and those of its HDUs that are spectra by themselves.
+    Fits(DataId, Vec<usize>),
     Run(PathBuf, Arc<Record>),
     /// The record in a picture whose run folder is elsewhere.
     Request(Arc<Record>),
@@ -84,8 +85,15 @@ impl Workbench {
             let m = keys.modifiers;
             std::cmp::Reverse([m.ctrl || m.command, m.shift, m.alt].into_iter().filter(|held| *held).count())
         });
+        let plane = |key, step| (egui::KeyboardShortcut::new(egui::Modifiers::CTRL, key), Command::Slice(step));
+        listed.push(plane(egui::Key::ArrowUp, SliceStep::Next));
+        listed.push(plane(egui::Key::ArrowDown, SliceStep::Previous));
         for (keys, command) in listed {
             if typing && keys.modifiers.is_none() && !is_function_key(keys.logical_key) {
+                continue;
+            }
+            // Space presses the button that the keyboard is on.
+            if keys.logical_key == egui::Key::Space && ctx.memory(|m| m.focused().is_some()) {
                 continue;
             }
             if ctx.input_mut(|i| i.consume_shortcut(&keys)) {
@@ -114,7 +122,10 @@ impl Workbench {
             match answer {
                 Answer::Ready(kind) => {
                     self.opened[index].1 = match kind.as_ref() {
-                        Kind::Fits(id) => Opened::File(*id),
+                        Kind::Fits(id, spectra) => {
+                            self.spectra.insert(path.clone(), spectra.clone());
+                            Opened::File(*id)
+                        }
                         Kind::Run(folder, record) => Opened::Run(folder.clone(), record.clone()),
                         Kind::Request(record) => Opened::Request(record.clone()),
                         Kind::Session(session) => {
@@ -149,7 +160,8 @@ impl Workbench {
             Some(Opened::File(id)) => {
                 let first =
                     self.services.store.entry(id).and_then(|e| e.hdus.iter().find(|h| h.is_image).map(|h| h.index));
-                if let Some(hdu) = first {
+                let spectrum = self.spectra.get(path).and_then(|hdus| hdus.first().copied());
+                if let Some(hdu) = first.or(spectrum) {
                     self.commands.push_back(Command::ShowImage { path: path.to_owned(), hdu });
                 } else {
                     self.notices.push(Severity::Warning, format!("{}: no image in this file", path.display()));
@@ -180,12 +192,15 @@ impl Workbench {
         match command {
             Command::Open => self.dialog = Some(Dialog::Open(String::new())),
             Command::OpenPath(path) => self.open(&path),
-            Command::ShowImage { path, hdu } => {
-                if let Some(entry) = crate::panels::entry("image") {
-                    let state = serde_json::json!({ "path": path, "hdu": hdu });
-                    self.add_view(entry, &state);
+            Command::ShowImage { path, hdu } => self.show_hdu(&path, hdu),
+            Command::Slice(step) => {
+                if let Some(view) = self.links.slice_target(self.focused) {
+                    self.links.steps.entry(view).or_default().push(step);
+                    ctx.request_repaint();
                 }
             }
+            Command::Blink => self.blink(),
+            Command::SideBySide(views) => self.side_by_side(views),
             Command::OpenPanel(kind) => {
                 if let Some(entry) = crate::panels::entry(kind) {
                     self.focus_or_add(entry);
@@ -285,7 +300,11 @@ fn identify(path: &Path, store: &crate::data::Store) -> Result<Kind, TaskError> 
                 _ => Ok(Kind::Request(Arc::new(record))),
             }
         }
-        _ => Ok(Kind::Fits(store.open(path)?)),
+        _ => {
+            let id = store.open(path)?;
+            let spectra = super::dock::spectra_of(store.file(id)?.as_ref());
+            Ok(Kind::Fits(id, spectra))
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! all three call [`Workbench::logic`] and [`Workbench::ui`], nothing else.
 
 mod data_tree;
+mod dock;
 mod headless;
 mod jobs_view;
 mod library_view;
@@ -84,6 +85,8 @@ pub struct Workbench {
     to_show: Vec<PathBuf>,
     /// Opened paths in order; what they turned out to be.
     opened: Vec<(PathBuf, Opened)>,
+    /// HDUs of opened files that hold spectra by themselves.
+    spectra: BTreeMap<PathBuf, Vec<usize>>,
     views: BTreeMap<ViewId, View>,
     tree: egui_tiles::Tree<ViewId>,
     next_view: ViewId,
@@ -132,6 +135,7 @@ impl Workbench {
             show_jobs: false,
             to_show: Vec::new(),
             opened: Vec::new(),
+            spectra: BTreeMap::new(),
             views: BTreeMap::new(),
             tree: egui_tiles::Tree::empty(egui::Id::unique("views")),
             next_view: 1,

@@ -50,6 +50,17 @@ pub struct Cursor {
     pub inside: bool,
 }
 
+/// A click on an image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Click {
+    /// The view.
+    pub view: u64,
+    /// Pixel coordinate `[x, y]`, 0-based.
+    pub pixel: [f64; 2],
+    /// Grows with every click: who looks later knows whether it is a new one.
+    pub serial: u64,
+}
+
 /// The rows of one table that are chosen, in every view that shows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowSelection {
@@ -239,6 +250,8 @@ pub struct Links {
     pub wanted_links: BTreeMap<u64, Link>,
     /// The last place of the pointer on an image; one for the window.
     pub cursor: Option<Cursor>,
+    /// The last click on an image.
+    pub click: Option<Click>,
     /// Planes that somebody asks a view to show: a click in a spectrum, a movie.
     pub wanted_planes: BTreeMap<u64, usize>,
     rows: BTreeMap<(PathBuf, usize), RowSelection>,
@@ -254,6 +267,12 @@ impl Links {
     #[must_use]
     pub fn images(&self) -> &BTreeMap<u64, ImageNote> {
         &self.images
+    }
+
+    /// Says that an image was clicked.
+    pub fn clicked(&mut self, view: u64, pixel: [f64; 2]) {
+        let serial = self.click.map_or(0, |c| c.serial) + 1;
+        self.click = Some(Click { view, pixel, serial });
     }
 
     /// Forgets a view that was closed.
@@ -300,6 +319,25 @@ impl Links {
     /// What a group shares.
     pub(super) fn group(&mut self, link: Link) -> &mut Group {
         self.groups.entry(link).or_default()
+    }
+
+    /// Asks two views to link to each other, by sky where theirs meet, else by pixel, in a group of their own. Views that
+    /// are linked already stay as they are.
+    pub fn link_pair(&mut self, a: u64, b: u64) {
+        let (Some(first), Some(second)) = (self.members.get(&a), self.members.get(&b)) else { return };
+        if first.link.kind != LinkKind::Off && first.link == second.link {
+            return;
+        }
+        let sky = |m: &Member| m.world.as_ref().and_then(|w| w.wcs.clone());
+        let kind = match (sky(first), sky(second)) {
+            (Some(x), Some(y)) if x.meets(&y) => LinkKind::Sky,
+            _ => LinkKind::Pixel,
+        };
+        let taken = |group: u8| self.members.values().any(|m| m.link == Link { kind, group });
+        let group = (1..=9).find(|g| !taken(*g)).unwrap_or(9);
+        for view in [a, b] {
+            self.wanted_links.insert(view, Link { kind, group });
+        }
     }
 
     /// From the pixels of one view to those of another that is linked to it; `None` when they are not linked, or by WCS

@@ -4,6 +4,7 @@
 //! It holds ids and handles, never the window; what reaches beyond it goes out as a [`Command`].
 
 mod command;
+mod compare;
 mod display;
 mod image;
 mod inspector;
@@ -11,6 +12,7 @@ mod lens_reconstruction;
 pub mod links;
 pub mod maps;
 mod series;
+mod spectrum;
 mod study;
 pub mod world;
 
@@ -134,7 +136,7 @@ pub struct PanelEntry {
 }
 
 /// Every kind of panel.
-pub const PANELS: &[PanelEntry] = &[image::ENTRY, lens_reconstruction::ENTRY];
+pub const PANELS: &[PanelEntry] = &[image::ENTRY, spectrum::ENTRY, compare::ENTRY, lens_reconstruction::ENTRY];
 
 /// The entry of a kind.
 pub fn entry(kind: &str) -> Option<&'static PanelEntry> {

@@ -186,7 +186,11 @@ impl World {
         plane
     }
 
-    fn read(store: &Store, place: &Place) -> Result<Self, TaskError> {
+    /// Reads it from the header.
+    ///
+    /// # Errors
+    /// A file or HDU that cannot be opened.
+    pub fn read(store: &Store, place: &Place) -> Result<Self, TaskError> {
         let id = place.open(store)?;
         let entry = store.entry(id);
         let hdu = entry.as_ref().and_then(|e| e.hdus.iter().find(|h| h.index == place.hdu));

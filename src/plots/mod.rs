@@ -21,6 +21,7 @@ pub mod image_tiles;
 pub mod image_view;
 pub mod limits;
 pub mod line_plot;
+mod line_plot_hold;
 pub mod picture;
 pub mod soft;
 mod soft_raster;

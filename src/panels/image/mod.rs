@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::contours::{ContourSettings, Contours};
-use self::linking::Linking;
+pub(super) use self::linking::Linking;
 use self::slices::{SliceSettings, Slices};
 use super::links::Link;
 use super::world::Place;
@@ -272,6 +272,7 @@ impl Panel for ImagePanel {
             &overlays,
         );
         self.linking.point(ui, cx, response.hovered, shown.source.size());
+        response.clicked.into_iter().for_each(|pixel| cx.links.clicked(cx.view, pixel));
         self.linking.after(ui, cx, self.saved.link, &self.saved.camera);
         self.contours.drawn(ui, response.view);
         let bar_rect = egui::Rect::from_min_max(
