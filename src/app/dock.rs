@@ -57,7 +57,7 @@ impl Workbench {
         let split = self.tree.tiles.insert_container(Linear::new_binary(direction, [first, second], share));
         match parent.and_then(|parent| self.tree.tiles.get_mut(parent)) {
             Some(Tile::Container(container)) => {
-                drop(container.replace_child(first, split));
+                let _index = container.replace_child(first, split);
             }
             _ => self.tree = Tree::new(egui::Id::unique("views"), split, std::mem::take(&mut self.tree.tiles)),
         }

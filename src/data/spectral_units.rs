@@ -153,7 +153,13 @@ impl SpectralScale {
 
     /// Units that these values can be shown in, with a rest wavelength or without.
     pub fn options(&self, rest_known: bool) -> Vec<SpectralUnit> {
-        SpectralUnit::ALL.into_iter().filter(|unit| self.offers(*unit, rest_known)).collect()
+        // What the header has already is not offered twice.
+        let own = self.unit_in(SpectralUnit::Header);
+        let twice = |unit: &SpectralUnit| *unit != SpectralUnit::Header && !own.is_empty() && self.unit_in(*unit) == own;
+        let is_velocity =
+            |unit: &SpectralUnit| matches!(unit, SpectralUnit::OpticalVelocity | SpectralUnit::RadioVelocity);
+        let offered = SpectralUnit::ALL.into_iter().filter(|unit| self.offers(*unit, rest_known));
+        offered.filter(|unit| !twice(unit) || is_velocity(unit)).collect()
     }
 
     fn offers(&self, unit: SpectralUnit, rest_known: bool) -> bool {
@@ -234,6 +240,8 @@ impl SpectralScale {
     pub fn unit_in(&self, unit: SpectralUnit) -> &str {
         match unit {
             SpectralUnit::Header if self.unit.to_ascii_lowercase().starts_with("angstrom") => "Å",
+            SpectralUnit::Header if matches!(self.unit.as_str(), "cm-1" | "cm**-1" | "cm^-1" | "1/cm") => "cm⁻¹",
+            SpectralUnit::Header if self.unit == "um" => "µm",
             SpectralUnit::Header => &self.unit,
             SpectralUnit::Channel => "",
             SpectralUnit::Nanometre => "nm",

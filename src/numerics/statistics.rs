@@ -10,10 +10,12 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
 /// A range that shows a curve: noisy ends and single spikes are left out, lines in between are not.
 ///
 /// The curve is cut into 20 stretches. Stretches at either end whose point-to-point scatter is more than 5 times that of
-/// the typical stretch are dropped; of the rest, the smallest and largest median of three neighbours count.
+/// the typical stretch are dropped; of the rest count the medians of three neighbours, and the values that lie beyond those by
+/// no more than four times their span: an unresolved line counts, a cosmic ray does not.
 /// `None` without finite values. The range may be empty (a constant).
 pub fn sturdy_range(values: &[f64]) -> Option<[f64; 2]> {
     const STRETCHES: usize = 20;
+    const SPIKE_SPANS: f64 = 4.0;
     let finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
     let length = finite.len().div_ceil(STRETCHES).max(4);
     let scatters: Vec<f64> = finite
@@ -33,8 +35,14 @@ pub fn sturdy_range(values: &[f64]) -> Option<[f64; 2]> {
     let mut widen = |v: f64| range = [range[0].min(v), range[1].max(v)];
     if kept.len() < 3 {
         kept.iter().copied().for_each(&mut widen);
-    } else {
-        kept.windows(3).filter_map(|w| median(&mut [w[0], w[1], w[2]])).for_each(&mut widen);
+        return Some(range);
+    }
+    kept.windows(3).filter_map(|w| median(&mut [w[0], w[1], w[2]])).for_each(&mut widen);
+    // An unresolved line is as narrow as a spike, but not as high: values within so many spans count.
+    let [low, high] = range;
+    let reach = SPIKE_SPANS * (high - low);
+    for v in kept.iter().copied().filter(|v| (low - reach..=high + reach).contains(v)) {
+        range = [range[0].min(v), range[1].max(v)];
     }
     Some(range)
 }

@@ -26,4 +26,5 @@ pub mod picture;
 pub mod soft;
 mod soft_raster;
 pub mod stretch;
+pub mod unit_text;
 mod zscale;

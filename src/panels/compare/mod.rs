@@ -19,6 +19,7 @@ use crate::plots::color_table::Display;
 use crate::plots::image_camera::Camera;
 use crate::plots::image_view::{ImageSource, ImageView};
 use crate::plots::limits::LimitsMode;
+use crate::plots::unit_text::unit_text;
 use crate::workers::Answer;
 
 /// In the registry.
@@ -192,14 +193,14 @@ impl ComparePanel {
         });
         self.take_pair(&answer);
         let Some(pair) = self.pair.clone() else { return };
-        self.pictures[0].set(&pair.a, "A", &pair.units[0]);
-        self.pictures[1].set(&pair.b, "B", &pair.units[1]);
+        self.pictures[0].set(&pair.a, "A", &unit_text(&pair.units[0]));
+        self.pictures[1].set(&pair.b, "B", &unit_text(&pair.units[1]));
         if self.saved.mode != Mode::Combine || answer.ready().is_none() {
             return;
         }
         let (operation, k) = (self.saved.operation, self.saved.k);
         let key = key.and(&operation).and_f64(if operation == Operation::Scaled { k } else { 1.0 });
-        let unit = pair.unit(operation);
+        let unit = unit_text(&pair.unit(operation));
         let answer = cx.services.queries.ask(cx.slot("combined"), key, &cx.services.wake, move |_| {
             Ok(pair.combine(operation, k))
         });

@@ -11,6 +11,7 @@ use crate::plots::axes::{format_value, format_with_unit};
 use crate::plots::color_bar::ColorBar;
 use crate::plots::color_table::Display;
 use crate::plots::image_overlay::Overlays;
+use crate::plots::unit_text::unit_text;
 
 impl ComparePanel {
     /// Draws the panel.
@@ -52,7 +53,7 @@ impl ComparePanel {
         for (name, side) in [("A", &mut self.saved.a), ("B", &mut self.saved.b)] {
             let label = ui.label(name);
             let title = known.iter().find(|(view, of, _)| *view == side.view && *of == side.of).map(|k| k.2.clone());
-            let shown = title.unwrap_or_else(|| if side.of.is_empty() { "none".into() } else { side.of.name() });
+            let shown = title.unwrap_or_else(|| if side.of.is_empty() { "none".into() } else { name_of(cx, &side.of) });
             let combo = ComboBox::from_id_salt(("side", name)).width(width).truncate().selected_text(shown);
             let combo = combo.show_ui(ui, |ui| {
                 for (view, of, title) in &known {
@@ -111,7 +112,7 @@ impl ComparePanel {
 
     fn scatter_ui(&self, ui: &mut Ui) {
         let Some([mean, sigma]) = self.outcome.as_ref().and_then(|o| o.mean_and_sigma) else { return };
-        let unit = self.pair.as_ref().map(|p| p.unit(self.saved.operation)).unwrap_or_default();
+        let unit = self.pair.as_ref().map(|p| unit_text(&p.unit(self.saved.operation))).unwrap_or_default();
         let text = format!("mean {}  σ {}", format_value(mean, 4), format_with_unit(sigma, 4, &unit));
         ui.add(egui::Label::new(RichText::new(text).weak()).truncate());
     }
@@ -183,7 +184,8 @@ impl ComparePanel {
             .show(&mut bar, "bar");
         ui.allocate_rect(room, egui::Sense::hover());
         self.linking.point(ui, cx, response.hovered, source.size());
-        let text = self.values_at(response.hovered);
+        let names = [name_of(cx, &self.saved.a.of), name_of(cx, &self.saved.b.of)];
+        let text = self.values_at(response.hovered, names);
         self.linking.after(ui, cx, self.saved.link, &self.saved.camera);
         if let Some(limits) = locked
             && display.typed_limits == [limits.low, limits.high]
@@ -199,11 +201,11 @@ impl ComparePanel {
     }
 
     /// The pixel with the values of A, of B, and of what was made of them; else what is compared.
-    fn values_at(&self, pixel: Option<[f64; 2]>) -> String {
+    fn values_at(&self, pixel: Option<[f64; 2]>, [a, b]: [String; 2]) -> String {
         let Some(pixel) = pixel else {
             let regridded = self.pair.as_ref().is_some_and(|p| p.regridded);
             let how = if regridded { ", B resampled on the pixels of A" } else { ", pixel by pixel" };
-            return format!("A {}  B {}{how}", self.saved.a.of.name(), self.saved.b.of.name());
+            return format!("A {a}  B {b}{how}");
         };
         let [x, y] = pixel.map(crate::plots::axes::fits_from_pixel);
         let mut text = format!("x {x:.1}  y {y:.1}");
@@ -236,6 +238,12 @@ impl ComparePanel {
         ui.separator();
         ui.checkbox(&mut self.saved.timed, "Blink by the clock");
     }
+}
+
+/// File name and HDU, or the name of a result.
+fn name_of(cx: &PanelContext<'_>, place: &Place) -> String {
+    let entry = place.result.and_then(|id| cx.services.store.entry(id));
+    entry.map_or_else(|| place.name(), |e| e.name.clone())
 }
 
 /// Names a control that has no label of its own beside it.

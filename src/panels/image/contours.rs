@@ -18,6 +18,7 @@ use crate::plots::axes::{format_value, format_with_unit};
 use crate::plots::colors;
 use crate::plots::image_camera::Camera;
 use crate::plots::image_overlay::{Overlays, Polyline};
+use crate::plots::unit_text::unit_text;
 use crate::tasks::{Progress, TaskError};
 use crate::workers::{Answer, Key, Weigh};
 
@@ -213,7 +214,7 @@ impl Contours {
         };
         let of = if settings.of.is_empty() { below.clone() } else { settings.of.clone() };
         let (map, size, unit, plane) = if of == *below {
-            (PixelMap::Identity, world.size(), world.unit.clone(), plane)
+            (PixelMap::Identity, world.size(), unit_text(&world.unit), plane)
         } else {
             let answer = ask_world(cx, "contour world", &of);
             self.waiting = matches!(answer, Answer::Pending { .. });
@@ -231,7 +232,7 @@ impl Contours {
             // The plane that is shown in a view of that image, else the last one that was.
             let shown = cx.links.images().values().find(|n| Place::of(n) == of).map(|n| n.plane);
             settings.plane = shown.unwrap_or(settings.plane).min(other.planes().saturating_sub(1));
-            (map, other.size(), other.unit.clone(), settings.plane)
+            (map, other.size(), unit_text(&other.unit), settings.plane)
         };
         let Some(part) = part_seen(camera, self.view, &map.inverse(), size, settings.smooth) else {
             self.traced = None;

@@ -134,7 +134,7 @@ impl ImagePanel {
         let saved = &mut self.saved;
         let world = self.linking.world.clone();
         let world = world.as_ref();
-        self.slices.logic(cx, &place, world, &saved.slices, &mut saved.display, &mut saved.plane);
+        self.slices.logic(cx, &place, world, &mut saved.slices, &mut saved.display, &mut saved.plane);
         self.linking.logic(cx, &place, &mut saved.link, &mut saved.camera, &mut saved.plane);
         self.contours.logic(cx, &place, world, saved.plane, &saved.camera, &mut saved.contours);
     }

@@ -31,13 +31,13 @@ pub struct SliceSettings {
     pub speed: f64,
     /// At the end the movie turns round; else it starts over.
     pub bounce: bool,
-    /// One pair of limits for all planes, from all of them.
-    pub same_limits: bool,
+    /// One pair of limits for all planes, from all of them. Unset until a movie is played, which sets it.
+    pub same_limits: Option<bool>,
 }
 
 impl Default for SliceSettings {
     fn default() -> Self {
-        Self { speed: 8.0, bounce: false, same_limits: true }
+        Self { speed: 8.0, bounce: false, same_limits: None }
     }
 }
 
@@ -92,7 +92,7 @@ impl Slices {
         cx: &mut PanelContext<'_>,
         place: &Place,
         world: Option<&Arc<World>>,
-        settings: &SliceSettings,
+        settings: &mut SliceSettings,
         display: &mut Display,
         plane: &mut usize,
     ) {
@@ -110,8 +110,12 @@ impl Slices {
         for step in steps {
             self.step(step, world, plane);
         }
+        if self.playing {
+            // Limits that change from plane to plane make a movie flicker.
+            settings.same_limits.get_or_insert(true);
+        }
         self.limits = None;
-        if settings.same_limits && display.limits != LimitsMode::Typed {
+        if settings.same_limits == Some(true) && display.limits != LimitsMode::Typed {
             let (store, mode, place) = (cx.services.store.clone(), display.limits, place.clone());
             let key = place.key(&store).and(&mode.name());
             let ask = move |progress: &Progress<CubeLimits>| cube_limits(&store, &place, mode, progress);
@@ -277,8 +281,11 @@ impl Slices {
                 .response
                 .labelled_by(label.id);
         });
-        ui.checkbox(&mut settings.same_limits, "Same limits for all planes")
-            .on_hover_text("From pixels of the whole cube, so that a movie does not flicker");
+        let mut same = settings.same_limits.unwrap_or(false);
+        let switch = ui.checkbox(&mut same, "Same limits for all planes");
+        if switch.on_hover_text("From pixels of the whole cube; a movie switches it on, as it would flicker").changed() {
+            settings.same_limits = Some(same);
+        }
     }
 
     /// Forgets what it asked.

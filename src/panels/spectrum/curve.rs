@@ -9,6 +9,7 @@ use crate::data::spectral_units::{SpectralScale, SpectralUnit};
 use crate::data::{ErrorKind, FitsFile, Store};
 use crate::numerics::statistics::sturdy_range;
 use crate::panels::world::{Place, World};
+use crate::plots::unit_text::unit_text;
 use crate::tasks::TaskError;
 use crate::workers::Weigh;
 
@@ -164,7 +165,7 @@ impl Raw {
             sturdy: sturdy_range(&self.values),
             full: range(self.values.iter().copied()),
             x: (label, written),
-            y: (self.name.to_owned(), self.unit),
+            y: (self.name.to_owned(), unit_text(&self.unit)),
             unit,
             units: options.into_iter().map(named).collect(),
             header_rest_m,

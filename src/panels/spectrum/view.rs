@@ -88,7 +88,8 @@ impl SpectrumPanel {
             .collect();
         let all = || std::iter::once(live).chain(pins.iter().map(|(_, curve, _)| *curve));
         let y = all().filter_map(|c| if self.saved.full_range { c.full } else { c.sturdy }).reduce(join).map(margin);
-        let x = all().filter_map(Curve::x_range).reduce(join);
+        // Room at both ends, so that the line of the first channel is not the frame.
+        let x = all().filter_map(Curve::x_range).reduce(join).map(|[a, b]| [a - 0.01 * (b - a), b + 0.01 * (b - a)]);
         let y_label = if live.y.1.is_empty() { live.y.0.clone() } else { String::new() };
         let mut plot = LinePlot::new("Spectrum")
             .x(&live.x.0, &live.x.1)
@@ -174,8 +175,8 @@ impl SpectrumPanel {
             let field = DragValue::new(&mut value)
                 .range(0.0..=1e9)
                 .speed(0.1)
-                .suffix(unit)
-                .custom_formatter(|v, _| if v > 0.0 { format_value(v, 9) } else { "none".into() });
+                .custom_formatter(|v, _| if v > 0.0 { format!("{}{unit}", format_value(v, 9)) } else { "none".into() })
+                .custom_parser(|text| text.trim().trim_end_matches(unit.trim()).trim().parse().ok());
             if ui.add(field).labelled_by(label.id).on_hover_text("Velocities are counted from here; 0 for none").changed() {
                 let metres = if radio { LIGHT_SPEED_M_S / (value / factor) } else { value / factor };
                 self.saved.rest_m = Some(metres).filter(|m| m.is_finite() && *m > 0.0);
