@@ -25,6 +25,8 @@ mod painter;
 mod plots_image_view;
 mod plots_labels;
 mod plots_pictures;
+mod ui_compare;
+mod ui_cube;
 mod ui_panels;
 mod ui_stories;
 mod ui_support;

@@ -77,7 +77,9 @@ impl Workbench {
         let images: Vec<ViewId> = self.links.images().keys().copied().collect();
         let focused = self.focused.filter(|id| images.contains(id)).or_else(|| images.first().copied());
         let other = || images.iter().rev().copied().find(|id| Some(*id) != focused);
-        let Some([a, b]) = views.or_else(|| Some([focused?, other()?])) else {
+        // The one that was opened first stands left.
+        let found = || focused.zip(other()).map(|(a, b)| [a.min(b), a.max(b)]);
+        let Some([a, b]) = views.or_else(found) else {
             self.notices.push(Severity::Warning, "side by side needs two images; open another one".into());
             return;
         };

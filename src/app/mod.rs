@@ -170,6 +170,11 @@ impl Workbench {
         &self.services
     }
 
+    /// What the views know of each other, for tests that ask where the pointer is.
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+
     /// Messages so far.
     pub fn notices(&self) -> &Notices {
         &self.notices

@@ -57,6 +57,7 @@ pub(super) struct Handle {
     id: Id,
     /// The line is being dragged: the plot must not pan.
     pub held: bool,
+    near: bool,
 }
 
 impl Handle {
@@ -72,15 +73,16 @@ impl Handle {
         } else if !down {
             grip.held = false;
         }
-        if pointer.is_some_and(near) || grip.held {
-            ui.ctx().set_cursor_icon(CursorIcon::ResizeHorizontal);
-        }
         ui.data_mut(|d| d.insert_temp(id, grip));
-        Self { id, held: grip.held }
+        Self { id, held: grip.held, near: pointer.is_some_and(near) }
     }
 
     /// Remembers where the line is; the x that it was dragged to in this frame.
     pub fn after<R>(self, ui: &Ui, shown: &PlotResponse<R>, x: f64) -> Option<f64> {
+        // Now: the plot has set its own cursor by here.
+        if self.held || (self.near && shown.response.hovered()) {
+            ui.ctx().set_cursor_icon(CursorIcon::ResizeHorizontal);
+        }
         let frame = shown.transform.frame();
         let here = shown.transform.position_from_point_x(x);
         ui.data_mut(|d| d.insert_temp(self.id, Grip { x: here, y: [frame.top(), frame.bottom()], held: self.held }));

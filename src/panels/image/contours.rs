@@ -364,6 +364,7 @@ impl Contours {
         let Some(traced) = &self.traced else { return };
         let lines: usize = traced.levels.iter().map(|l| l.lines.len()).sum();
         let text = match traced.left_out {
+            0 if lines == 1 => "1 line in view".to_owned(),
             0 => format!("{lines} lines in view"),
             more => format!("{lines} lines in view, the {more} shortest left out; smooth more to see all that matter"),
         };

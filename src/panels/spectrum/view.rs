@@ -190,6 +190,8 @@ fn unit_combo(ui: &mut Ui, live: &Curve, unit: &mut SpectralUnit) -> egui::Respo
     let shown = live.units.iter().find(|(u, _)| *u == live.unit).map_or("", |(_, name)| name);
     ComboBox::from_id_salt("spectral unit")
         .width(110.0)
+        // All of them at once: the longest list has ten.
+        .height(320.0)
         .selected_text(shown)
         .show_ui(ui, |ui| {
             for (choice, name) in &live.units {
