@@ -7,6 +7,7 @@
 pub mod axes;
 pub mod color_bar;
 pub mod color_map;
+mod color_map_anchors;
 mod color_map_data;
 pub mod color_table;
 pub mod colors;
@@ -20,8 +21,10 @@ pub mod image_pyramid;
 pub mod image_tiles;
 pub mod image_view;
 pub mod limits;
+pub mod limits_histogram;
 pub mod line_plot;
 pub mod picture;
+pub mod sky_grid;
 pub mod soft;
 mod soft_raster;
 pub mod stretch;
