@@ -5,7 +5,14 @@
 #[must_use]
 pub fn typeset_unit(text: &str) -> String {
     let text = text.trim();
-    let Some(factors) = factors(text) else { return text.to_owned() };
+    // Old programs write everything in capitals; seconds are meant there, not siemens.
+    let shouted = text.len() > 1
+        && !text.contains(|c: char| c.is_lowercase())
+        && ["ELECTRON", "COUNT", "ERG", "JY", "PHOTON", "ADU", "DN"].iter().any(|word| text.contains(word));
+    let Some(mut factors) = factors(text) else { return text.to_owned() };
+    if shouted {
+        factors.iter_mut().for_each(Factor::lower);
+    }
     let powers = factors.iter().filter(|f| f.exponent != 1).count();
     let divided = factors.iter().filter(|f| f.exponent == -1).count();
     let plain_quotient = factors.len() == 2 && divided == 1 && powers == 1 && text.contains('/');
@@ -22,6 +29,17 @@ struct Factor {
 }
 
 impl Factor {
+    /// Puts a word in capitals into the usual spelling.
+    fn lower(&mut self) {
+        self.base = match self.base.as_str() {
+            "JY" => "Jy".to_owned(),
+            "HZ" => "Hz".to_owned(),
+            "ANGSTROM" | "ANGSTROMS" | "A" => "Å".to_owned(),
+            "ADU" | "DN" | "K" => return,
+            other => other.to_lowercase(),
+        };
+    }
+
     fn to_text(&self) -> String {
         if let (Ok(number), 1) = (self.base.parse::<f64>(), self.exponent) {
             return number_text(number, &self.base);
@@ -193,7 +211,11 @@ mod tests {
             ("1.5e-3 Jy", "1.5×10⁻³ Jy"),
             ("MJy/sr", "MJy/sr"),
             ("Jy/beam", "Jy/beam"),
-            ("ELECTRONS/S", "e⁻/S"),
+            ("ELECTRONS/S", "e⁻/s"),
+            ("JY/BEAM", "Jy/beam"),
+            ("COUNTS", "counts"),
+            ("ADU", "ADU"),
+            ("S", "S"),
             ("m s-1", "m s⁻¹"),
             ("km/s", "km/s"),
             ("arcsec**2", "arcsec²"),

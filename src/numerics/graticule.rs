@@ -52,6 +52,8 @@ pub struct Graticule {
 const LOOKS: usize = 14;
 /// Pieces of a line before it is refined.
 const PIECES: usize = 24;
+/// Degrees to the side of a meridian at which the other edge of a map is looked for.
+const BESIDE: f64 = 1e-4;
 /// A line is halved at most so often to follow its curve or to find where it ends.
 const DEPTH: usize = 7;
 
@@ -69,7 +71,20 @@ pub fn graticule(map: &impl SphereMap, region: [f64; 4], divisions: [Division; 2
     let mut lines = Vec::new();
     let around = longitudes[1] - longitudes[0] >= 360.0;
     for value in multiples(longitudes, steps[0]).into_iter().filter(|v| !around || *v < longitudes[0] + 360.0 - 1e-9) {
-        let points = tracer.trace(|t| [value, latitudes[0] + t * (latitudes[1] - latitudes[0])], PIECES);
+        let meridian =
+            |longitude: f64| tracer.trace(|t| [longitude, latitudes[0] + t * (latitudes[1] - latitudes[0])], PIECES);
+        let mut points = meridian(value);
+        if around {
+            // Where the map is cut open the meridian stands at both of its edges.
+            for beside in [-BESIDE, BESIDE] {
+                let other = meridian(value + beside);
+                if far_apart(&points, &other, 100.0 * tracer.tolerance) {
+                    points.push([f64::NAN; 2]);
+                    points.extend(other);
+                    break;
+                }
+            }
+        }
         lines.push(GridLine { fixed: Fixed::Longitude, value: value.rem_euclid(360.0), points });
     }
     let pieces = if around { 3 * PIECES } else { PIECES };
@@ -79,6 +94,14 @@ pub fn graticule(map: &impl SphereMap, region: [f64; 4], divisions: [Division; 2
     }
     lines.retain(|line| line.points.iter().any(|p| p[0].is_finite()));
     Graticule { lines, steps }
+}
+
+/// True when the middles of two lines lie further apart than a length.
+fn far_apart(a: &[[f64; 2]], b: &[[f64; 2]], length: f64) -> bool {
+    match (a.get(a.len() / 2), b.get(b.len() / 2)) {
+        (Some(p), Some(q)) => (p[0] - q[0]).hypot(p[1] - q[1]) > length,
+        _ => false,
+    }
 }
 
 /// Longitudes `[low, high]` (high may pass 360) and latitudes that the region shows, a little wider than seen.
@@ -387,6 +410,9 @@ mod tests {
         let grid = graticule(&map, [-200.0, -100.0, 200.0, 100.0], [Division::Decimal; 2], 8);
         let equator = grid.lines.iter().find(|l| l.fixed == Fixed::Latitude && l.value == 0.0).unwrap();
         assert_eq!(equator.points.iter().filter(|p| p[0].is_nan()).count(), 1, "{equator:?}");
+        let edge = grid.lines.iter().find(|l| l.fixed == Fixed::Longitude && l.value == 270.0).unwrap();
+        let at = |x: f64| edge.points.iter().any(|p| (p[0] - x).abs() < 0.01);
+        assert!(at(180.0) && at(-180.0), "{edge:?}");
     }
 
     #[test]

@@ -35,11 +35,12 @@ impl<'a> LimitsHistogram<'a> {
     /// Draws it over the width there is.
     pub fn show(self, ui: &mut Ui, id: impl Hash + Debug, height: f32) -> Response {
         let (outer, response) = ui.allocate_exact_size(vec2(ui.available_width(), height + FOOT), Sense::hover());
-        let plot = Rect::from_min_max(outer.min + vec2(4.0, 2.0), outer.max - vec2(4.0, FOOT));
+        // The scroll bar of a panel floats over the right end, where the upper handle would be out of reach.
+        let plot = Rect::from_min_max(outer.min + vec2(5.0, 2.0), outer.max - vec2(18.0, FOOT));
         let [low, high] = self.histogram.range();
         response.widget_info(|| {
             let [low, high] = [low, high].map(|v| axes::format_with_unit(v, 4, self.unit));
-            WidgetInfo::labeled(egui::Role::Image, true, format!("Histogram of the pixels from {low} to {high}"))
+            WidgetInfo::labeled(egui::Role::Canvas, true, format!("Histogram of the pixels from {low} to {high}"))
         });
         let range = shown_range(self.histogram, self.limits);
         let scale = Scale { range, plot };
@@ -74,7 +75,8 @@ impl<'a> LimitsHistogram<'a> {
         let step = (high - low) / counts.len().max(1) as f64;
         let color = Role::Data.color(theme);
         for (i, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let [a, b] = [i, i + 1].map(|i| scale.x(low + i as f64 * step));
+            // Whole points, so that no seam shows between two bars.
+            let [a, b] = [i, i + 1].map(|i| scale.x(low + i as f64 * step).round());
             let top = scale.plot.bottom() - (*count as f64).ln_1p() as f32 / tallest as f32 * scale.plot.height();
             let bar = Rect::from_min_max(pos2(a, top), pos2(b.max(a + 1.0), scale.plot.bottom()));
             painter.rect_filled(bar, 0.0, colors::faded(color, 0.8));

@@ -10,7 +10,7 @@ use crate::data::PlaneWcs;
 use crate::numerics::graticule::{Division, Fixed, Graticule, GridLine, SphereMap, graticule, label};
 
 /// Lines of each kind over the view, at most.
-const LINES: usize = 6;
+const LINES: usize = 7;
 /// The lines are made for so much more than the view on each side, so that a pan does not make them anew.
 const MARGIN: f64 = 0.35;
 /// ... and are made again when the magnification has changed by more than this.
@@ -122,7 +122,7 @@ fn divisions(wcs: &PlaneWcs) -> [Division; 2] {
 }
 
 fn draw_line(painter: &Painter, area: Rect, points: &[Pos2]) {
-    let stroke = Stroke::new(1.0, colors::faded(colors::ON_IMAGE, 0.55));
+    let stroke = Stroke::new(1.0, colors::faded(colors::ON_IMAGE, 0.7));
     let rim = Stroke::new(2.0, colors::faded(colors::UNDER_IMAGE_TEXT, 0.35));
     let around = area.expand(8.0);
     let mut run: Vec<Pos2> = Vec::new();
@@ -222,7 +222,11 @@ fn places(line: &GridLine, points: &[Pos2], area: Rect) -> Vec<(Pos2, Align2)> {
         // A closed line, or one that ends inside: labelled on itself.
         let inside: Vec<Pos2> = points.iter().copied().filter(|p| p.is_finite() && area.contains(*p)).collect();
         let place = match line.fixed {
-            Fixed::Longitude => inside.get(inside.len() / 2).copied(),
+            Fixed::Longitude => {
+                let [top, bottom] = inside.iter().fold([f32::MAX, f32::MIN], |r, p| [r[0].min(p.y), r[1].max(p.y)]);
+                let middle = 0.5 * (top + bottom);
+                inside.iter().copied().min_by(|a, b| (a.y - middle).abs().total_cmp(&(b.y - middle).abs()))
+            }
             Fixed::Latitude => inside.iter().copied().min_by(|a, b| a.x.total_cmp(&b.x)),
         };
         out.extend(place.map(|place| (place, Align2::CENTER_CENTER)));

@@ -1,7 +1,7 @@
 //! The zscale algorithm of IRAF's `display` task, as described in its help page, with astropy's constants.
 
 /// Target number of samples.
-pub(super) const SAMPLES: usize = 1000;
+const SAMPLES: usize = 1000;
 /// The slope of the fit is divided by this.
 const CONTRAST: f64 = 0.25;
 /// The fit is given up when more than this share of the samples is rejected.

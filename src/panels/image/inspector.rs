@@ -85,7 +85,7 @@ impl ImagePanel {
         ui.horizontal_wrapped(|ui| {
             let armed = self.line_tool != LineTool::Off;
             if ui
-                .selectable_label(armed, "Line profile")
+                .add(egui::Button::new("Line profile").selected(armed))
                 .on_hover_text("Drag a line over the image (L over the image)")
                 .clicked()
             {
@@ -99,7 +99,7 @@ impl ImagePanel {
                 self.open_radial(center);
             }
             let frozen = self.frozen;
-            let freeze = ui.add_enabled(self.place.is_some(), egui::Button::selectable(frozen, "Freeze read-out"));
+            let freeze = ui.add_enabled(self.place.is_some(), egui::Button::new("Freeze read-out").selected(frozen));
             if freeze.on_hover_text("Keep the read-out where it is (F over the image)").clicked() {
                 self.toggle_frozen();
             }

@@ -165,9 +165,6 @@ impl ImagePanel {
             let text = if world.is_empty() { " ".to_owned() } else { world };
             ui.add(egui::Label::new(RichText::new(text).monospace()).truncate());
         }
-        if self.line_tool != LineTool::Off {
-            ui.weak("Drag a line over the image; Esc puts the tool down");
-        }
         self.go_to_ui(ui);
     }
 
@@ -330,7 +327,9 @@ impl Panel for ImagePanel {
         let room = ui.available_rect_before_wrap();
         let mut image_rect = room;
         image_rect.set_width((room.width() - bar_width - 4.0).max(60.0));
-        let profile = self.saved.profile.map(|_| {
+        // From the moment the line is armed, so that the image does not move under the drag that draws it.
+        let wanted = self.saved.profile.is_some() || self.line_tool != LineTool::Off;
+        let profile = wanted.then(|| {
             let below = profiles::height(room.height());
             image_rect.set_height((room.height() - below - 4.0).max(60.0));
             egui::Rect::from_min_max(egui::pos2(room.left(), image_rect.bottom() + 4.0), room.max)

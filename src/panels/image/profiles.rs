@@ -97,7 +97,10 @@ pub(super) fn height(room: f32) -> f32 {
 impl ImagePanel {
     /// Draws the profile below the image.
     pub(super) fn profile_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
-        let (Some(profile), Some(shown)) = (self.saved.profile, &self.load.shown) else { return };
+        let (Some(profile), Some(shown)) = (self.saved.profile, &self.load.shown) else {
+            ui.centered_and_justified(|ui| ui.weak("Drag a line over the image; Esc puts the tool down"));
+            return;
+        };
         let pixels = shown.source.pixels.clone();
         let answer = cx.services.queries.ask(cx.slot(SLOT), profile.key(shown.key), &cx.services.wake, move |_| {
             let image = pixels.view();
