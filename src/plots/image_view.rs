@@ -205,6 +205,12 @@ impl ImageView {
         self.image.uploads() + self.masks.values().map(|m| m.tiles.uploads()).sum::<u64>()
     }
 
+    /// True when the last frame showed less than there will be: tiles or reduced levels are still being made.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.image.is_unfinished() || self.masks.values().any(|mask| mask.tiles.is_unfinished())
+    }
+
     /// The limits that these settings give; computed once for an image and a mode, unless the source has them.
     pub fn limits(&mut self, source: &ImageSource, display: &Display) -> Limits {
         if let Some(limits) = display.limits.without_pixels(display.typed_limits).or(source.limits) {

@@ -97,7 +97,7 @@ pub struct ImagePanel {
     menu_at: Option<[f64; 2]>,
     /// The centre of light that the radial profile moved to.
     found_center: Option<[f64; 2]>,
-    /// A histogram or a profile on the screen is still being computed.
+    /// Something on the screen is still being made: tiles, a histogram, a profile.
     pending: bool,
     /// Show the test pattern when there is no file.
     example: bool,
@@ -340,6 +340,7 @@ impl Panel for ImagePanel {
                 egui::pos2(image_rect.right() + 4.0, response.view.top()),
                 egui::pos2(room.right(), response.view.bottom()),
             );
+            self.pending |= self.view.is_unfinished();
             self.color_bar_ui(&mut ui.new_child(egui::UiBuilder::new().max_rect(bar_rect)), &response);
             self.tools(ui, &response, cx);
             self.profile_handles(ui, &response);

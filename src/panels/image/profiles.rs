@@ -42,7 +42,7 @@ pub(super) enum Profile {
 impl Profile {
     /// A radial profile as it begins.
     pub(super) fn around(center: [f64; 2]) -> Self {
-        Self::Radial { center, radius: 15.0, recentre: true }
+        Self::Radial { center, radius: 12.0, recentre: true }
     }
 
     /// `None` for what a file must not bring in.

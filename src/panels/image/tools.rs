@@ -61,7 +61,9 @@ impl ImagePanel {
     pub(super) fn tools(&mut self, ui: &Ui, response: &ImageResponse, cx: &mut PanelContext<'_>) {
         let here = response.hovered.unwrap_or(self.saved.camera.center);
         let reached = response.hovered.is_some() || response.response.has_focus();
-        if reached && !ui.ctx().text_edit_focused() {
+        // An open menu has the keys for itself: Escape closes it.
+        let free = !ui.ctx().text_edit_focused() && !egui::Popup::is_any_open(ui.ctx());
+        if reached && free {
             for (key, action) in KEYS {
                 if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
                     self.act(action, here, cx);
