@@ -308,9 +308,9 @@ fn nonsense_in_a_session_is_mended() {
     let mut session = harness.state().session();
     for view in &mut session.views {
         if view.kind == "spectrum" {
-            view.state["pixel"] = serde_json::json!([4000, 9]);
+            view.state["cursor"]["pixel"] = serde_json::json!([4000, 9]);
             view.state["rest_m"] = serde_json::json!(-3.0);
-            view.state["pins"] = serde_json::json!([{ "of": view.state["of"], "pixel": [99, 0], "color": 7 }]);
+            view.state["pins"] = serde_json::json!([{ "of": view.state["cursor"]["of"], "pixel": [99, 0], "color": 7 }]);
         } else {
             view.state["plane"] = serde_json::json!(10_000);
             view.state["slices"]["speed"] = serde_json::json!(-1.0);
@@ -358,6 +358,6 @@ fn the_lines_of_abell_478_are_where_they_are() {
     let read_out = spectrum_read_out(&harness);
     let wavelength: f64 = read_out.split_whitespace().nth(2).unwrap().parse().unwrap();
     assert!((wavelength - 7148.0).abs() < 15.0, "{read_out}");
-    assert!(read_out.ends_with("10⁻²⁰ erg/s/cm²/Å"), "{read_out}");
+    assert!(read_out.ends_with("10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹"), "{read_out}");
     assert!(texts(&harness).is_empty(), "{:?}", texts(&harness));
 }

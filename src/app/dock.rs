@@ -19,7 +19,7 @@ impl Workbench {
         let Some(spectrum) = crate::panels::entry("spectrum") else { return };
         let place = json!({ "path": path, "hdu": hdu });
         if self.spectra.get(path).is_some_and(|hdus| hdus.contains(&hdu)) {
-            self.add_view(spectrum, &json!({ "of": place, "file": true }));
+            self.add_view(spectrum, &json!({ "file": place }));
             return;
         }
         let Some(image) = crate::panels::entry("image") else { return };
@@ -27,10 +27,10 @@ impl Workbench {
         let entry = self.services.store.id_of(path).and_then(|id| self.services.store.entry(id));
         let shape = entry.and_then(|e| e.hdus.iter().find(|h| h.index == hdu).map(|h| h.shape.clone()));
         let planes: usize = shape.unwrap_or_default().iter().rev().skip(2).product();
-        let follows = |v: &View| v.kind == "spectrum" && v.panel.save()["file"] == json!(false);
+        let follows = |v: &View| v.kind == "spectrum" && v.panel.save()["file"].is_null();
         // One spectrum serves all cubes: it follows the pointer to the one that it is over.
         if planes > 1 && !self.views.values().any(follows) {
-            self.add_view_below(spectrum, &json!({ "of": place }), view);
+            self.add_view_below(spectrum, &json!({ "cursor": { "of": place } }), view);
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! - [`levenberg_marquardt`]: least squares with bounds, from accumulated normal equations.
 //! - [`convolution`]: an image with a small kernel, and its adjoint.
+//! - [`graticule`]: lines of equal longitude and latitude over a map of a sphere.
+//! - [`profile`]: values along a line of an image, and around a point.
 //! - [`contour`]: level lines of a sampled function; area of a polygon.
 //! - [`fast_math`]: ln, exp and atan without branches, for loops that the compiler turns into vector code.
 //! - [`linear`]: Cholesky solves and non-negative least squares for a few dozen unknowns.
@@ -15,8 +17,10 @@
 pub mod contour;
 pub mod convolution;
 pub mod fast_math;
+pub mod graticule;
 pub mod levenberg_marquardt;
 pub mod linear;
+pub mod profile;
 pub mod random;
 pub mod regrid;
 pub mod special;

@@ -15,11 +15,11 @@ use super::image::Linking;
 use super::links::Link;
 use super::world::Place;
 use super::{Panel, PanelContext, PanelEntry};
+use crate::data::typeset_unit;
 use crate::plots::color_table::Display;
 use crate::plots::image_camera::Camera;
 use crate::plots::image_view::{ImageSource, ImageView};
 use crate::plots::limits::LimitsMode;
-use crate::plots::unit_text::unit_text;
 use crate::workers::Answer;
 
 /// In the registry.
@@ -50,7 +50,6 @@ struct Chosen {
     /// The view that shows it; its plane is followed.
     view: u64,
     of: Place,
-    plane: usize,
 }
 
 /// What a session keeps of it.
@@ -60,8 +59,6 @@ struct Saved {
     a: Chosen,
     b: Chosen,
     mode: Mode,
-    /// The second is on the screen.
-    shows_b: bool,
     /// Blinks by itself.
     timed: bool,
     period_s: f64,
@@ -82,7 +79,6 @@ impl Default for Saved {
             a: Chosen::default(),
             b: Chosen::default(),
             mode: Mode::Blink,
-            shows_b: false,
             timed: false,
             period_s: 0.5,
             same_limits: false,
@@ -126,6 +122,10 @@ impl Picture {
 /// The panel.
 pub struct ComparePanel {
     saved: Saved,
+    /// Planes of the two, as their views show them.
+    planes: [usize; 2],
+    /// The second is on the screen.
+    shows_b: bool,
     pair: Option<Arc<Pair>>,
     outcome: Option<Arc<Outcome>>,
     /// A, B, and what was made of them.
@@ -145,6 +145,8 @@ impl ComparePanel {
         saved.sanitize();
         Self {
             saved,
+            planes: [0; 2],
+            shows_b: false,
             pair: None,
             outcome: None,
             pictures: Default::default(),
@@ -168,20 +170,20 @@ impl ComparePanel {
             if side.of.is_empty()
                 && let Some((view, of)) = others.find(|(view, of)| !taken.contains(view) && !of.is_empty())
             {
-                *side = Chosen { view, of, plane: 0 };
+                *side = Chosen { view, of };
             }
             let same = |view: &u64| images.get(view).filter(|n| Place::of(n) == side.of);
             let any = || images.values().find(|n| Place::of(n) == side.of);
             if let Some(note) = same(&side.view).or_else(any) {
-                side.plane = note.plane;
+                self.planes[which] = note.plane;
             }
         }
     }
 
     fn ask(&mut self, cx: &PanelContext<'_>) {
         (self.waiting, self.problem) = (false, None);
-        let side = |c: &Chosen| -> Side { (c.of.clone(), c.plane) };
-        let (a, b) = (side(&self.saved.a), side(&self.saved.b));
+        let a: Side = (self.saved.a.of.clone(), self.planes[0]);
+        let b: Side = (self.saved.b.of.clone(), self.planes[1]);
         if a.0.is_empty() || b.0.is_empty() {
             self.pair = None;
             return;
@@ -193,14 +195,14 @@ impl ComparePanel {
         });
         self.take_pair(&answer);
         let Some(pair) = self.pair.clone() else { return };
-        self.pictures[0].set(&pair.a, "A", &unit_text(&pair.units[0]));
-        self.pictures[1].set(&pair.b, "B", &unit_text(&pair.units[1]));
+        self.pictures[0].set(&pair.a, "A", &typeset_unit(&pair.units[0]));
+        self.pictures[1].set(&pair.b, "B", &typeset_unit(&pair.units[1]));
         if self.saved.mode != Mode::Combine || answer.ready().is_none() {
             return;
         }
         let (operation, k) = (self.saved.operation, self.saved.k);
         let key = key.and(&operation).and_f64(if operation == Operation::Scaled { k } else { 1.0 });
-        let unit = unit_text(&pair.unit(operation));
+        let unit = typeset_unit(&pair.unit(operation));
         let answer = cx.services.queries.ask(cx.slot("combined"), key, &cx.services.wake, move |_| {
             Ok(pair.combine(operation, k))
         });
@@ -263,13 +265,13 @@ impl Panel for ComparePanel {
     fn logic(&mut self, cx: &mut PanelContext<'_>) {
         self.ask_example(cx);
         self.choose(cx);
-        let mut plane = self.saved.a.plane;
+        let mut plane = self.planes[0];
         let of = self.saved.a.of.clone();
         self.linking.logic(cx, &of, &mut self.saved.link, &mut self.saved.camera, &mut plane);
         let blinks = cx.links.blinks;
         if self.seen_blinks.is_some_and(|seen| seen != blinks) {
             self.saved.mode = Mode::Blink;
-            self.saved.shows_b = !self.saved.shows_b;
+            self.shows_b = !self.shows_b;
         }
         self.seen_blinks = Some(blinks);
         self.ask(cx);

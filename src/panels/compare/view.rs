@@ -4,6 +4,7 @@ use egui::{ComboBox, DragValue, RichText, Ui};
 
 use super::pair::Operation;
 use super::{Chosen, ComparePanel, Mode};
+use crate::data::typeset_unit;
 use crate::panels::links::LinkKind;
 use crate::panels::world::Place;
 use crate::panels::{Command, PanelContext, display_ui};
@@ -11,7 +12,6 @@ use crate::plots::axes::{format_value, format_with_unit};
 use crate::plots::color_bar::ColorBar;
 use crate::plots::color_table::Display;
 use crate::plots::image_overlay::Overlays;
-use crate::plots::unit_text::unit_text;
 
 impl ComparePanel {
     /// Draws the panel.
@@ -58,7 +58,7 @@ impl ComparePanel {
             let combo = combo.show_ui(ui, |ui| {
                 for (view, of, title) in &known {
                     if ui.selectable_label(*view == side.view, title).clicked() {
-                        *side = Chosen { view: *view, of: of.clone(), plane: 0 };
+                        *side = Chosen { view: *view, of: of.clone() };
                     }
                 }
             });
@@ -66,6 +66,7 @@ impl ComparePanel {
         }
         if ui.button("Swap").on_hover_text("A becomes B, and B becomes A").clicked() {
             std::mem::swap(&mut self.saved.a, &mut self.saved.b);
+            self.planes.swap(0, 1);
         }
         let views = [self.saved.a.view, self.saved.b.view];
         let both_open = views[0] != views[1] && views.iter().all(|v| images.contains_key(v));
@@ -81,9 +82,9 @@ impl ComparePanel {
         ui.separator();
         match self.saved.mode {
             Mode::Blink => {
-                let text = if self.saved.shows_b { "Showing B" } else { "Showing A" };
+                let text = if self.shows_b { "Showing B" } else { "Showing A" };
                 if ui.button(text).on_hover_text("Show the other one (B)").clicked() {
-                    self.saved.shows_b = !self.saved.shows_b;
+                    self.shows_b = !self.shows_b;
                 }
                 ui.checkbox(&mut self.saved.timed, "every");
                 let period = DragValue::new(&mut self.saved.period_s).range(0.1..=10.0).speed(0.02).suffix(" s");
@@ -112,7 +113,7 @@ impl ComparePanel {
 
     fn scatter_ui(&self, ui: &mut Ui) {
         let Some([mean, sigma]) = self.outcome.as_ref().and_then(|o| o.mean_and_sigma) else { return };
-        let unit = self.pair.as_ref().map(|p| unit_text(&p.unit(self.saved.operation))).unwrap_or_default();
+        let unit = self.pair.as_ref().map(|p| typeset_unit(&p.unit(self.saved.operation))).unwrap_or_default();
         let text = format!("mean {}  σ {}", format_value(mean, 4), format_with_unit(sigma, 4, &unit));
         ui.add(egui::Label::new(RichText::new(text).weak()).truncate());
     }
@@ -124,7 +125,7 @@ impl ComparePanel {
         let now = ui.input(|i| i.time);
         if now >= self.next_blink {
             if self.next_blink > 0.0 {
-                self.saved.shows_b = !self.saved.shows_b;
+                self.shows_b = !self.shows_b;
             }
             self.next_blink = now + self.saved.period_s;
         }
@@ -135,7 +136,7 @@ impl ComparePanel {
     /// Which of the three pictures is on the screen.
     fn shown(&self) -> usize {
         match self.saved.mode {
-            Mode::Blink => usize::from(self.saved.shows_b),
+            Mode::Blink => usize::from(self.shows_b),
             Mode::Combine => 2,
         }
     }

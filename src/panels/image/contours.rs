@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::PanelContext;
 use super::super::world::{Place, World, ask_world};
-use crate::data::{PixelMap, Store};
+use crate::data::{PixelMap, Store, typeset_unit};
 use crate::numerics::contour::level_lines;
 use crate::numerics::regrid::block_means;
 use crate::numerics::statistics::median;
@@ -18,7 +18,6 @@ use crate::plots::axes::{format_value, format_with_unit};
 use crate::plots::colors;
 use crate::plots::image_camera::Camera;
 use crate::plots::image_overlay::{Overlays, Polyline};
-use crate::plots::unit_text::unit_text;
 use crate::tasks::{Progress, TaskError};
 use crate::workers::{Answer, Key, Weigh};
 
@@ -67,8 +66,6 @@ pub struct ContourSettings {
     pub on: bool,
     /// The image whose contours they are; none for the image below itself.
     pub of: Place,
-    /// Its plane, where it is not open in a view of its own.
-    pub plane: usize,
     /// How levels are chosen.
     pub rule: LevelRule,
     /// Multiples of sigma.
@@ -94,7 +91,6 @@ impl Default for ContourSettings {
         Self {
             on: false,
             of: Place::default(),
-            plane: 0,
             rule: LevelRule::Sigma,
             sigma: "3 6 12 24 48".into(),
             percent: "10 30 50 70 90".into(),
@@ -184,6 +180,8 @@ pub struct Contours {
     traced: Option<Arc<Traced>>,
     problem: Option<String>,
     waiting: bool,
+    /// Plane of the other image, as its view last showed it.
+    plane: usize,
     /// Size on the screen of the view when it was last drawn, in points.
     view: egui::Vec2,
 }
@@ -197,7 +195,7 @@ impl Contours {
         world: Option<&Arc<World>>,
         plane: usize,
         camera: &Camera,
-        settings: &mut ContourSettings,
+        settings: &ContourSettings,
     ) {
         self.waiting = false;
         self.problem = None;
@@ -214,7 +212,7 @@ impl Contours {
         };
         let of = if settings.of.is_empty() { below.clone() } else { settings.of.clone() };
         let (map, size, unit, plane) = if of == *below {
-            (PixelMap::Identity, world.size(), unit_text(&world.unit), plane)
+            (PixelMap::Identity, world.size(), typeset_unit(&world.unit), plane)
         } else {
             let answer = ask_world(cx, "contour world", &of);
             self.waiting = matches!(answer, Answer::Pending { .. });
@@ -231,8 +229,8 @@ impl Contours {
             };
             // The plane that is shown in a view of that image, else the last one that was.
             let shown = cx.links.images().values().find(|n| Place::of(n) == of).map(|n| n.plane);
-            settings.plane = shown.unwrap_or(settings.plane).min(other.planes().saturating_sub(1));
-            (map, other.size(), unit_text(&other.unit), settings.plane)
+            self.plane = shown.unwrap_or(self.plane).min(other.planes().saturating_sub(1));
+            (map, other.size(), typeset_unit(&other.unit), self.plane)
         };
         let Some(part) = part_seen(camera, self.view, &map.inverse(), size, settings.smooth) else {
             self.traced = None;

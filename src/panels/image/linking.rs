@@ -7,11 +7,9 @@ use egui::{ComboBox, DragValue, Ui};
 use super::super::links::{Link, LinkKind, SharedCamera, SharedSlice};
 use super::super::world::{Place, World, ask_world};
 use super::super::{Cursor, PanelContext};
-use crate::plots::axes::{fits_from_pixel, format_with_unit};
 use crate::plots::colors::Role;
 use crate::plots::image_camera::Camera;
 use crate::plots::image_overlay::{MarkerShape, Markers, Overlays};
-use crate::plots::image_view::ImageSource;
 
 /// Cameras that differ by less than so many points on the screen are the same.
 const SAME_POINTS: f64 = 0.01;
@@ -101,8 +99,8 @@ impl Linking {
         }
     }
 
-    /// Adds the crosshair at the place that another linked view's pointer points to.
-    pub fn crosshair<'a>(&'a mut self, cx: &PanelContext<'_>, overlays: &mut Overlays<'a>) {
+    /// Adds the crosshair at the place that another linked view's pointer points to, and gives its pixel.
+    pub fn crosshair<'a>(&'a mut self, cx: &PanelContext<'_>, overlays: &mut Overlays<'a>) -> Option<[f64; 2]> {
         self.crosshair = cx.links.matching_cursor(cx.view).into_iter().collect();
         if !self.crosshair.is_empty() {
             overlays.markers.push(Markers {
@@ -113,16 +111,7 @@ impl Linking {
                 label: "",
             });
         }
-    }
-
-    /// The read-out at the linked pointer: pixel from 1, and value; nothing when there is no linked pointer.
-    pub fn read_out(&self, source: &ImageSource) -> Option<String> {
-        let [x, y] = *self.crosshair.first()?;
-        let place = format!("linked x {:.1}  y {:.1}", fits_from_pixel(x), fits_from_pixel(y));
-        Some(match source.value_at([x, y]) {
-            Some(value) => format!("{place}  {}", format_with_unit(value.into(), 5, &source.unit)),
-            None => format!("{place}  outside"),
-        })
+        self.crosshair.first().copied()
     }
 
     /// Tells the other views where the pointer is. It stays at its last place when it leaves the image.

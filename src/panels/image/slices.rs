@@ -143,24 +143,21 @@ impl Slices {
         *plane = world.plane_with(*plane, axis, there);
     }
 
-    /// The display with the limits of the whole cube, where those are wanted.
-    pub fn display(&self, display: &Display) -> Display {
-        let mut shown = display.clone();
-        if let Some(limits) = self.limits {
-            shown.type_limits(limits);
-        }
-        shown
+    /// Puts the limits of the whole cube on a display, where those are wanted; gives back the display without them.
+    pub fn lock(&self, display: &mut Display) -> Option<Display> {
+        let limits = self.limits?;
+        let unlocked = display.clone();
+        display.type_limits(limits);
+        Some(unlocked)
     }
 
-    /// Takes back what the user changed on the shown display; the limits of the cube are no typed limits.
-    pub fn take_back(&self, shown: Display, display: &mut Display) {
-        let locked = self.limits.map(|l| [l.low, l.high]);
-        let mut back = shown;
-        if back.limits == LimitsMode::Typed && Some(back.typed_limits) == locked {
-            back.limits = display.limits;
-            back.typed_limits = display.typed_limits;
+    /// Undoes [`Self::lock`], but keeps what the user changed meanwhile: the limits of the cube are no typed limits.
+    pub fn unlock(&self, unlocked: Option<Display>, display: &mut Display) {
+        let (Some(unlocked), Some(limits)) = (unlocked, self.limits) else { return };
+        if display.limits == LimitsMode::Typed && display.typed_limits == [limits.low, limits.high] {
+            display.limits = unlocked.limits;
+            display.typed_limits = unlocked.typed_limits;
         }
-        *display = back;
     }
 
     /// True while limits are being found.
@@ -361,13 +358,14 @@ mod tests {
     fn limits_of_the_cube_are_not_taken_for_typed_ones() {
         let slices = Slices { limits: Some(Limits { low: -1.0, high: 7.0 }), ..Slices::default() };
         let mut display = Display { limits: LimitsMode::Percentile(99.5), ..Display::default() };
-        let mut shown = slices.display(&display);
-        assert_eq!((shown.limits, shown.typed_limits), (LimitsMode::Typed, [-1.0, 7.0]));
-        shown.contrast = 2.0;
-        slices.take_back(shown.clone(), &mut display);
+        let unlocked = slices.lock(&mut display);
+        assert_eq!((display.limits, display.typed_limits), (LimitsMode::Typed, [-1.0, 7.0]));
+        display.contrast = 2.0;
+        slices.unlock(unlocked, &mut display);
         assert_eq!((display.limits, display.contrast), (LimitsMode::Percentile(99.5), 2.0));
-        shown.typed_limits = [0.0, 7.0];
-        slices.take_back(shown, &mut display);
+        let unlocked = slices.lock(&mut display);
+        display.typed_limits = [0.0, 7.0];
+        slices.unlock(unlocked, &mut display);
         assert_eq!((display.limits, display.typed_limits), (LimitsMode::Typed, [0.0, 7.0]));
     }
 }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use crate::data::ogip::{Pha, Rmf};
 use crate::data::spectra::{AxisKind, SpectralAxis, find_spectra, read_spectrum};
 use crate::data::spectral_units::{SpectralScale, SpectralUnit};
-use crate::data::{ErrorKind, FitsFile, Store};
+use crate::data::{ErrorKind, FitsFile, Store, typeset_unit};
 use crate::numerics::statistics::sturdy_range;
 use crate::panels::world::{Place, World};
-use crate::plots::unit_text::unit_text;
 use crate::tasks::TaskError;
 use crate::workers::Weigh;
 
@@ -165,7 +164,7 @@ impl Raw {
             sturdy: sturdy_range(&self.values),
             full: range(self.values.iter().copied()),
             x: (label, written),
-            y: (self.name.to_owned(), unit_text(&self.unit)),
+            y: (self.name.to_owned(), typeset_unit(&self.unit)),
             unit,
             units: options.into_iter().map(named).collect(),
             header_rest_m,

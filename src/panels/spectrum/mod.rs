@@ -42,18 +42,25 @@ struct Pin {
     color: usize,
 }
 
+/// Where the spectrum that follows the pointer is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct AtCube {
+    of: Place,
+    /// `[x, y]`, 0-based; none for the middle of the image.
+    pixel: Option<[usize; 2]>,
+}
+
 /// What a session keeps of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Saved {
-    /// The cube, or the file of a spectrum.
-    of: Place,
-    /// The HDU holds spectra itself; nothing is followed.
-    file: bool,
+    /// An HDU that holds spectra itself: nothing is followed.
+    file: Option<Place>,
     /// Which of its spectra.
     number: usize,
-    /// The pixel `[x, y]` of the cube whose spectrum is shown, 0-based.
-    pixel: Option<[usize; 2]>,
+    /// The cube and its pixel under the pointer.
+    cursor: AtCube,
     pins: Vec<Pin>,
     unit: SpectralUnit,
     /// Rest wavelength in metres that the user typed.
@@ -65,16 +72,22 @@ struct Saved {
 impl Default for Saved {
     fn default() -> Self {
         Self {
-            of: Place::default(),
-            file: false,
+            file: None,
             number: 0,
-            pixel: None,
+            cursor: AtCube::default(),
             pins: Vec::new(),
             unit: SpectralUnit::Header,
             rest_m: None,
             full_range: false,
             band: false,
         }
+    }
+}
+
+impl Saved {
+    /// What the shown spectrum belongs to.
+    fn of(&self) -> &Place {
+        self.file.as_ref().unwrap_or(&self.cursor.of)
     }
 }
 
@@ -121,25 +134,25 @@ impl SpectrumPanel {
         // A view that was just made does not answer to an old click.
         let fresh = self.seen_click != u64::MAX && serial > self.seen_click;
         self.seen_click = serial;
-        if self.saved.file {
+        if self.saved.file.is_some() {
             return;
         }
         if let Some((of, pixel)) = cx.links.cursor.and_then(|c| self.cube_at(cx, c.view, c.pixel)) {
-            if self.saved.of != of {
-                self.saved.of = of;
+            if self.saved.cursor.of != of {
+                self.saved.cursor.of = of;
                 self.world = None;
                 self.live = None;
             }
-            self.saved.pixel = Some(pixel);
+            self.saved.cursor.pixel = Some(pixel);
         }
         let clicked = click.filter(|_| fresh).and_then(|c| self.cube_at(cx, c.view, c.pixel));
         if let Some((of, pixel)) = clicked {
             self.pin(of, pixel);
         }
-        if self.saved.of.is_empty()
+        if self.saved.cursor.of.is_empty()
             && let Some(note) = cx.links.images().values().find(|n| n.planes > 1)
         {
-            self.saved.of = Place::of(note);
+            self.saved.cursor.of = Place::of(note);
         }
     }
 
@@ -154,7 +167,7 @@ impl SpectrumPanel {
         if note.planes > 1 {
             return Some((Place::of(note), index(pixel, note.size)?));
         }
-        let (cube, note) = images.iter().find(|(_, n)| n.planes > 1 && Place::of(n) == self.saved.of)?;
+        let (cube, note) = images.iter().find(|(_, n)| n.planes > 1 && Place::of(n) == self.saved.cursor.of)?;
         let there = cx.links.pixel_map(view, *cube)?.apply(pixel)?;
         Some((Place::of(note), index(there, note.size)?))
     }
@@ -172,26 +185,26 @@ impl SpectrumPanel {
     fn ask(&mut self, cx: &mut PanelContext<'_>) {
         self.waiting = false;
         self.problem = None;
-        if self.saved.of.is_empty() {
+        if self.saved.of().is_empty() {
             return;
         }
-        if self.saved.file {
-            let answer = self.ask_file(cx);
+        if let Some(file) = self.saved.file.clone() {
+            let answer = self.ask_file(cx, &file);
             self.live = self.take(&answer);
             return;
         }
-        let answer = ask_world(cx, "spectrum world", &self.saved.of);
+        let answer = ask_world(cx, "spectrum world", &self.saved.cursor.of);
         if let Some(world) = self.take(&answer) {
             self.world = Some(world);
         }
         let Some(world) = self.world.clone() else { return };
         if world.channel_axis().is_none() {
-            self.problem = Some(format!("{}: it has one plane only, and no spectrum", self.saved.of.name()));
+            self.problem = Some(format!("{}: it has one plane only, and no spectrum", self.saved.cursor.of.name()));
             return;
         }
         let size = world.size();
-        let pixel = self.saved.pixel.filter(|p| p[0] < size[0] && p[1] < size[1]).unwrap_or([size[0] / 2, size[1] / 2]);
-        let of = self.saved.of.clone();
+        let pixel = self.saved.cursor.pixel.filter(|p| p[0] < size[0] && p[1] < size[1]).unwrap_or([size[0] / 2, size[1] / 2]);
+        let of = self.saved.cursor.of.clone();
         let answer = self.ask_cube(cx, "live", &of, &world, pixel, self.plane);
         self.live = self.take(&answer).or(self.live.take());
         let mut pinned = Vec::new();
@@ -234,9 +247,9 @@ impl SpectrumPanel {
         })
     }
 
-    fn ask_file(&self, cx: &PanelContext<'_>) -> Answer<Curve> {
+    fn ask_file(&self, cx: &PanelContext<'_>, file: &Place) -> Answer<Curve> {
         let (store, place, shown, number) =
-            (cx.services.store.clone(), self.saved.of.clone(), self.shown(), self.saved.number);
+            (cx.services.store.clone(), file.clone(), self.shown(), self.saved.number);
         let key = key(place.key(&store), shown).and(&("file", number));
         cx.services.queries.ask(cx.slot("live"), key, &cx.services.wake, move |_| {
             Curve::of_file(&store, &place, number, shown)
@@ -255,7 +268,7 @@ impl SpectrumPanel {
 
     /// The image view that shows the cube.
     fn cube_view(&self, cx: &PanelContext<'_>) -> Option<u64> {
-        let shows = |view: &u64| cx.links.images().get(view).is_some_and(|n| Place::of(n) == self.saved.of);
+        let shows = |view: &u64| cx.links.images().get(view).is_some_and(|n| Place::of(n) == self.saved.cursor.of);
         let pointed = cx.links.cursor.map(|c| c.view);
         pointed.filter(shows).or_else(|| cx.links.images().keys().copied().find(shows))
     }
@@ -267,15 +280,12 @@ fn key(place: Key, shown: Shown) -> Key {
 
 impl Panel for SpectrumPanel {
     fn title(&self) -> String {
-        if self.saved.file {
-            return self.saved.of.name();
-        }
-        ENTRY.title.to_owned()
+        self.saved.file.as_ref().map_or_else(|| ENTRY.title.to_owned(), Place::name)
     }
 
     fn logic(&mut self, cx: &mut PanelContext<'_>) {
-        if self.example && self.saved.of.is_empty() {
-            self.saved.of.result = Some(cx.services.store.insert("test cube", example(), "counts", None));
+        if self.example && self.saved.of().is_empty() {
+            self.saved.cursor.of.result = Some(cx.services.store.insert("test cube", example(), "counts", None));
         }
         self.follow(cx);
         if let Some(note) = self.cube_view(cx).and_then(|view| cx.links.images().get(&view)) {
@@ -311,7 +321,7 @@ impl Panel for SpectrumPanel {
     }
 
     fn show_example(&mut self, _cx: &mut PanelContext<'_>) {
-        self.example = self.saved.of.is_empty();
+        self.example = self.saved.of().is_empty();
     }
 }
 

@@ -72,10 +72,10 @@ impl SpectrumPanel {
 
     fn plot_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>, live: &Curve) {
         let theme = colors::theme_of(ui.visuals());
-        let name = match self.saved.pixel {
-            _ if self.saved.file => self.saved.of.name(),
-            Some(pixel) => pin_name(pixel),
-            None => "middle of the image".to_owned(),
+        let name = match (&self.saved.file, self.saved.cursor.pixel) {
+            (Some(file), _) => file.name(),
+            (None, Some(pixel)) => pin_name(pixel),
+            (None, None) => "middle of the image".to_owned(),
         };
         let pins: Vec<(String, &Curve, usize)> = self
             .saved
@@ -94,14 +94,14 @@ impl SpectrumPanel {
         let mut plot = LinePlot::new("Spectrum")
             .x(&live.x.0, &live.x.1)
             .y(&y_label, &live.y.1)
-            .ranges(x, y, egui::Id::unique((live.unit as u64, &self.saved.of)).value())
+            .ranges(x, y, egui::Id::unique((live.unit as u64, self.saved.of())).value())
             .band("±1σ", &live.band, Role::Data.color(theme));
         for (name, curve, color) in &pins {
             plot = plot.series(Series::new(name, &curve.points).style(SeriesStyle::Steps).color(colors::series(*color, theme)));
         }
         plot = plot.series(Series::new(&name, &live.points).style(SeriesStyle::Steps).role(Role::Data));
         let channel = self.channel();
-        let at = channel.filter(|_| !self.saved.file).and_then(|c| live.points.get(c));
+        let at = channel.filter(|_| self.saved.file.is_none()).and_then(|c| live.points.get(c));
         if let Some(point) = at {
             plot = plot.handle("plane", point[0], Role::Reference.color(theme));
         }
@@ -122,7 +122,7 @@ impl SpectrumPanel {
 
     /// The channel of the plane that the cube shows.
     fn channel(&self) -> Option<usize> {
-        let world = self.world.as_ref().filter(|_| !self.saved.file)?;
+        let world = self.world.as_ref().filter(|_| self.saved.file.is_none())?;
         world.indices(self.plane).get(world.channel_axis()?).copied()
     }
 
@@ -140,8 +140,8 @@ impl SpectrumPanel {
 
     /// Draws the settings.
     pub(super) fn settings_ui(&mut self, ui: &mut Ui) {
-        if !self.saved.of.is_empty() {
-            ui.add(egui::Label::new(self.saved.of.name()).wrap());
+        if !self.saved.of().is_empty() {
+            ui.add(egui::Label::new(self.saved.of().name()).wrap());
         }
         ui.checkbox(&mut self.saved.full_range, "Full range of values");
         let Some(live) = self.live.clone() else { return };
@@ -154,7 +154,7 @@ impl SpectrumPanel {
             ui.weak("No error belongs to this spectrum");
         }
         ui.separator();
-        if !self.saved.file {
+        if self.saved.file.is_none() {
             ui.add(egui::Label::new(RichText::new("Click on the image to pin the spectrum there. Click or drag in the plot to change the plane.").weak()).wrap());
         }
         let finite = live.points.iter().filter(|p| p[1].is_finite()).count();
