@@ -152,7 +152,8 @@ fn the_pointer_of_one_view_is_a_crosshair_in_the_other_with_its_value() {
         .filter_map(|n| n.value())
         .next()
         .expect("the other view reads the linked place out");
-    let after = |name: &str| read_out.split(name).nth(1).unwrap().split_whitespace().next().unwrap().parse::<f64>().unwrap();
+    let after =
+        |name: &str| read_out.split(name).nth(1).unwrap().split_whitespace().next().unwrap().parse::<f64>().unwrap();
     let shown = [after("x "), after("y ")];
     assert!((0..2).all(|c| (shown[c] - there[c] - 1.0).abs() < 0.051), "{read_out}, not {there:?} counted from 1");
     // The hill is the same on the sky, so both values agree as well as a pixel samples it.
@@ -303,10 +304,12 @@ fn contours_of_one_image_lie_on_the_same_place_of_another() {
     harness.run_steps(3);
     harness.get_by_label("typed values").click();
     settle(&mut harness);
-    let field = harness.query_all_by_label("Values").find(|n| n.accesskit_node().role() == egui::Role::TextInput).unwrap();
+    let field =
+        harness.query_all_by_label("Values").find(|n| n.accesskit_node().role() == egui::Role::TextInput).unwrap();
     field.focus();
     harness.run_steps(2);
-    let field = harness.query_all_by_label("Values").find(|n| n.accesskit_node().role() == egui::Role::TextInput).unwrap();
+    let field =
+        harness.query_all_by_label("Values").find(|n| n.accesskit_node().role() == egui::Role::TextInput).unwrap();
     field.type_text("50");
     settle(&mut harness);
     let state = view_state(&harness, 2);
@@ -314,7 +317,8 @@ fn contours_of_one_image_lie_on_the_same_place_of_another() {
     assert!(state["contours"]["of"]["path"].as_str().unwrap().ends_with("fine.fits"), "{state}");
     assert!(harness.query_by_label("1 line in view").is_some(), "{:?}", texts(&harness));
     // A level that is no number is told.
-    let field = harness.query_all_by_label("Values").find(|n| n.accesskit_node().role() == egui::Role::TextInput).unwrap();
+    let field =
+        harness.query_all_by_label("Values").find(|n| n.accesskit_node().role() == egui::Role::TextInput).unwrap();
     field.type_text(" six");
     settle(&mut harness);
     assert!(harness.query_by_label_contains("is no number").is_some());

@@ -56,7 +56,11 @@ fn plot_rect(harness: &Harness<'_, Workbench>) -> egui::Rect {
 
 /// The line with channel, coordinate and value of the spectrum.
 fn spectrum_read_out(harness: &Harness<'_, Workbench>) -> String {
-    harness.query_all_by_label_contains("channel ").filter_map(|n| n.value()).find(|t| t.starts_with("channel ")).unwrap()
+    harness
+        .query_all_by_label_contains("channel ")
+        .filter_map(|n| n.value())
+        .find(|t| t.starts_with("channel "))
+        .unwrap()
 }
 
 fn state(harness: &Harness<'_, Workbench>, kind: &str) -> serde_json::Value {
@@ -259,7 +263,8 @@ fn the_error_is_drawn_when_it_is_wanted() {
 fn four_axes_have_a_slider_each_with_name_and_value() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stokes.fits");
-    let pixels = Array4::from_shape_fn((3, 5, 6, 7), |(s, z, y, x)| (10000 * s + 1000 * z + 10 * y + x) as f32).into_dyn();
+    let pixels =
+        Array4::from_shape_fn((3, 5, 6, 7), |(s, z, y, x)| (10000 * s + 1000 * z + 10 * y + x) as f32).into_dyn();
     let mut keywords = spectral(3, "FREQ", "Hz", 1.4e9, 1e6);
     keywords.extend(spectral(4, "STOKES", "", 1.0, 1.0));
     write_planes(&path, &[Plane { name: "SCI", pixels: pixels.view(), unit: "Jy/beam", keywords }], &[]).unwrap();
@@ -277,7 +282,11 @@ fn four_axes_have_a_slider_each_with_name_and_value() {
     step("FREQ", &mut harness);
     // Plane 2 of Q: 2 + 5 * 1; the spectrum is that of Q.
     assert_eq!(plane(&harness), 7);
-    assert!(spectrum_read_out(&harness).contains("channel 3  1.402e9 Hz  12033 Jy/beam"), "{}", spectrum_read_out(&harness));
+    assert!(
+        spectrum_read_out(&harness).contains("channel 3  1.402e9 Hz  12033 Jy/beam"),
+        "{}",
+        spectrum_read_out(&harness)
+    );
 }
 
 #[test]
@@ -310,7 +319,8 @@ fn nonsense_in_a_session_is_mended() {
         if view.kind == "spectrum" {
             view.state["cursor"]["pixel"] = serde_json::json!([4000, 9]);
             view.state["rest_m"] = serde_json::json!(-3.0);
-            view.state["pins"] = serde_json::json!([{ "of": view.state["cursor"]["of"], "pixel": [99, 0], "color": 7 }]);
+            view.state["pins"] =
+                serde_json::json!([{ "of": view.state["cursor"]["of"], "pixel": [99, 0], "color": 7 }]);
         } else {
             view.state["plane"] = serde_json::json!(10_000);
             view.state["slices"]["speed"] = serde_json::json!(-1.0);

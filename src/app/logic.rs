@@ -88,6 +88,9 @@ impl Workbench {
         let plane = |key, step| (egui::KeyboardShortcut::new(egui::Modifiers::CTRL, key), Command::Slice(step));
         listed.push(plane(egui::Key::ArrowUp, SliceStep::Next));
         listed.push(plane(egui::Key::ArrowDown, SliceStep::Previous));
+        // The key with the plus on it, without Shift.
+        let equals = egui::KeyboardShortcut::new(egui::Modifiers::NONE, egui::Key::Equals);
+        listed.push((equals, Command::Slice(SliceStep::Next)));
         for (keys, command) in listed {
             if typing && keys.modifiers.is_none() && !is_function_key(keys.logical_key) {
                 continue;

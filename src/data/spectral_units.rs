@@ -155,7 +155,8 @@ impl SpectralScale {
     pub fn options(&self, rest_known: bool) -> Vec<SpectralUnit> {
         // What the header has already is not offered twice.
         let own = self.unit_in(SpectralUnit::Header);
-        let twice = |unit: &SpectralUnit| *unit != SpectralUnit::Header && !own.is_empty() && self.unit_in(*unit) == own;
+        let twice =
+            |unit: &SpectralUnit| *unit != SpectralUnit::Header && !own.is_empty() && self.unit_in(*unit) == own;
         let is_velocity =
             |unit: &SpectralUnit| matches!(unit, SpectralUnit::OpticalVelocity | SpectralUnit::RadioVelocity);
         let offered = SpectralUnit::ALL.into_iter().filter(|unit| self.offers(*unit, rest_known));
@@ -355,19 +356,13 @@ mod tests {
 
     #[test]
     fn wavenumbers_and_energies() {
-        let sitelle = spectra::SpectralAxis {
-            values: vec![],
-            unit: Some("cm-1".into()),
-            kind: spectra::AxisKind::Wavenumber,
-        };
+        let sitelle =
+            spectra::SpectralAxis { values: vec![], unit: Some("cm-1".into()), kind: spectra::AxisKind::Wavenumber };
         let scale = SpectralScale::of_spectrum(&sitelle, None);
         near(scale.convert(15_000.0, 0.0, SpectralUnit::Nanometre, None), 1e7 / 15_000.0);
         near(scale.convert(15_000.0, 0.0, SpectralUnit::Wavenumber, None), 15_000.0);
-        let energy = spectra::SpectralAxis {
-            values: vec![],
-            unit: Some("keV".into()),
-            kind: spectra::AxisKind::Energy,
-        };
+        let energy =
+            spectra::SpectralAxis { values: vec![], unit: Some("keV".into()), kind: spectra::AxisKind::Energy };
         let scale = SpectralScale::of_spectrum(&energy, None);
         // hc = 1.239841984 nm keV.
         near(scale.convert(1.0, 0.0, SpectralUnit::Nanometre, None), 1.239_841_984_332_003);

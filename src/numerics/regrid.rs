@@ -130,7 +130,6 @@ pub fn block_means(source: &ArrayRef2<f32>, factor: usize) -> Array2<f64> {
 mod tests {
     use super::*;
 
-    #[expect(clippy::unnecessary_wraps)] // the shape of a step callback
     fn go(_: f64) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }

@@ -369,6 +369,9 @@ impl Links {
     pub fn slice_target(&self, focused: Option<u64>) -> Option<u64> {
         let is_cube = |view: &u64| self.images.get(view).is_some_and(|n| n.planes > 1);
         let pointed = self.cursor.map(|c| c.view);
-        focused.filter(is_cube).or_else(|| pointed.filter(is_cube)).or_else(|| self.images.keys().copied().find(is_cube))
+        focused
+            .filter(is_cube)
+            .or_else(|| pointed.filter(is_cube))
+            .or_else(|| self.images.keys().copied().find(is_cube))
     }
 }

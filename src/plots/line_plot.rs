@@ -8,7 +8,8 @@ use std::ops::RangeInclusive;
 
 use egui::{Color32, PointerButton, Response, Theme, Ui, Vec2, WidgetInfo};
 use egui_plot::{
-    AxisHints, FilledArea, GridInput, GridMark, HoverPosition, Legend, Line, LineStyle, Plot, PlotUi, Points, Span, VLine,
+    AxisHints, FilledArea, GridInput, GridMark, HoverPosition, Legend, Line, LineStyle, Plot, PlotUi, Points, Span,
+    VLine,
 };
 
 use super::axes;

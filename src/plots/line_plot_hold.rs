@@ -65,9 +65,8 @@ impl Handle {
     pub fn before(ui: &Ui, id: Id) -> Self {
         let mut grip = ui.data(|d| d.get_temp::<Grip>(id)).unwrap_or_default();
         let near = |p: Pos2| (p.x - grip.x).abs() <= GRIP_POINTS && (grip.y[0]..=grip.y[1]).contains(&p.y);
-        let (pressed, down, pointer) = ui.input(|i| {
-            (i.pointer.primary_pressed(), i.pointer.primary_down(), i.pointer.latest_pos())
-        });
+        let (pressed, down, pointer) =
+            ui.input(|i| (i.pointer.primary_pressed(), i.pointer.primary_down(), i.pointer.latest_pos()));
         if pressed {
             grip.held = pointer.is_some_and(near);
         } else if !down {

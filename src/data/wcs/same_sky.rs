@@ -5,7 +5,7 @@ use super::Wcs;
 /// ICRS to galactic: rows are the galactic axes (ESA 1997, The Hipparcos and Tycho Catalogues, volume 1, section 1.5.3).
 const GALACTIC: [[f64; 3]; 3] = [
     [-0.054_875_560_416_215_4, -0.873_437_090_234_885, -0.483_835_015_548_713_2],
-    [0.494_109_427_875_583_7, -0.444_829_629_960_011_2, 0.746_982_244_497_218_9],
+    [0.494_109_427_875_583_7, -0.444_829_629_960_011_2, 0.746_982_244_497_219],
     [-0.867_666_149_019_004_7, -0.198_076_373_431_201_5, 0.455_983_776_175_066_9],
 ];
 
@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn a_pixel_goes_to_another_image_and_back() {
-        let plain = wcs("NAXIS   = 2\nCTYPE1  = 'RA---TAN'\nCTYPE2  = 'DEC--TAN'\nCRVAL1  = 266.405\nCRVAL2  = -28.936\n\
+        let plain =
+            wcs("NAXIS   = 2\nCTYPE1  = 'RA---TAN'\nCTYPE2  = 'DEC--TAN'\nCRVAL1  = 266.405\nCRVAL2  = -28.936\n\
              CRPIX1  = 101.0\nCRPIX2  = 51.0\nCDELT1  = -1E-4\nCDELT2  = 1E-4");
         let turned = wcs(
             "NAXIS   = 3\nCTYPE1  = 'GLON-TAN'\nCTYPE2  = 'GLAT-TAN'\nCTYPE3  = 'FREQ'\nCUNIT3  = 'Hz'\nCRVAL1  = 0.0\n\
@@ -139,7 +140,9 @@ mod tests {
         assert!((x - 10.0).abs() < 0.1 && (y - 20.0).abs() < 0.7, "{x} {y}");
         let [x2, y2] = map.apply([103.0, 50.0]).unwrap();
         assert!(((x2 - x).hypot(y2 - y) - 1.0).abs() < 1e-3);
-        let old = wcs("NAXIS   = 2\nCTYPE1  = 'RA---TAN'\nCTYPE2  = 'DEC--TAN'\nEQUINOX = 1950.0\nCDELT1  = -1E-4\nCDELT2  = 1E-4");
+        let old = wcs(
+            "NAXIS   = 2\nCTYPE1  = 'RA---TAN'\nCTYPE2  = 'DEC--TAN'\nEQUINOX = 1950.0\nCDELT1  = -1E-4\nCDELT2  = 1E-4",
+        );
         assert!(!old.meets(&plain));
     }
 }

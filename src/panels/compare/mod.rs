@@ -190,9 +190,10 @@ impl ComparePanel {
         }
         let store = cx.services.store.clone();
         let key = a.0.key(&store).and(&a.1).and(&b.0.key(&store)).and(&b.1).and(&"pair");
-        let answer = cx.services.queries.ask(cx.slot("pair"), key, &cx.services.wake, move |progress| {
-            Pair::read(&store, &a, &b, progress)
-        });
+        let answer = cx
+            .services
+            .queries
+            .ask(cx.slot("pair"), key, &cx.services.wake, move |progress| Pair::read(&store, &a, &b, progress));
         self.take_pair(&answer);
         let Some(pair) = self.pair.clone() else { return };
         self.pictures[0].set(&pair.a, "A", &typeset_unit(&pair.units[0]));
@@ -203,9 +204,10 @@ impl ComparePanel {
         let (operation, k) = (self.saved.operation, self.saved.k);
         let key = key.and(&operation).and_f64(if operation == Operation::Scaled { k } else { 1.0 });
         let unit = typeset_unit(&pair.unit(operation));
-        let answer = cx.services.queries.ask(cx.slot("combined"), key, &cx.services.wake, move |_| {
-            Ok(pair.combine(operation, k))
-        });
+        let answer = cx
+            .services
+            .queries
+            .ask(cx.slot("combined"), key, &cx.services.wake, move |_| Ok(pair.combine(operation, k)));
         self.waiting |= answer.ready().is_none();
         if let Some(outcome) = answer.newest() {
             self.pictures[2].set(&outcome.pixels, operation.name(), &unit);

@@ -83,9 +83,8 @@ impl Pair {
     /// Reads both and puts the second on the pixels of the first: through the sky where both have one, else pixel by
     /// pixel.
     pub fn read(store: &Store, a: &Side, b: &Side, progress: &Progress<Self>) -> Result<Self, TaskError> {
-        let plane = |(place, plane): &Side| -> Result<_, TaskError> {
-            Ok(store.plane(place.open(store)?, place.hdu, *plane)?)
-        };
+        let plane =
+            |(place, plane): &Side| -> Result<_, TaskError> { Ok(store.plane(place.open(store)?, place.hdu, *plane)?) };
         let worlds = [World::read(store, &a.0)?, World::read(store, &b.0)?];
         let (first, second) = (plane(a)?, plane(b)?);
         let units = worlds.each_ref().map(|w| w.unit.clone());

@@ -40,7 +40,8 @@ impl ImagePanel {
         ui.label(RichText::new("Display").strong());
         match &self.load.shown {
             Some(shown) => {
-                let limits = self.view.limits(&shown.source, &self.saved.display);
+                let own = self.view.limits(&shown.source, &self.saved.display);
+                let limits = self.slices.limits().unwrap_or(own);
                 display_ui_with_limits(ui, "image display", &mut self.saved.display, limits);
                 let stride = self.saved.display.limits.stride(shown.source.pixels.len());
                 if stride > 1 {
@@ -123,7 +124,8 @@ impl ImagePanel {
             return;
         };
         let unit = typeset_unit(&shown.source.unit);
-        let limits = self.view.limits(&shown.source, &self.saved.display);
+        let own = self.view.limits(&shown.source, &self.saved.display);
+        let limits = self.slices.limits().unwrap_or(own);
         LimitsHistogram::new(&counted.histogram, &mut self.saved.display, limits, &unit)
             .show(ui, "histogram", 70.0)
             .on_hover_text("Counts on a logarithmic scale; drag the two lines to set the limits");

@@ -6,6 +6,7 @@
 //! slices (planes of a cube, movie)   contours (of this or another image)   linking (views that move together)
 //! ```
 
+mod contour_trace;
 mod contours;
 mod go_to;
 mod inspector;
@@ -100,6 +101,17 @@ impl Default for Saved {
     }
 }
 
+impl Saved {
+    /// Makes what a file says usable.
+    fn sanitize(&mut self) {
+        self.camera.sanitize();
+        self.slices.sanitize();
+        self.contours.sanitize();
+        self.profile = self.profile.and_then(Profile::sane);
+        self.mark = self.mark.filter(|mark| mark.iter().all(|v| v.is_finite()));
+    }
+}
+
 /// The panel.
 pub struct ImagePanel {
     saved: Saved,
@@ -129,11 +141,7 @@ pub struct ImagePanel {
 impl ImagePanel {
     fn new(state: &Value) -> Self {
         let mut saved: Saved = serde_json::from_value(state.clone()).unwrap_or_default();
-        saved.camera.sanitize();
-        saved.profile = saved.profile.and_then(Profile::sane);
-        saved.slices.sanitize();
-        saved.contours.sanitize();
-        saved.mark = saved.mark.filter(|mark| mark.iter().all(|v| v.is_finite()));
+        saved.sanitize();
         Self {
             saved,
             load: Loader::default(),

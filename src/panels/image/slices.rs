@@ -8,9 +8,9 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::super::PanelContext;
 use super::super::links::SliceStep;
 use super::super::world::{Place, World};
-use super::super::PanelContext;
 use crate::data::Store;
 use crate::plots::color_table::Display;
 use crate::plots::limits::{Limits, LimitsMode};
@@ -143,6 +143,11 @@ impl Slices {
         *plane = world.plane_with(*plane, axis, there);
     }
 
+    /// The limits of the whole cube, where those are shown.
+    pub fn limits(&self) -> Option<Limits> {
+        self.limits
+    }
+
     /// Puts the limits of the whole cube on a display, where those are wanted; gives back the display without them.
     pub fn lock(&self, display: &mut Display) -> Option<Display> {
         let limits = self.limits?;
@@ -181,7 +186,11 @@ impl Slices {
         for axis in &long {
             ui.horizontal(|ui| {
                 if *axis == channels {
-                    let (text, help) = if self.playing { ("Stop", "Stop the movie (Space)") } else { ("Play", "Play the planes as a movie (Space)") };
+                    let (text, help) = if self.playing {
+                        ("Stop", "Stop the movie (Space)")
+                    } else {
+                        ("Play", "Play the planes as a movie (Space)")
+                    };
                     if ui.button(text).on_hover_text(help).clicked() {
                         self.step(SliceStep::Play, world, plane);
                     }
@@ -244,7 +253,11 @@ impl Slices {
             self.backwards = backwards;
             *plane = world.plane_with(*plane, axis, next);
             // A movie that was held up goes on from now, and does not rush to catch up.
-            self.next_at = if self.next_at > 0.0 { (self.next_at + 1.0 / settings.speed).max(now) } else { now + 1.0 / settings.speed };
+            self.next_at = if self.next_at > 0.0 {
+                (self.next_at + 1.0 / settings.speed).max(now)
+            } else {
+                now + 1.0 / settings.speed
+            };
         }
         let wait = (self.next_at - now).clamp(0.001, 5.0);
         ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(wait));
@@ -263,8 +276,10 @@ impl Slices {
         }
         ui.horizontal(|ui| {
             let label = ui.label("Movie");
-            ui.add(DragValue::new(&mut settings.speed).range(0.2..=60.0).speed(0.2).max_decimals(1).suffix(" planes/s"))
-                .labelled_by(label.id);
+            ui.add(
+                DragValue::new(&mut settings.speed).range(0.2..=60.0).speed(0.2).max_decimals(1).suffix(" planes/s"),
+            )
+            .labelled_by(label.id);
             let text = |bounce: bool| if bounce { "there and back" } else { "loop" };
             let label = ui.label("at the end");
             ComboBox::from_id_salt("movie end")
@@ -280,7 +295,8 @@ impl Slices {
         });
         let mut same = settings.same_limits.unwrap_or(false);
         let switch = ui.checkbox(&mut same, "Same limits for all planes");
-        if switch.on_hover_text("From pixels of the whole cube; a movie switches it on, as it would flicker").changed() {
+        if switch.on_hover_text("From pixels of the whole cube; a movie switches it on, as it would flicker").changed()
+        {
             settings.same_limits = Some(same);
         }
     }

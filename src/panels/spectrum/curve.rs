@@ -151,9 +151,10 @@ impl Raw {
             _ => channel as f64 + 1.0,
         };
         let points: Vec<[f64; 2]> = self.values.iter().enumerate().map(|(i, v)| [x(i), *v]).collect();
-        let band = self.sigma.as_ref().map_or_else(Vec::new, |sigma| {
-            points.iter().zip(sigma).map(|(p, s)| [p[0], p[1] - s, p[1] + s]).collect()
-        });
+        let band = self
+            .sigma
+            .as_ref()
+            .map_or_else(Vec::new, |sigma| points.iter().zip(sigma).map(|(p, s)| [p[0], p[1] - s, p[1] + s]).collect());
         let named = |unit: SpectralUnit| match scale {
             Some(scale) => (unit, name_of(scale, unit)),
             None => (unit, "channel".to_owned()),

@@ -203,7 +203,8 @@ impl SpectrumPanel {
             return;
         }
         let size = world.size();
-        let pixel = self.saved.cursor.pixel.filter(|p| p[0] < size[0] && p[1] < size[1]).unwrap_or([size[0] / 2, size[1] / 2]);
+        let pixel =
+            self.saved.cursor.pixel.filter(|p| p[0] < size[0] && p[1] < size[1]).unwrap_or([size[0] / 2, size[1] / 2]);
         let of = self.saved.cursor.of.clone();
         let answer = self.ask_cube(cx, "live", &of, &world, pixel, self.plane);
         self.live = self.take(&answer).or(self.live.take());
@@ -218,7 +219,8 @@ impl SpectrumPanel {
             pinned.push(world.and_then(|world| {
                 let size = world.size();
                 let inside = pin.pixel[0] < size[0] && pin.pixel[1] < size[1];
-                let answer = inside.then(|| self.ask_cube(cx, &format!("pin {index}"), &pin.of, &world, pin.pixel, self.plane))?;
+                let answer = inside
+                    .then(|| self.ask_cube(cx, &format!("pin {index}"), &pin.of, &world, pin.pixel, self.plane))?;
                 self.take(&answer)
             }));
         }
@@ -248,12 +250,11 @@ impl SpectrumPanel {
     }
 
     fn ask_file(&self, cx: &PanelContext<'_>, file: &Place) -> Answer<Curve> {
-        let (store, place, shown, number) =
-            (cx.services.store.clone(), file.clone(), self.shown(), self.saved.number);
+        let (store, place, shown, number) = (cx.services.store.clone(), file.clone(), self.shown(), self.saved.number);
         let key = key(place.key(&store), shown).and(&("file", number));
-        cx.services.queries.ask(cx.slot("live"), key, &cx.services.wake, move |_| {
-            Curve::of_file(&store, &place, number, shown)
-        })
+        cx.services
+            .queries
+            .ask(cx.slot("live"), key, &cx.services.wake, move |_| Curve::of_file(&store, &place, number, shown))
     }
 
     /// The best there is of an answer; says what failed, and that there is more to come.

@@ -42,7 +42,8 @@ impl SpectrumPanel {
         ui.checkbox(&mut self.saved.full_range, "Full range")
             .on_hover_text("y over every value; else without noisy ends and single spikes");
         if live.has_error {
-            ui.checkbox(&mut self.saved.band, "Error").on_hover_text("One sigma to either side, from the error of the file");
+            ui.checkbox(&mut self.saved.band, "Error")
+                .on_hover_text("One sigma to either side, from the error of the file");
         }
         ui.add(egui::Label::new(RichText::new(&self.read_out).monospace()).truncate());
     }
@@ -97,7 +98,9 @@ impl SpectrumPanel {
             .ranges(x, y, egui::Id::unique((live.unit as u64, self.saved.of())).value())
             .band("±1σ", &live.band, Role::Data.color(theme));
         for (name, curve, color) in &pins {
-            plot = plot.series(Series::new(name, &curve.points).style(SeriesStyle::Steps).color(colors::series(*color, theme)));
+            plot = plot.series(
+                Series::new(name, &curve.points).style(SeriesStyle::Steps).color(colors::series(*color, theme)),
+            );
         }
         plot = plot.series(Series::new(&name, &live.points).style(SeriesStyle::Steps).role(Role::Data));
         let channel = self.channel();
@@ -155,7 +158,15 @@ impl SpectrumPanel {
         }
         ui.separator();
         if self.saved.file.is_none() {
-            ui.add(egui::Label::new(RichText::new("Click on the image to pin the spectrum there. Click or drag in the plot to change the plane.").weak()).wrap());
+            ui.add(
+                egui::Label::new(
+                    RichText::new(
+                        "Click on the image to pin the spectrum there. Click or drag in the plot to change the plane.",
+                    )
+                    .weak(),
+                )
+                .wrap(),
+            );
         }
         let finite = live.points.iter().filter(|p| p[1].is_finite()).count();
         ui.label(format!("{} channels, {} with a value", live.points.len(), finite));
@@ -177,7 +188,12 @@ impl SpectrumPanel {
                 .speed(0.1)
                 .custom_formatter(|v, _| if v > 0.0 { format!("{}{unit}", format_value(v, 9)) } else { "none".into() })
                 .custom_parser(|text| text.trim().trim_end_matches(unit.trim()).trim().parse().ok());
-            if ui.add(field).labelled_by(label.id).on_hover_text("Velocities are counted from here; 0 for none").changed() {
+            if ui
+                .add(field)
+                .labelled_by(label.id)
+                .on_hover_text("Velocities are counted from here; 0 for none")
+                .changed()
+            {
                 let metres = if radio { LIGHT_SPEED_M_S / (value / factor) } else { value / factor };
                 self.saved.rest_m = Some(metres).filter(|m| m.is_finite() && *m > 0.0);
             }
