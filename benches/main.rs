@@ -1,6 +1,7 @@
 //! Benches: one group a claim.
 
 mod fits_cube;
+mod image_view;
 mod window;
 
 use std::hint::black_box;
@@ -94,5 +95,13 @@ fn colouring(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, lens_forward, lens_geometry, colouring, fits_cube::fits_cube, window::window_claims);
+criterion_group!(
+    benches,
+    lens_forward,
+    lens_geometry,
+    colouring,
+    fits_cube::fits_cube,
+    image_view::image_view,
+    window::window_claims
+);
 criterion_main!(benches);

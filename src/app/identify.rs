@@ -12,7 +12,8 @@ use crate::workers::Weigh;
 
 /// What a path turned out to be.
 pub(super) enum Kind {
-    Fits(DataId),
+    /// A file, and those of its HDUs that are spectra by themselves.
+    Fits(DataId, Vec<usize>),
     Run(PathBuf, Arc<Record>),
     /// The record in a picture whose run folder is elsewhere.
     Request(Arc<Record>),
@@ -43,7 +44,11 @@ pub(super) fn identify(path: &Path, store: &Store) -> Result<Kind, TaskError> {
                 _ => Ok(Kind::Request(Arc::new(record))),
             }
         }
-        _ => Ok(Kind::Fits(store.open(path)?)),
+        _ => {
+            let id = store.open(path)?;
+            let spectra = super::dock::spectra_of(store.file(id)?.as_ref());
+            Ok(Kind::Fits(id, spectra))
+        }
     }
 }
 

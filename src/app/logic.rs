@@ -99,12 +99,15 @@ impl Workbench {
         match command {
             Command::Open => self.browse_to_open(),
             Command::OpenPath(path) => self.open(&path),
-            Command::ShowImage { path, hdu } => {
-                if let Some(entry) = crate::panels::entry("image") {
-                    let state = serde_json::json!({ "path": path, "hdu": hdu });
-                    self.add_view(entry, &state);
+            Command::ShowImage { path, hdu } => self.show_hdu(&path, hdu),
+            Command::Slice(step) => {
+                if let Some(view) = self.links.slice_target(self.focused) {
+                    self.links.steps.entry(view).or_default().push(step);
+                    ctx.request_repaint();
                 }
             }
+            Command::Blink => self.blink(),
+            Command::SideBySide(views) => self.side_by_side(views),
             Command::OpenPanel(kind) => {
                 if let Some(entry) = crate::panels::entry(kind) {
                     self.focus_or_add(entry);

@@ -6,6 +6,7 @@
 mod browser;
 mod browsing;
 mod data_tree;
+mod dock;
 mod drops;
 mod headless;
 mod identify;
@@ -108,6 +109,8 @@ pub struct Workbench {
     to_show: Vec<PathBuf>,
     /// Opened paths in order; what they turned out to be.
     opened: Vec<(PathBuf, Opened)>,
+    /// HDUs of opened files that hold spectra by themselves.
+    spectra: BTreeMap<PathBuf, Vec<usize>>,
     views: BTreeMap<ViewId, View>,
     tree: egui_tiles::Tree<ViewId>,
     next_view: ViewId,
@@ -186,6 +189,7 @@ impl Workbench {
             show_jobs: false,
             to_show: Vec::new(),
             opened: Vec::new(),
+            spectra: BTreeMap::new(),
             views: BTreeMap::new(),
             tree: egui_tiles::Tree::empty(egui::Id::unique("views")),
             next_view: 1,
@@ -249,6 +253,11 @@ impl Workbench {
     /// The services, for tests that look at jobs and data.
     pub fn services(&self) -> &Services {
         &self.services
+    }
+
+    /// What the views know of each other, for tests that ask where the pointer is.
+    pub fn links(&self) -> &Links {
+        &self.links
     }
 
     /// Messages so far.

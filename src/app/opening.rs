@@ -89,7 +89,10 @@ impl Workbench {
                 Answer::Ready(kind) => {
                     self.new_paths.remove(&path);
                     self.opened[index].1 = match kind.as_ref() {
-                        Kind::Fits(id) => Opened::File(*id),
+                        Kind::Fits(id, spectra) => {
+                            self.spectra.insert(path.clone(), spectra.clone());
+                            Opened::File(*id)
+                        }
                         Kind::Run(folder, record) => Opened::Run(folder.clone(), record.clone()),
                         Kind::Request(record) => Opened::Request(record.clone()),
                         Kind::Session(session) => {
@@ -137,7 +140,8 @@ impl Workbench {
             Some(Opened::File(id)) => {
                 let first =
                     self.services.store.entry(id).and_then(|e| e.hdus.iter().find(|h| h.is_image).map(|h| h.index));
-                if let Some(hdu) = first {
+                let spectrum = self.spectra.get(path).and_then(|hdus| hdus.first().copied());
+                if let Some(hdu) = first.or(spectrum) {
                     self.commands.push_back(Command::ShowImage { path: path.to_owned(), hdu });
                 } else {
                     self.notices.push(Severity::Warning, format!("{}: no image in this file", path.display()));

@@ -48,7 +48,7 @@ impl Workbench {
             ui.label(RichText::new("Sextans").strong());
             ui.separator();
             let listed = Command::listed();
-            for menu in ["File", "Edit", "View", "Studies", "Help"] {
+            for menu in ["File", "Edit", "View", "Cube", "Studies", "Help"] {
                 ui.menu_button(menu, |ui| {
                     if menu == "Studies" {
                         for panel in PANELS.iter().filter(|p| p.study) {

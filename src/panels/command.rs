@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use super::links::SliceStep;
+
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 /// Something to be carried out by the window.
@@ -20,6 +22,12 @@ pub enum Command {
         /// Index of the HDU.
         hdu: usize,
     },
+    /// A step through the planes of a cube: of the focused view, or of the one under the pointer.
+    Slice(SliceStep),
+    /// Show the other image of a comparison; opens one if there is none.
+    Blink,
+    /// Show two image views beside each other, linked: these, or the focused one and another.
+    SideBySide(Option<[u64; 2]>),
     /// Open a view of a registered kind, or focus the one that is open.
     OpenPanel(&'static str),
     /// Open a study and start its demo.
@@ -113,7 +121,7 @@ pub struct Listed {
     /// Keys.
     pub shortcut: Option<KeyboardShortcut>,
     /// Other keys for the same.
-    pub also: Option<KeyboardShortcut>,
+    pub also: Vec<KeyboardShortcut>,
     /// What it does.
     pub command: Command,
 }
@@ -121,7 +129,7 @@ pub struct Listed {
 impl Listed {
     /// Every key of it.
     pub fn keys(&self) -> impl Iterator<Item = KeyboardShortcut> {
-        self.shortcut.into_iter().chain(self.also)
+        self.shortcut.into_iter().chain(self.also.iter().copied())
     }
 }
 
@@ -153,7 +161,8 @@ impl Command {
         let ctrl = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND, key));
         let key = |key| Some(KeyboardShortcut::new(Modifiers::NONE, key));
         let shifted = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND | Modifiers::SHIFT, key));
-        let item = |menu, text, help, shortcut, command| Listed { menu, text, help, shortcut, also: None, command };
+        let item =
+            |menu, text, help, shortcut, command| Listed { menu, text, help, shortcut, also: Vec::new(), command };
         let mut listed = vec![
             item(
                 "File",
@@ -213,6 +222,20 @@ impl Command {
             item("View", "Larger", "Larger text and widgets", ctrl(Key::Plus), Self::ZoomIn),
             item("View", "Smaller", "Smaller text and widgets", ctrl(Key::Minus), Self::ZoomOut),
             item("View", "Normal size", "Text and widgets at their normal size", ctrl(Key::Num0), Self::ZoomReset),
+            item("View", "Compare…", "Blink two images, or show their difference", None, Self::OpenPanel("compare")),
+            item("View", "Blink", "Show the other image of a comparison", key(Key::B), Self::Blink),
+            item(
+                "View",
+                "Side by side",
+                "Two images beside each other, with linked centre, scale, pointer and plane",
+                None,
+                Self::SideBySide(None),
+            ),
+            item("Cube", "Next plane", "The next plane", key(Key::Plus), Self::Slice(SliceStep::Next)),
+            item("Cube", "Previous plane", "The plane before", key(Key::Minus), Self::Slice(SliceStep::Previous)),
+            item("Cube", "First plane", "The first plane", key(Key::Home), Self::Slice(SliceStep::First)),
+            item("Cube", "Last plane", "The last plane", key(Key::End), Self::Slice(SliceStep::Last)),
+            item("Cube", "Play or stop", "The planes as a movie", key(Key::Space), Self::Slice(SliceStep::Play)),
             item(
                 "Help",
                 "Find a command…",
@@ -226,10 +249,16 @@ impl Command {
         // Second keys, for the habits of other programs.
         for item in &mut listed {
             item.also = match item.command {
-                Self::Palette => ctrl(Key::P),
-                Self::Redo => ctrl(Key::Y),
-                Self::Shortcuts => key(Key::Questionmark),
-                _ => None,
+                Self::Palette => vec![KeyboardShortcut::new(Modifiers::COMMAND, Key::P)],
+                Self::Redo => vec![KeyboardShortcut::new(Modifiers::COMMAND, Key::Y)],
+                Self::Shortcuts => vec![KeyboardShortcut::new(Modifiers::NONE, Key::Questionmark)],
+                // The key with the plus on it, without Shift.
+                Self::Slice(SliceStep::Next) => vec![
+                    KeyboardShortcut::new(Modifiers::CTRL, Key::ArrowUp),
+                    KeyboardShortcut::new(Modifiers::NONE, Key::Equals),
+                ],
+                Self::Slice(SliceStep::Previous) => vec![KeyboardShortcut::new(Modifiers::CTRL, Key::ArrowDown)],
+                _ => Vec::new(),
             };
         }
         listed

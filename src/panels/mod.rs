@@ -4,20 +4,23 @@
 //! It holds ids and handles, never the window; what reaches beyond it goes out as a [`Command`].
 
 mod command;
+mod compare;
 mod display;
 mod image;
 mod inspector;
 mod lens_reconstruction;
-mod links;
+pub mod links;
 pub mod maps;
 mod path_field;
 mod series;
+mod spectrum;
 mod study;
+pub mod world;
 
 pub use command::{Command, IMAGE_GESTURES, Listed, PanelAction, Severity};
 pub use display::display_ui;
 pub use inspector::request_ui;
-pub use links::{Cursor, ImageNote, Links, RowSelection};
+pub use links::{Cursor, ImageNote, Links, RowSelection, SliceStep};
 pub use path_field::{PathRequest, path_answer, path_field_ui, take_path_request};
 pub use series::series_ui;
 pub use study::{HOOKS, Step, panel_picture};
@@ -154,7 +157,7 @@ pub struct PanelEntry {
 }
 
 /// Every kind of panel.
-pub const PANELS: &[PanelEntry] = &[image::ENTRY, lens_reconstruction::ENTRY];
+pub const PANELS: &[PanelEntry] = &[image::ENTRY, spectrum::ENTRY, compare::ENTRY, lens_reconstruction::ENTRY];
 
 /// The entry of a kind.
 pub fn entry(kind: &str) -> Option<&'static PanelEntry> {
