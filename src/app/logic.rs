@@ -20,6 +20,8 @@ const FRAME_BUDGET: Duration = Duration::from_millis(10);
 /// What a path turned out to be.
 enum Kind {
     Fits(DataId),
+    /// A table in a text file.
+    Table,
     Run(PathBuf, Arc<Record>),
     /// The record in a picture whose run folder is elsewhere.
     Request(Arc<Record>),
@@ -66,6 +68,7 @@ impl Workbench {
             }
         }
         self.commands.extend(commands);
+        self.take_saved();
         while let Some(command) = self.commands.pop_front() {
             self.carry_out(command, ctx);
             if started.elapsed() > FRAME_BUDGET {
@@ -115,6 +118,7 @@ impl Workbench {
                 Answer::Ready(kind) => {
                     self.opened[index].1 = match kind.as_ref() {
                         Kind::Fits(id) => Opened::File(*id),
+                        Kind::Table => Opened::Table,
                         Kind::Run(folder, record) => Opened::Run(folder.clone(), record.clone()),
                         Kind::Request(record) => Opened::Request(record.clone()),
                         Kind::Session(session) => {
@@ -147,14 +151,19 @@ impl Workbench {
         self.to_show.remove(at);
         match self.opened.iter().find(|(p, _)| p == path).map(|(_, o)| o.clone()) {
             Some(Opened::File(id)) => {
-                let first =
-                    self.services.store.entry(id).and_then(|e| e.hdus.iter().find(|h| h.is_image).map(|h| h.index));
-                if let Some(hdu) = first {
-                    self.commands.push_back(Command::ShowImage { path: path.to_owned(), hdu });
-                } else {
-                    self.notices.push(Severity::Warning, format!("{}: no image in this file", path.display()));
-                }
+                let entry = self.services.store.entry(id);
+                let hdus = entry.iter().flat_map(|e| &e.hdus);
+                let first = hdus.clone().find(|h| h.is_image).map(|h| h.index);
+                let table = hdus.clone().find(|h| h.is_table).map(|h| h.index);
+                let path = path.to_owned();
+                self.commands.push_back(match (first, table) {
+                    (Some(hdu), _) => Command::ShowImage { path, hdu },
+                    (None, Some(hdu)) => Command::ShowTable { path, hdu },
+                    // Nothing but headers: they are what there is to see.
+                    (None, None) => Command::ShowHeader { path, hdu: 0 },
+                });
             }
+            Some(Opened::Table) => self.commands.push_back(Command::ShowTable { path: path.to_owned(), hdu: 0 }),
             Some(Opened::Run(folder, record)) => self.show_run(&record, |panel, cx| panel.open(&folder, &record, cx)),
             Some(Opened::Request(record)) => self.show_run(&record, |panel, cx| panel.open_request(&record, cx)),
             _ => {}
@@ -186,6 +195,11 @@ impl Workbench {
                     self.add_view(entry, &state);
                 }
             }
+            Command::ShowTable { path, hdu } => self.show_of_file("table", &path, hdu),
+            Command::ShowHeader { path, hdu } => self.show_of_file("header", &path, hdu),
+            Command::SaveView => self.open_keeping(),
+            Command::CopyPython => self.copy_python(ctx),
+            Command::CopyCommandLine => self.copy_command_line(ctx),
             Command::OpenPanel(kind) => {
                 if let Some(entry) = crate::panels::entry(kind) {
                     self.focus_or_add(entry);
@@ -219,6 +233,21 @@ impl Workbench {
             Command::Copy(text) => ctx.copy_text(text),
             Command::Notice(severity, text) => self.notices.push(severity, text),
             Command::Quit => self.quit = true,
+        }
+    }
+
+    /// A view of an HDU: the one that is open already, or a new one.
+    fn show_of_file(&mut self, kind: &'static str, path: &Path, hdu: usize) {
+        let shows = |state: &serde_json::Value| {
+            state["path"].as_str().map(Path::new) == Some(path) && state["hdu"].as_u64() == Some(hdu as u64)
+        };
+        let open = self.views.iter().find(|(_, v)| v.kind == kind && shows(&v.panel.save())).map(|(id, _)| *id);
+        match (open, crate::panels::entry(kind)) {
+            (Some(id), _) => self.focus(id),
+            (None, Some(entry)) => {
+                self.add_view(entry, &serde_json::json!({ "path": path, "hdu": hdu }));
+            }
+            (None, None) => {}
         }
     }
 
@@ -284,6 +313,10 @@ fn identify(path: &Path, store: &crate::data::Store) -> Result<Kind, TaskError> 
                 Ok(beside) if beside.request == record.request => run(folder),
                 _ => Ok(Kind::Request(Arc::new(record))),
             }
+        }
+        _ if crate::panels::is_text_table(path) => {
+            // Read by the view, as rows; here only whether it is there.
+            std::fs::metadata(path).map(|_| Kind::Table).map_err(|e| TaskError::file(path, e.to_string()))
         }
         _ => Ok(Kind::Fits(store.open(path)?)),
     }

@@ -6,6 +6,7 @@
 mod data_tree;
 mod headless;
 mod jobs_view;
+mod keeping;
 mod library_view;
 mod logic;
 mod notices;
@@ -37,6 +38,8 @@ pub type ViewId = u64;
 struct View {
     kind: &'static str,
     panel: Box<dyn Panel>,
+    /// Size of its pane in points when it was last drawn; zero before.
+    size: egui::Vec2,
 }
 
 /// A dialog that is open.
@@ -63,6 +66,8 @@ enum Opened {
     Waiting,
     /// A FITS file in the store.
     File(crate::data::DataId),
+    /// A table in a text file.
+    Table,
     /// A run folder.
     Run(PathBuf, Arc<crate::runs::Record>),
     /// A picture that carries the record of a run.
@@ -92,6 +97,8 @@ pub struct Workbench {
     dialog: Option<Dialog>,
     notices: Notices,
     commands: VecDeque<Command>,
+    /// The dialog that saves a view, and what is being written.
+    keeping: keeping::Keeping,
     session_path: Option<PathBuf>,
     /// How often a path was opened: part of the key under which it is read.
     openings: u64,
@@ -140,6 +147,7 @@ impl Workbench {
             dialog: None,
             notices: Notices::default(),
             commands: VecDeque::new(),
+            keeping: keeping::Keeping::default(),
             session_path: None,
             openings: 0,
             library: None,
@@ -180,6 +188,7 @@ impl Workbench {
     pub fn busy(&self) -> bool {
         !self.commands.is_empty()
             || self.opened.iter().any(|(_, o)| matches!(o, Opened::Waiting))
+            || self.keeping.busy()
             || self.views.values().any(|v| v.panel.busy())
     }
 
@@ -220,7 +229,7 @@ impl Workbench {
             match crate::panels::entry(&record.kind) {
                 Some(entry) => {
                     let panel = (entry.make)(&record.state);
-                    self.views.insert(record.id, View { kind: entry.kind, panel });
+                    self.views.insert(record.id, View { kind: entry.kind, panel, size: egui::Vec2::ZERO });
                 }
                 None => self.notices.push(
                     crate::panels::Severity::Warning,

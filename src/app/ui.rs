@@ -32,6 +32,7 @@ impl Workbench {
             .frame(egui::Frame::new().fill(fill))
             .show(ui, |ui| self.views_ui(ui, &mut commands));
         self.dialog_ui(ui.ctx(), &mut commands);
+        self.keeping_ui(ui.ctx());
         self.drop_ui(ui.ctx(), &mut commands);
         self.notices.ui(ui.ctx());
         self.commands.extend(commands);
@@ -242,7 +243,7 @@ fn path_dialog(
 }
 
 /// `~/x` as the shell means it.
-fn expand_home(text: &str) -> std::path::PathBuf {
+pub(super) fn expand_home(text: &str) -> std::path::PathBuf {
     match (text.strip_prefix("~/"), directories::BaseDirs::new()) {
         (Some(rest), Some(dirs)) => dirs.home_dir().join(rest),
         _ => text.into(),

@@ -3,6 +3,7 @@
 //! - [`levenberg_marquardt`]: least squares with bounds, from accumulated normal equations.
 //! - [`convolution`]: an image with a small kernel, and its adjoint.
 //! - [`contour`]: level lines of a sampled function; area of a polygon.
+//! - [`density`]: points counted in bins, histograms.
 //! - [`fast_math`]: ln, exp and atan without branches, for loops that the compiler turns into vector code.
 //! - [`linear`]: Cholesky solves and non-negative least squares for a few dozen unknowns.
 //! - [`special`]: gamma functions and what stands on them.
@@ -13,6 +14,7 @@
 
 pub mod contour;
 pub mod convolution;
+pub mod density;
 pub mod fast_math;
 pub mod levenberg_marquardt;
 pub mod linear;

@@ -6,7 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use std::sync::Arc;
+
 use crate::data::DataId;
+use crate::data::sheet::Positions;
+use crate::workers::Key;
 
 /// An image view, as others see it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,8 +53,31 @@ pub struct RowSelection {
     pub revision: u64,
 }
 
+/// Rows of a table to be drawn over images.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    /// Name for the legend.
+    pub title: String,
+    /// The file of the table.
+    pub path: PathBuf,
+    /// Its HDU.
+    pub hdu: usize,
+    /// Positions of all rows.
+    pub positions: Arc<Positions>,
+    /// Rows that pass the filter, ascending; `None` for all.
+    pub rows: Option<Arc<Vec<u32>>>,
+    /// Changes with positions and rows.
+    pub key: Key,
+    /// Colour of the markers.
+    pub color: egui::Color32,
+    /// Radius of the markers in points.
+    pub radius: f32,
+    /// The image view that shows it; `None` for all.
+    pub view: Option<u64>,
+}
+
 /// What linked views share.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Links {
     images: BTreeMap<u64, ImageNote>,
     /// The last place of the pointer on an image; one for the window.
@@ -58,6 +85,8 @@ pub struct Links {
     /// Planes that somebody asks a view to show: a click in a spectrum, a movie.
     pub wanted_planes: BTreeMap<u64, usize>,
     rows: BTreeMap<(PathBuf, usize), RowSelection>,
+    /// Tables that are drawn over images, by the view that shows their rows.
+    pub catalogues: BTreeMap<u64, Catalogue>,
 }
 
 impl Links {
@@ -76,9 +105,23 @@ impl Links {
     pub fn forget(&mut self, view: u64) {
         self.images.remove(&view);
         self.wanted_planes.remove(&view);
+        self.catalogues.remove(&view);
         if self.cursor.is_some_and(|c| c.view == view) {
             self.cursor = None;
         }
+    }
+
+    /// These links as another view sees them that stands in for `view` under the number `as_view`: for a picture of it.
+    #[must_use]
+    pub fn standing_in(&self, view: u64, as_view: u64) -> Self {
+        let mut links = self.clone();
+        if let Some(note) = links.images.get(&view).cloned() {
+            links.images.insert(as_view, note);
+        }
+        for catalogue in links.catalogues.values_mut().filter(|c| c.view == Some(view)) {
+            catalogue.view = Some(as_view);
+        }
+        links
     }
 
     /// The chosen rows of the table in an HDU of a file.

@@ -15,7 +15,7 @@ use super::axes;
 use super::colors::{self, Role};
 
 /// Points of the screen between two labels, along x and along y.
-const LABEL_SPACING: [f64; 2] = [52.0, 30.0];
+pub(super) const LABEL_SPACING: [f64; 2] = [52.0, 30.0];
 /// egui_plot's smallest grid step is so many points wide (its default).
 const SMALLEST_STEP_POINTS: f64 = 8.0;
 /// How much a point of wheel movement magnifies, as in the image view.
@@ -260,7 +260,7 @@ impl<'a> LinePlot<'a> {
                     .formatter(move |mark, range| if log_y { log_tick_label(mark) } else { tick_label(mark, range) }),
             ])
             .x_grid_spacer(|input| grid(&input, LABEL_SPACING[0]))
-            .y_grid_spacer(move |input| if log_y { log_grid(&input) } else { grid(&input, LABEL_SPACING[1]) })
+            .y_grid_spacer(move |input| if log_y { log_grid(&input, LABEL_SPACING[1]) } else { grid(&input, LABEL_SPACING[1]) })
             .label_formatter(move |position| Some(hover_text(position, x_name, y_name, log_y)))
             .grid_color(colors::faded(ui.visuals().text_color(), 0.3))
             .grid_fade(0.25)
@@ -291,7 +291,7 @@ impl<'a> LinePlot<'a> {
     }
 }
 
-fn logged(y: f64, log_y: bool) -> f64 {
+pub(super) fn logged(y: f64, log_y: bool) -> f64 {
     if !log_y {
         y
     } else if y > 0.0 {
@@ -301,11 +301,11 @@ fn logged(y: f64, log_y: bool) -> f64 {
     }
 }
 
-fn unlog(y: f64, log_y: bool) -> f64 {
+pub(super) fn unlog(y: f64, log_y: bool) -> f64 {
     if log_y { 10f64.powf(y) } else { y }
 }
 
-fn zoom_with_wheel(plot: &mut PlotUi<'_>) {
+pub(super) fn zoom_with_wheel(plot: &mut PlotUi<'_>) {
     if !plot.response().contains_pointer() {
         return;
     }
@@ -426,7 +426,7 @@ fn steps(run: &[[f64; 2]]) -> Vec<[f64; 2]> {
 }
 
 /// Marks at round values with room for their labels.
-fn grid(input: &GridInput, label_points: f64) -> Vec<GridMark> {
+pub(super) fn grid(input: &GridInput, label_points: f64) -> Vec<GridMark> {
     let (low, high) = input.bounds;
     let per_label = input.base_step_size / SMALLEST_STEP_POINTS * label_points;
     let count = ((high - low) / per_label).floor().clamp(2.0, 40.0) as usize;
@@ -439,13 +439,13 @@ fn grid(input: &GridInput, label_points: f64) -> Vec<GridMark> {
 }
 
 /// Marks of a logarithmic axis, in decades: whole decades with thin lines between, or round values within few decades.
-fn log_grid(input: &GridInput) -> Vec<GridMark> {
+pub(super) fn log_grid(input: &GridInput, label_points: f64) -> Vec<GridMark> {
     let (low, high) = input.bounds;
     let decades = high - low;
     if !(decades.is_finite() && decades > 0.0) {
         return Vec::new();
     }
-    let room = decades / (input.base_step_size / SMALLEST_STEP_POINTS * LABEL_SPACING[1]);
+    let room = decades / (input.base_step_size / SMALLEST_STEP_POINTS * label_points);
     if decades < 1.2 {
         let values = axes::nice_values(10f64.powf(low), 10f64.powf(high), (room as usize).clamp(2, 8));
         return values
@@ -470,7 +470,7 @@ fn log_grid(input: &GridInput) -> Vec<GridMark> {
 }
 
 /// A label with the decimals that the step asks for.
-fn tick_label(mark: GridMark, range: &RangeInclusive<f64>) -> String {
+pub(super) fn tick_label(mark: GridMark, range: &RangeInclusive<f64>) -> String {
     let largest = range.start().abs().max(range.end().abs());
     axes::format_tick(mark.value, mark.step_size, largest)
 }
@@ -479,7 +479,7 @@ fn tick_label(mark: GridMark, range: &RangeInclusive<f64>) -> String {
 /// the unlabelled lines between them (0.1).
 const ROUND_VALUE: f64 = 0.75;
 
-fn log_tick_label(mark: GridMark) -> String {
+pub(super) fn log_tick_label(mark: GridMark) -> String {
     if mark.step_size < 0.5 {
         return String::new();
     }
@@ -530,12 +530,12 @@ mod tests {
             let labels = marks.into_iter().map(log_tick_label);
             labels.filter(|l| !l.is_empty()).collect()
         };
-        assert_eq!(label(log_grid(&input(-2.3, 1.2))), ["10⁻²", "10⁻¹", "10⁰", "10¹"]);
-        assert!(label(log_grid(&input(-30.0, 30.0))).len() <= 8);
-        let narrow = label(log_grid(&input(0.1, 0.6)));
+        assert_eq!(label(log_grid(&input(-2.3, 1.2), 30.0)), ["10⁻²", "10⁻¹", "10⁰", "10¹"]);
+        assert!(label(log_grid(&input(-30.0, 30.0), 30.0)).len() <= 8);
+        let narrow = label(log_grid(&input(0.1, 0.6), 30.0));
         assert_eq!(narrow, ["1.5", "2", "2.5", "3", "3.5"]);
-        let around_one = label(log_grid(&input(-0.2, 0.2)));
+        let around_one = label(log_grid(&input(-0.2, 0.2), 30.0));
         assert!(around_one.iter().any(|l| l == "1"), "{around_one:?}");
-        assert!(log_grid(&input(f64::NAN, 1.0)).is_empty());
+        assert!(log_grid(&input(f64::NAN, 1.0), 30.0).is_empty());
     }
 }

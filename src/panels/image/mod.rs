@@ -1,5 +1,8 @@
 //! A view of one image of an opened file: pan, zoom, limits, stretch, colour map, colour bar, read-out; a slider for cubes.
 
+mod catalogue;
+mod keep;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +11,8 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ImageNote, Panel, PanelContext, PanelEntry, display_ui};
+use self::catalogue::CatalogueLayers;
+use super::{ImageNote, Panel, PanelContext, PanelEntry, Product, Services, display_ui};
 use crate::data::{DataId, HduEntry};
 use crate::plots::color_bar::ColorBar;
 use crate::plots::color_table::Display;
@@ -67,6 +71,9 @@ pub struct ImagePanel {
     waiting: bool,
     view: ImageView,
     read_out: String,
+    catalogues: CatalogueLayers,
+    /// Limits and the part of the image (pixels `[x low, y low, x high, y high]`) that were last on the screen.
+    on_screen: Option<(crate::plots::limits::Limits, [f64; 4])>,
     /// Show the test pattern when there is no file.
     example: bool,
 }
@@ -83,6 +90,8 @@ impl ImagePanel {
             waiting: false,
             view: ImageView::default(),
             read_out: String::new(),
+            catalogues: CatalogueLayers::default(),
+            on_screen: None,
             example: false,
         }
     }
@@ -140,6 +149,24 @@ impl ImagePanel {
     }
 }
 
+impl ImagePanel {
+    /// What is shown, for those who write it to files; `None` without a file.
+    fn plane_of_file(&self) -> Option<keep::PlaneOfFile<'_>> {
+        let shown = self.shown.as_ref().filter(|_| !self.saved.path.as_os_str().is_empty())?;
+        let size = shown.source.size();
+        Some(keep::PlaneOfFile {
+            path: &self.saved.path,
+            hdu: self.saved.hdu,
+            plane: self.saved.plane,
+            planes: shown.hdu.shape.iter().rev().skip(2).product(),
+            shape: &shown.hdu.shape,
+            size,
+            seen: self.on_screen.map_or([0.0, 0.0, size[0] as f64, size[1] as f64], |(_, seen)| seen),
+            unit: &shown.source.unit,
+        })
+    }
+}
+
 /// Rings that widen outwards, seeded noise, and a corner without values: it shows stretch, limits and the neutral colour.
 fn example() -> Array2<f32> {
     let mut noise = crate::numerics::random::stream(1, "image example", 0);
@@ -187,10 +214,11 @@ impl Panel for ImagePanel {
             planes: self.shown.as_ref().map_or(1, |s| s.hdu.shape.iter().rev().skip(2).product()),
             size,
         };
+        self.catalogues.ask(cx, note.data, note.hdu, size);
         cx.links.publish(cx.view, note);
     }
 
-    fn ui(&mut self, ui: &mut Ui, _cx: &mut PanelContext<'_>) {
+    fn ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
         if let Some(problem) = &self.problem {
             let color = ui.visuals().error_fg_color;
             ui.add(egui::Label::new(RichText::new(problem).color(color)).wrap());
@@ -230,8 +258,13 @@ impl Panel for ImagePanel {
             &shown.source,
             &mut self.saved.display,
             &mut self.saved.camera,
-            &Overlays::default(),
+            &Overlays { markers: self.catalogues.markers(), ..Overlays::default() },
         );
+        self.on_screen = Some((response.limits, response.camera.visible(response.view)));
+        if let Some(pixel) = response.clicked {
+            let add = ui.input(|i| i.modifiers.command || i.modifiers.shift);
+            self.catalogues.click(pixel, response.camera.points_per_pixel, add, cx);
+        }
         let bar_rect = egui::Rect::from_min_max(
             egui::pos2(image_rect.right() + 4.0, response.view.top()),
             egui::pos2(room.right(), response.view.bottom()),
@@ -254,7 +287,7 @@ impl Panel for ImagePanel {
         }
     }
 
-    fn inspector_ui(&mut self, ui: &mut Ui, _cx: &mut PanelContext<'_>) {
+    fn inspector_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
         ui.label(RichText::new("Display").strong());
         display_ui(ui, "image display", &mut self.saved.display);
         ui.horizontal(|ui| {
@@ -268,7 +301,13 @@ impl Panel for ImagePanel {
         ui.checkbox(&mut self.saved.display.axes, "Axes");
         if let Some(shown) = &self.shown {
             ui.separator();
-            ui.label(RichText::new("HDU").strong());
+            ui.horizontal(|ui| {
+                ui.label(RichText::new("HDU").strong());
+                let file = !self.saved.path.as_os_str().is_empty();
+                if file && ui.small_button("Header").on_hover_text("Every card of this HDU").clicked() {
+                    cx.send(super::Command::ShowHeader { path: self.saved.path.clone(), hdu: self.saved.hdu });
+                }
+            });
             ui.label(format!("{} {}", shown.hdu.index, shown.hdu.name));
             ui.label(&shown.hdu.description);
             if !shown.hdu.unit.is_empty() {
@@ -285,10 +324,26 @@ impl Panel for ImagePanel {
     }
 
     fn busy(&self) -> bool {
-        self.waiting || (self.example && self.result.is_none())
+        self.waiting || self.catalogues.waiting() || (self.example && self.result.is_none())
+    }
+
+    fn products(&self, services: &Services) -> Vec<Product> {
+        let Some(of) = self.plane_of_file() else { return Vec::new() };
+        keep::products(&of, &self.title(), &services.store)
+    }
+
+    fn python(&self, services: &Services) -> Option<String> {
+        let of = self.plane_of_file()?;
+        let has_sky = keep::has_sky(&services.store, of.path, of.hdu);
+        Some(keep::python(&of, &self.saved.display, self.on_screen?.0, has_sky))
+    }
+
+    fn command_lines(&self) -> Vec<String> {
+        super::file_command_lines(&self.saved.path)
     }
 
     fn close(&mut self, cx: &mut PanelContext<'_>) {
+        self.catalogues.close(cx);
         for name in ["plane", "example"] {
             cx.services.queries.forget(cx.slot(name));
         }
