@@ -37,7 +37,8 @@ pub fn file_stem(title: &str) -> String {
     let stem = ["fits", "fit", "fz", "ecsv", "csv", "tsv"]
         .iter()
         .fold(stem, |stem, ending| stem.replace(&format!(".{ending}"), ""));
-    if stem.is_empty() { "view".into() } else { stem }
+    let stem = stem.trim_matches(['-', '.']);
+    if stem.is_empty() { "view".into() } else { stem.to_owned() }
 }
 
 /// A Python string literal.

@@ -41,6 +41,8 @@ pub struct ScatterResponse {
     pub clicked: Option<([f64; 2], [f64; 2])>,
     /// What is seen, as logarithms along a logarithmic axis.
     pub bounds: [f64; 4],
+    /// The user is moving or magnifying it.
+    pub moved: bool,
 }
 
 /// A plot of points.
@@ -100,7 +102,7 @@ impl<'a> ScatterPlot<'a> {
     pub fn show(self, ui: &mut Ui, id: impl Hash + Debug) -> ScatterResponse {
         let theme = colors::theme_of(ui.visuals());
         let shift = ui.input(|i| i.modifiers.shift);
-        let mut picked = None;
+        let (mut picked, mut moved) = (None, false);
         // As in the line plot: labels stick out a little.
         let mut inner = ui.available_rect_before_wrap();
         inner.min.x += 5.0;
@@ -108,6 +110,8 @@ impl<'a> ScatterPlot<'a> {
         inner.max.y -= 2.0;
         let mut child = ui.new_child(egui::UiBuilder::new().max_rect(inner));
         let shown = self.plot(ui, id, shift).show(&mut child, |plot| {
+            let turned = plot.ctx().input(|i| i.smooth_scroll_delta.y.abs() > 0.0 || (i.zoom_delta() - 1.0).abs() > 0.0);
+            moved = plot.response().dragged() || (turned && plot.response().contains_pointer());
             zoom_with_wheel(plot);
             picked = pick_box(plot, shift, colors::faded(Role::Reference.color(theme), 0.2));
             if let Some(DensityPicture { texture, bounds: [x0, y0, x1, y1] }) = self.density {
@@ -142,7 +146,7 @@ impl<'a> ScatterPlot<'a> {
             let (here, there) = (at(pointer), at(pointer + egui::vec2(6.0, 6.0)));
             (here, [(there[0] - here[0]).abs(), (there[1] - here[1]).abs()])
         });
-        ScatterResponse { response, picked, clicked, bounds: shown.inner }
+        ScatterResponse { response, picked, clicked, bounds: shown.inner, moved: moved && !shift }
     }
 
     fn plot(&self, ui: &Ui, id: impl Hash + Debug, shift: bool) -> Plot<'a> {

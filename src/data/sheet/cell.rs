@@ -141,11 +141,16 @@ impl SheetColumn {
         if cell.len() <= SHOWN_VALUES + 1 {
             return self.whole_text(row);
         }
+        // A glance: four digits do.
+        let short = |at: usize| match (&self.data.values, self.format) {
+            (Values::Float(values), CellFormat::Digits(_)) => CellFormat::Digits(4).float(values[at]),
+            _ => self.element_text(at),
+        };
         let mut text = String::from("[");
         for at in cell.clone().take(SHOWN_VALUES - 1) {
-            let _infallible = write!(text, "{}, ", self.element_text(at));
+            let _infallible = write!(text, "{}, ", short(at));
         }
-        let _infallible = write!(text, "… {}]", self.element_text(cell.end - 1));
+        let _infallible = write!(text, "… {}]", short(cell.end - 1));
         text
     }
 

@@ -148,8 +148,9 @@ fn shifted(column: &SheetColumn, rows: usize, by: f64) -> Result<Vec<f64>, Strin
 fn degrees(column: &SheetColumn, rows: usize, right_ascension: bool) -> Result<Vec<f64>, String> {
     if column.is_text() {
         let read = |row: usize| {
-            let word = column.text(column.data.cell(row).start);
-            if right_ascension { parse_ra(word) } else { parse_dec(word) }.unwrap_or(f64::NAN)
+            // "12 34 56.7" as well as "12:34:56.7".
+            let word = column.text(column.data.cell(row).start).split_whitespace().collect::<Vec<_>>().join(":");
+            if right_ascension { parse_ra(&word) } else { parse_dec(&word) }.unwrap_or(f64::NAN)
         };
         let values: Vec<f64> = (0..rows).map(read).collect();
         if rows > 0 && values.iter().all(|x| x.is_nan()) {
@@ -257,14 +258,14 @@ mod tests {
 
     #[test]
     fn galactic_coordinates_turn_as_astropy_turns_them() {
-        // astropy 8.0.2: SkyCoord(l, b, frame="galactic").icrs
+        // astropy 8.0.2: SkyCoord(l, b, frame="galactic").icrs, which goes through FK5 and differs by 0.025 arcsec.
         for (galactic, icrs) in [
             ([0.0, 0.0], [266.404_988_286_5, -28.936_177_761_8]),
             ([120.0, 45.0], [199.571_899_079_0, 71.975_089_860_2]),
             ([59.01, 40.91], [250.425_706_141_5, 36.461_520_509_9]),
         ] {
             let found = equatorial_from_galactic(galactic);
-            assert!((found[0] - icrs[0]).abs() < 1e-6 && (found[1] - icrs[1]).abs() < 1e-6, "{found:?} {icrs:?}");
+            assert!((found[0] - icrs[0]).abs() < 3e-5 && (found[1] - icrs[1]).abs() < 1e-5, "{found:?} {icrs:?}");
             let back = galactic_from_equatorial(found);
             assert!(((back[0] - galactic[0] + 180.0).rem_euclid(360.0) - 180.0).abs() < 1e-6 && (back[1] - galactic[1]).abs() < 1e-6, "{back:?}");
         }

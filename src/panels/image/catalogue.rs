@@ -9,10 +9,11 @@ use crate::panels::{Catalogue, PanelContext};
 use crate::plots::colors::Role;
 use crate::plots::image_overlay::{MarkerShape, Markers};
 use crate::tasks::TaskError;
-use crate::workers::{Answer, Weigh};
+use crate::workers::{Answer, Key, Weigh};
 
-/// Markers that one catalogue draws at most; beyond that every n-th row is drawn and the legend says so.
-const MOST: usize = 20_000;
+/// Markers that one catalogue draws at most: some 20 ms of a frame. Of more that are seen, every n-th is drawn and the
+/// legend says so.
+const MOST: usize = 8000;
 
 /// Rows of a catalogue that lie in an image.
 struct Placed {
@@ -20,8 +21,8 @@ struct Placed {
     pixels: Vec<[f64; 2]>,
     /// Their rows, ascending.
     rows: Vec<u32>,
-    /// How many lie in the image, drawn or not.
-    inside: usize,
+    /// Of how many these are a selection.
+    of: usize,
 }
 
 impl Weigh for Placed {
@@ -34,6 +35,8 @@ impl Weigh for Placed {
 struct Layer {
     catalogue: Catalogue,
     placed: Arc<Placed>,
+    /// Those that are drawn: all, or some of those that are seen.
+    drawn: Arc<Placed>,
     label: String,
     /// Pixels of the chosen rows, with the revision of the choice that they belong to.
     chosen: Vec<[f64; 2]>,
@@ -48,8 +51,16 @@ pub(super) struct CatalogueLayers {
 }
 
 impl CatalogueLayers {
-    /// Asks where the rows of every catalogue lie in the image of `data` with `size` `[width, height]` pixels.
-    pub fn ask(&mut self, cx: &mut PanelContext<'_>, data: Option<DataId>, hdu: usize, size: [usize; 2]) {
+    /// Asks where the rows of every catalogue lie in the image of `data` with `size` `[width, height]` pixels, of which
+    /// `seen` (`[x low, y low, x high, y high]`) is on the screen.
+    pub fn ask(
+        &mut self,
+        cx: &mut PanelContext<'_>,
+        data: Option<DataId>,
+        hdu: usize,
+        size: [usize; 2],
+        seen: Option<[f64; 4]>,
+    ) {
         self.waiting = false;
         let wanted: Vec<u64> = cx
             .links
@@ -76,15 +87,45 @@ impl CatalogueLayers {
                 Answer::Ready(_) => {}
             }
             if let Some(placed) = answer.newest() {
-                self.take(table, catalogue, placed, cx);
+                let drawn = self.ask_seen(cx, table, placed, key, seen.map(around));
+                self.take(table, catalogue, placed, drawn, cx);
             }
         }
     }
 
-    fn take(&mut self, table: u64, catalogue: Catalogue, placed: &Arc<Placed>, cx: &PanelContext<'_>) {
+    /// Of very many rows those that are seen, every n-th of them if there are still too many.
+    fn ask_seen(
+        &mut self,
+        cx: &PanelContext<'_>,
+        table: u64,
+        placed: &Arc<Placed>,
+        key: Key,
+        seen: Option<[f64; 4]>,
+    ) -> Arc<Placed> {
+        if placed.rows.len() <= MOST {
+            return placed.clone();
+        }
+        let key = seen.iter().flatten().fold(key.and(&"seen"), |key, bound| key.and_f64(*bound));
+        let all = placed.clone();
+        let slot = cx.slot(&format!("catalogue {table} seen"));
+        let answer = cx.services.queries.ask(slot, key, &cx.services.wake, move |_| Ok(thinned(&all, seen)));
+        self.waiting |= matches!(answer, Answer::Pending { .. });
+        let none = || Arc::new(Placed { pixels: Vec::new(), rows: Vec::new(), of: placed.of });
+        answer.newest().cloned().unwrap_or_else(none)
+    }
+
+    fn take(
+        &mut self,
+        table: u64,
+        catalogue: Catalogue,
+        placed: &Arc<Placed>,
+        drawn: Arc<Placed>,
+        cx: &PanelContext<'_>,
+    ) {
         let selection = cx.links.rows(&catalogue.path, catalogue.hdu);
         let revision = selection.map_or(0, |s| s.revision);
-        let old = self.layers.remove(&table).filter(|old| Arc::ptr_eq(&old.placed, placed));
+        let old = self.layers.remove(&table);
+        let old = old.filter(|old| Arc::ptr_eq(&old.placed, placed) && Arc::ptr_eq(&old.drawn, &drawn));
         let (chosen, label) = match old {
             Some(old) if old.chosen_of == Some(revision) && old.catalogue.title == catalogue.title => (old.chosen, old.label),
             _ => {
@@ -93,15 +134,15 @@ impl CatalogueLayers {
                     placed.pixels.get(at).copied()
                 };
                 let chosen = selection.iter().flat_map(|s| s.rows.iter().take(MOST)).filter_map(of).collect();
-                let label = if placed.rows.len() < placed.inside {
-                    format!("{}: {} of {} rows", catalogue.title, placed.rows.len(), placed.inside)
+                let label = if drawn.rows.len() < drawn.of {
+                    format!("{}: {} of {} rows", catalogue.title, drawn.rows.len(), drawn.of)
                 } else {
-                    format!("{}: {} rows", catalogue.title, placed.inside)
+                    format!("{}: {} rows", catalogue.title, drawn.of)
                 };
                 (chosen, label)
             }
         };
-        let layer = Layer { catalogue, placed: placed.clone(), label, chosen, chosen_of: Some(revision) };
+        let layer = Layer { catalogue, placed: placed.clone(), drawn, label, chosen, chosen_of: Some(revision) };
         self.layers.insert(table, layer);
     }
 
@@ -117,7 +158,7 @@ impl CatalogueLayers {
                 color,
                 label,
             };
-            markers.push(circle(layer.placed.pixels.as_slice(), radius, layer.catalogue.color, layer.label.as_str()));
+            markers.push(circle(layer.drawn.pixels.as_slice(), radius, layer.catalogue.color, layer.label.as_str()));
             if !layer.chosen.is_empty() {
                 markers.push(circle(layer.chosen.as_slice(), radius + 3.0, Role::Reference.on_image(), "chosen rows"));
             }
@@ -130,7 +171,7 @@ impl CatalogueLayers {
         let mut nearest: Option<(f64, &Layer, u32)> = None;
         for layer in self.layers.values() {
             let reach = f64::from(layer.catalogue.radius) + 3.0;
-            for (place, row) in layer.placed.pixels.iter().zip(&layer.placed.rows) {
+            for (place, row) in layer.drawn.pixels.iter().zip(&layer.drawn.rows) {
                 let away = (place[0] - pixel[0]).hypot(place[1] - pixel[1]) * points_per_pixel;
                 if away <= reach && nearest.as_ref().is_none_or(|(best, ..)| away < *best) {
                     nearest = Some((away, layer, *row));
@@ -154,6 +195,7 @@ impl CatalogueLayers {
     pub fn close(&self, cx: &PanelContext<'_>) {
         for table in self.layers.keys() {
             cx.services.queries.forget(cx.slot(&format!("catalogue {table}")));
+            cx.services.queries.forget(cx.slot(&format!("catalogue {table} seen")));
         }
     }
 }
@@ -191,13 +233,29 @@ fn place(
             rows.push(row);
         }
     }
-    let inside = rows.len();
-    let every = inside.div_ceil(MOST).max(1);
-    if every > 1 {
-        pixels = pixels.into_iter().step_by(every).collect();
-        rows = rows.into_iter().step_by(every).collect();
+    let of = rows.len();
+    Ok(Placed { pixels, rows, of })
+}
+
+/// A rectangle a little larger than what is seen, on a grid, so that a small pan does not ask anew.
+fn around([x0, y0, x1, y1]: [f64; 4]) -> [f64; 4] {
+    let step = |low: f64, high: f64| (0.25 * (high - low)).max(1.0).log2().ceil().exp2();
+    let (across, up) = (step(x0, x1), step(y0, y1));
+    [(x0 / across).floor() * across, (y0 / up).floor() * up, (x1 / across).ceil() * across, (y1 / up).ceil() * up]
+}
+
+fn thinned(all: &Placed, seen: Option<[f64; 4]>) -> Placed {
+    let inside = |[x, y]: &[f64; 2]| {
+        seen.is_none_or(|[x0, y0, x1, y1]| (x0..=x1).contains(x) && (y0..=y1).contains(y))
+    };
+    let within: Vec<usize> = (0..all.rows.len()).filter(|n| inside(&all.pixels[*n])).collect();
+    let every = within.len().div_ceil(MOST).max(1);
+    let kept = || within.iter().step_by(every);
+    Placed {
+        pixels: kept().map(|n| all.pixels[*n]).collect(),
+        rows: kept().map(|n| all.rows[*n]).collect(),
+        of: within.len(),
     }
-    Ok(Placed { pixels, rows, inside })
 }
 
 /// From right ascension and declination to the pixels of an image, whatever the axes of the image.
@@ -239,5 +297,25 @@ impl SkyToPixel {
         (world[self.celestial.0], world[self.celestial.1]) = (longitude, latitude);
         let pixel = self.wcs.pixel_from_world(&world)?;
         Some([*pixel.first()?, *pixel.get(1)?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_very_many_rows_those_that_are_seen_are_drawn() {
+        let count = 40_000_u32;
+        let pixels: Vec<[f64; 2]> = (0..count).map(|i| [f64::from(i % 200), f64::from(i / 200)]).collect();
+        let all = Placed { pixels, rows: (0..count).collect(), of: count as usize };
+        let whole = thinned(&all, None);
+        assert!(whole.rows.len() <= MOST && whole.rows.len() > MOST / 2 && whole.of == 40_000);
+        let part = thinned(&all, Some(around([10.0, 10.0, 29.0, 29.0])));
+        // Every one of them, and those around up to the next line of the grid.
+        assert_eq!(part.rows.len(), part.of);
+        assert!(part.of >= 400 && part.of < 1600, "{}", part.of);
+        assert!(part.pixels.contains(&[10.0, 10.0]) && part.pixels.contains(&[29.0, 29.0]));
+        assert_eq!(around([10.0, 10.0, 29.0, 29.0]), around([10.1, 10.2, 29.1, 29.3]));
     }
 }

@@ -214,7 +214,8 @@ impl Panel for ImagePanel {
             planes: self.shown.as_ref().map_or(1, |s| s.hdu.shape.iter().rev().skip(2).product()),
             size,
         };
-        self.catalogues.ask(cx, note.data, note.hdu, size);
+        let seen = self.on_screen.map(|(_, seen)| seen);
+        self.catalogues.ask(cx, note.data, note.hdu, size, seen);
         cx.links.publish(cx.view, note);
     }
 

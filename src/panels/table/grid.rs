@@ -7,7 +7,7 @@ use egui::{Align, Label, Layout, Modifiers, RichText, Sense, Ui};
 use egui_table::{CellInfo, Column, HeaderCellInfo, HeaderRow, Table, TableDelegate, TableState};
 
 use super::Sort;
-use crate::data::sheet::Sheet;
+use crate::data::sheet::{Sheet, SheetColumn};
 
 /// Height of a row; even, because far down a long table 32-bit positions are even numbers of points.
 const ROW_HEIGHT: f32 = 20.0;
@@ -61,12 +61,12 @@ impl Grid<'_> {
     ) -> GridResponse {
         let salt = "rows";
         let id = TableState::id(ui, egui::IdSalt::new(salt));
-        if TableState::load(ui.ctx(), id).is_none() && !widths.is_empty() {
+        if TableState::load(ui.ctx(), id).is_none() {
             let mut state = TableState::default();
             for (n, column) in self.sheet.columns.iter().enumerate() {
-                if let Some(width) = widths.get(&column.data.name) {
-                    state.col_widths.insert(column_id(n), width.clamp(24.0, 1000.0));
-                }
+                let known = widths.get(&column.data.name).copied();
+                let width = known.unwrap_or_else(|| first_width(column, self.sheet.loaded));
+                state.col_widths.insert(column_id(n), width.clamp(24.0, 1000.0));
             }
             state.store(ui.ctx(), id);
         }
@@ -88,20 +88,11 @@ impl Grid<'_> {
             table = table.scroll_to_row(row, align);
         }
         table.show(ui, &mut self);
-        if let Some(mut state) = TableState::load(ui.ctx(), id) {
-            let mut changed = false;
+        if let Some(state) = TableState::load(ui.ctx(), id) {
             for (n, column) in self.sheet.columns.iter().enumerate() {
-                if let Some(width) = state.col_widths.get_mut(&column_id(n)) {
-                    // The first frame makes columns as wide as their longest visible text, which may be a paragraph.
-                    if *width > WIDEST && !widths.contains_key(&column.data.name) {
-                        *width = WIDEST;
-                        changed = true;
-                    }
+                if let Some(width) = state.col_widths.get(&column_id(n)) {
                     self.response.widths.insert(column.data.name.clone(), width.round());
                 }
-            }
-            if changed {
-                state.store(ui.ctx(), id);
             }
         }
         self.response.page = (height / ROW_HEIGHT).floor().max(1.0) as u64;
@@ -127,7 +118,8 @@ impl Grid<'_> {
         if self.current == Some(n) {
             text = text.underline();
         }
-        let label = ui.add(Label::new(text).selectable(false).sense(Sense::click()).truncate());
+        let label = cut(ui, Label::new(text).selectable(false).sense(Sense::click()));
+        let label = ui.add(label);
         let mut help = format!("{}, {}", column.data.name, column.data.form);
         for more in [column.unit(), &column.description, &column.ucd] {
             if !more.is_empty() {
@@ -140,6 +132,21 @@ impl Grid<'_> {
             self.response.header = Some(n);
         }
     }
+}
+
+/// Width for the name, the unit and the first cells of a column; the user may draw it wider.
+fn first_width(column: &SheetColumn, rows: usize) -> f32 {
+    let letters = |text: &str| text.chars().count() as f32;
+    let cells = (0..rows.min(40)).map(|row| letters(&column.cell_text(row))).fold(0.0, f32::max);
+    let head = letters(&column.data.name) + 2.0;
+    let unit = letters(column.unit()) + letters(&column.data.form) + 2.0;
+    // Widths of a letter: monospaced cells, strong names, small units.
+    (7.6 * cells).max(7.8 * head).max(6.2 * unit).min(WIDEST).round() + 14.0
+}
+
+/// Text that is cut with a sign where it does not fit, but measured whole where the column asks how wide it should be.
+fn cut(ui: &Ui, label: Label) -> Label {
+    if ui.is_sizing_pass() { label } else { label.truncate() }
 }
 
 fn column_id(n: usize) -> egui::Id {
@@ -160,7 +167,8 @@ impl TableDelegate for Grid<'_> {
                 let data = &self.sheet.columns[n].data;
                 let unit = data.unit.as_deref().map(str::trim).filter(|unit| !unit.is_empty());
                 let text = unit.map_or_else(|| data.form.clone(), |unit| format!("{unit}  {}", data.form));
-                ui.add(Label::new(RichText::new(text).small().weak()).selectable(false).truncate());
+                let label = cut(ui, Label::new(RichText::new(text).small().weak()).selectable(false));
+                ui.add(label);
             }
         }
     }
@@ -202,7 +210,8 @@ impl TableDelegate for Grid<'_> {
             ui.add_space(6.0);
             let text = RichText::new(text).monospace();
             let text = if weak { text.weak() } else { text };
-            let label = ui.add(Label::new(text).selectable(false).sense(Sense::click()).truncate());
+            let label = cut(ui, Label::new(text).selectable(false).sense(Sense::click()));
+            let label = ui.add(label);
             if label.clicked() {
                 self.response.clicked = Some((cell.row_nr, ui.input(|i| i.modifiers)));
             }

@@ -83,6 +83,8 @@ pub(super) struct PlotState {
     texture: Option<(Arc<Drawn>, bool, TextureHandle)>,
     /// What is seen of a density, to count it anew in finer cells.
     seen: Option<[f64; 4]>,
+    /// The user has moved the plot, so that it no longer shows everything.
+    moved: bool,
     /// The columns and axes that `seen` belongs to.
     seen_of: Option<Key>,
     /// A box that was picked, and its number.
@@ -156,7 +158,7 @@ impl TablePanel {
         self.ask_picked(cx, &sheet, axes, passed.clone());
         let base = self.order_key.and(&axes).and(&self.saved.plot.bins);
         if self.plot.seen_of != Some(base) {
-            (self.plot.seen, self.plot.seen_of) = (None, Some(base));
+            (self.plot.seen, self.plot.moved, self.plot.seen_of) = (None, false, Some(base));
         }
         let seen = self.plot.seen;
         let key = seen.iter().flatten().fold(base.and(&"plot"), |key, bound| key.and_f64(*bound));
@@ -223,6 +225,8 @@ impl TablePanel {
     /// Draws the choice of columns and the plot.
     pub(super) fn plot_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
         let Some(sheet) = self.sheet.clone() else { return };
+        // The panel keeps its width whatever is in it.
+        ui.set_min_width(ui.available_width());
         self.plot_columns_ui(ui, &sheet);
         let Some(axes) = self.axes() else {
             ui.weak("No column of this table holds numbers");
@@ -293,19 +297,13 @@ impl TablePanel {
         if let Some((place, reach)) = response.clicked {
             self.pick([place[0] - reach[0], place[1] - reach[1], place[0] + reach[0], place[1] + reach[1]]);
         }
-        if let Drawn::Density(density, _) = drawn.as_ref() {
-            let [a, b] = [density.bounds, response.bounds];
-            let size = [a[2] - a[0], a[3] - a[1]];
-            // Counted anew when what is seen is much smaller than, or reaches beyond, what was counted.
-            let inside = b[0] < a[0] && b[1] < a[1] && b[2] > a[2] && b[3] > a[3];
-            let smaller = b[2] - b[0] < 0.7 * size[0] || b[3] - b[1] < 0.7 * size[1];
-            let wide = self.plot.seen.is_some() && !inside && (b[0] < a[0] || b[2] > a[2] || b[1] < a[1] || b[3] > a[3]);
-            if (smaller || wide) && b.iter().all(|v| v.is_finite()) && self.plot.seen != Some(b) {
-                self.plot.seen = Some(b);
-            }
-            if response.response.double_clicked() {
-                self.plot.seen = None;
-            }
+        self.plot.moved |= response.moved;
+        if response.response.double_clicked() {
+            (self.plot.moved, self.plot.seen) = (false, None);
+        }
+        // Where the user has moved it, what is seen is counted anew, in cells that fit the screen.
+        if self.plot.moved && picture.is_some() && response.bounds.iter().all(|v| v.is_finite()) {
+            self.plot.seen = Some(response.bounds);
         }
     }
 
@@ -329,13 +327,19 @@ impl TablePanel {
         let axes = self.axes();
         let name_of = |n: Option<usize>| n.and_then(|n| sheet.columns.get(n)).map(|c| c.data.name.clone());
         let plot = &mut self.saved.plot;
-        ui.horizontal_wrapped(|ui| {
+        let y = name_of(axes.and_then(|a| a.y));
+        ui.horizontal(|ui| {
             let x = name_of(axes.map(|a| a.x)).unwrap_or_default();
             if let Some(name) = column_ui(ui, "x", &x, None, sheet) {
                 plot.x = name;
             }
             ui.checkbox(&mut plot.log_x, "log x");
-            let y = name_of(axes.and_then(|a| a.y));
+            if y.is_none() {
+                let label = ui.label("bins");
+                ui.add(egui::DragValue::new(&mut plot.bins).range(2..=2000)).labelled_by(label.id);
+            }
+        });
+        ui.horizontal(|ui| {
             if let Some(name) = column_ui(ui, "y", y.as_deref().unwrap_or(COUNT), Some(COUNT), sheet) {
                 plot.y = name;
             }
@@ -345,9 +349,6 @@ impl TablePanel {
                 if let Some(name) = column_ui(ui, "colour", color.as_deref().unwrap_or(NONE), Some(NONE), sheet) {
                     plot.color = name;
                 }
-            } else {
-                let label = ui.label("bins");
-                ui.add(egui::DragValue::new(&mut plot.bins).range(2..=2000)).labelled_by(label.id);
             }
         });
     }
