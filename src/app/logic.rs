@@ -197,7 +197,7 @@ impl Workbench {
             }
             Command::ShowTable { path, hdu } => self.show_of_file("table", &path, hdu),
             Command::ShowHeader { path, hdu } => self.show_of_file("header", &path, hdu),
-            Command::SaveView => self.open_keeping(),
+            Command::SaveView => self.open_save_view(),
             Command::CopyPython => self.copy_python(ctx),
             Command::CopyCommandLine => self.copy_command_line(ctx),
             Command::OpenPanel(kind) => {

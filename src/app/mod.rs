@@ -6,10 +6,10 @@
 mod data_tree;
 mod headless;
 mod jobs_view;
-mod keeping;
 mod library_view;
 mod logic;
 mod notices;
+mod save_view;
 mod session;
 pub mod theme;
 mod ui;
@@ -98,7 +98,7 @@ pub struct Workbench {
     notices: Notices,
     commands: VecDeque<Command>,
     /// The dialog that saves a view, and what is being written.
-    keeping: keeping::Keeping,
+    saving: save_view::Saving,
     session_path: Option<PathBuf>,
     /// How often a path was opened: part of the key under which it is read.
     openings: u64,
@@ -147,7 +147,7 @@ impl Workbench {
             dialog: None,
             notices: Notices::default(),
             commands: VecDeque::new(),
-            keeping: keeping::Keeping::default(),
+            saving: save_view::Saving::default(),
             session_path: None,
             openings: 0,
             library: None,
@@ -188,7 +188,7 @@ impl Workbench {
     pub fn busy(&self) -> bool {
         !self.commands.is_empty()
             || self.opened.iter().any(|(_, o)| matches!(o, Opened::Waiting))
-            || self.keeping.busy()
+            || self.saving.busy()
             || self.views.values().any(|v| v.panel.busy())
     }
 

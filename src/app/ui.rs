@@ -32,7 +32,7 @@ impl Workbench {
             .frame(egui::Frame::new().fill(fill))
             .show(ui, |ui| self.views_ui(ui, &mut commands));
         self.dialog_ui(ui.ctx(), &mut commands);
-        self.keeping_ui(ui.ctx());
+        self.save_view_ui(ui.ctx());
         self.drop_ui(ui.ctx(), &mut commands);
         self.notices.ui(ui.ctx());
         self.commands.extend(commands);

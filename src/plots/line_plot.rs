@@ -322,18 +322,31 @@ pub(super) fn zoom_with_wheel(plot: &mut PlotUi<'_>) {
 
 /// Marks the range of a Shift drag and gives it back when the button goes up.
 fn pick_range(plot: &mut PlotUi<'_>, shift: bool, theme: Theme) -> Option<[f64; 2]> {
-    let response = plot.response().clone();
-    let stopped = response.drag_stopped_by(PointerButton::Primary);
-    if !shift || !(response.dragged_by(PointerButton::Primary) || stopped) {
-        return None;
-    }
-    let origin = plot.ctx().input(|i| i.pointer.press_origin());
-    let from = plot.plot_from_screen(origin.or(response.interact_pointer_pos())?).x;
-    let to = plot.plot_from_screen(response.interact_pointer_pos()?).x;
+    let (from, to, stopped) = shift.then(|| dragged_span(plot)).flatten()?;
+    let (from, to) = (plot.plot_from_screen(from).x, plot.plot_from_screen(to).x);
     let range = [from.min(to), from.max(to)];
     let color = Role::Reference.color(theme);
     plot.span(Span::new("", range[0]..=range[1]).fill(colors::faded(color, 0.2)).border_color(color));
     (stopped && range[0] < range[1]).then_some(range)
+}
+
+/// Both ends of a drag with the left button on the screen, and whether the button has just gone up.
+pub(super) fn dragged_span(plot: &PlotUi<'_>) -> Option<(egui::Pos2, egui::Pos2, bool)> {
+    let response = plot.response();
+    let place = response.id.with("origin of the drag");
+    let stopped = response.drag_stopped_by(PointerButton::Primary);
+    if !(response.dragged_by(PointerButton::Primary) || stopped) {
+        return None;
+    }
+    // In the frame in which the button goes up egui no longer knows where it went down.
+    let origin = match plot.ctx().input(|i| i.pointer.press_origin()) {
+        Some(origin) if !stopped => {
+            plot.ctx().data_mut(|data| data.insert_temp(place, origin));
+            origin
+        }
+        _ => plot.ctx().data_mut(|data| data.remove_temp(place))?,
+    };
+    Some((origin, response.interact_pointer_pos()?, stopped))
 }
 
 fn draw_series(plot: &mut PlotUi<'_>, series: &Series<'_>, index: usize, theme: Theme, log_y: bool) {

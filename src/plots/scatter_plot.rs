@@ -6,11 +6,11 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use egui::{Color32, PointerButton, Response, TextureId, Ui, WidgetInfo};
+use egui::{Color32, Response, TextureId, Ui, WidgetInfo};
 use egui_plot::{AxisHints, Plot, PlotImage, PlotPoint, PlotUi, Points, Polygon};
 
 use super::colors::{self, Role};
-use super::line_plot::{LABEL_SPACING, grid, log_grid, log_tick_label, tick_label, unlog, zoom_with_wheel};
+use super::line_plot::{LABEL_SPACING, dragged_span, grid, log_grid, log_tick_label, tick_label, unlog, zoom_with_wheel};
 use super::axes;
 
 /// Dots of one colour.
@@ -196,14 +196,8 @@ impl<'a> ScatterPlot<'a> {
 
 /// Marks the box of a Shift drag and gives it back when the button goes up.
 fn pick_box(plot: &mut PlotUi<'_>, shift: bool, color: Color32) -> Option<[f64; 4]> {
-    let response = plot.response().clone();
-    let stopped = response.drag_stopped_by(PointerButton::Primary);
-    if !shift || !(response.dragged_by(PointerButton::Primary) || stopped) {
-        return None;
-    }
-    let origin = plot.ctx().input(|i| i.pointer.press_origin());
-    let from = plot.plot_from_screen(origin.or(response.interact_pointer_pos())?);
-    let to = plot.plot_from_screen(response.interact_pointer_pos()?);
+    let (from, to, stopped) = shift.then(|| dragged_span(plot)).flatten()?;
+    let (from, to) = (plot.plot_from_screen(from), plot.plot_from_screen(to));
     let [x0, x1] = [from.x.min(to.x), from.x.max(to.x)];
     let [y0, y1] = [from.y.min(to.y), from.y.max(to.y)];
     let corners = vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]];

@@ -7,6 +7,7 @@
 
 mod lexer;
 mod parser;
+mod python;
 
 use super::{Sheet, SheetColumn};
 use crate::data::Values;
@@ -56,7 +57,8 @@ enum Number {
     Column(Place),
     Negative(Box<Number>),
     Pair(char, Box<Number>, Box<Number>),
-    Function(fn(f64) -> f64, Box<Number>),
+    /// With its name in numpy.
+    Function(&'static str, fn(f64) -> f64, Box<Number>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -179,7 +181,7 @@ impl Number {
             Self::Constant(x) => *x,
             Self::Column(place) => place.of(sheet, row).map_or(f64::NAN, |(column, at)| column.number(at)),
             Self::Negative(a) => -a.of(sheet, row),
-            Self::Function(function, a) => function(a.of(sheet, row)),
+            Self::Function(_, function, a) => function(a.of(sheet, row)),
             Self::Pair(sign, a, b) => {
                 let (a, b) = (a.of(sheet, row), b.of(sheet, row));
                 match sign {

@@ -16,12 +16,13 @@ pub(super) fn sheet() -> Sheet {
     for row in 0..ROWS {
         let field = row % 4 == 3;
         let spread = if field { 0.25 } else { 0.04 };
-        ra.push(250.4235 + spread * normal() / 0.8);
-        dec.push(36.4613 + spread * normal());
+        ra.push(rounded(250.4235 + spread * normal() / 0.8, 1e6));
+        dec.push(rounded(36.4613 + spread * normal(), 1e6));
         let depth = (row as f64 + 0.5) / ROWS as f64;
         let m = 13.0 + 7.0 * depth.sqrt() + 0.05 * normal();
-        magnitude.push(m);
-        color.push(if field { 0.8 + 0.3 * normal() } else { 0.25 + 0.012 * (m - 13.0).powi(2) + 0.03 * normal() });
+        magnitude.push(rounded(m, 1e3));
+        let hue = if field { 0.8 + 0.3 * normal() } else { 0.25 + 0.012 * (m - 13.0).powi(2) + 0.03 * normal() };
+        color.push(rounded(hue, 1e3));
         class.push(if field { "field" } else { "member" }.to_owned());
     }
     let table = Table::new(vec![
@@ -33,4 +34,9 @@ pub(super) fn sheet() -> Sheet {
         TableColumn::new("class", "", class),
     ]);
     Sheet::from_table("Made-up cluster", table)
+}
+
+/// As many decimals as a catalogue prints.
+fn rounded(x: f64, per_unit: f64) -> f64 {
+    (x * per_unit).round() / per_unit
 }

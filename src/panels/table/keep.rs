@@ -67,16 +67,16 @@ impl TablePanel {
         } else {
             text.push_str(&format!("table = Table.read({path}, hdu={})\n", self.saved.hdu));
         }
-        if !self.filter_text.trim().is_empty() {
-            text.push_str(&format!("# the rows that pass the filter: {}\n", self.filter_text.trim().replace('\n', " ")));
-            match &self.order {
-                // Few rows are named; many would make a script of megabytes.
-                Some(order) if order.passed.len() <= 1000 => {
-                    let rows: Vec<String> = order.passed.iter().map(ToString::to_string).collect();
-                    text.push_str(&format!("table = table[[{}]]\n", rows.join(", ")));
-                }
-                _ => text.push_str("# (too many to name here: save them as ECSV to have exactly these)\n"),
+        if let Some(filter) = &self.filter {
+            text.push_str(&format!("# {}\n", self.filter_text.trim().replace('\n', " ")));
+            let mask = filter.python(sheet);
+            if mask.contains("fnmatch.") {
+                text.insert_str(0, "import fnmatch\n\n");
             }
+            if mask.contains("np.") {
+                text.insert_str(0, "import numpy as np\n");
+            }
+            text.push_str(&format!("table = table[{mask}]\n"));
         }
         if let Some(sort) = &self.saved.sort {
             let reverse = if sort.descending { ", reverse=True" } else { "" };

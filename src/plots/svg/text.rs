@@ -75,8 +75,12 @@ impl Run<'_> {
             return;
         }
         let (family, weight) = match format.font_id.family {
-            FontFamily::Monospace => ("Hack, 'DejaVu Sans Mono', monospace", ""),
-            _ => ("Ubuntu, 'DejaVu Sans', sans-serif", " font-weight=\"300\""),
+            FontFamily::Monospace => ("Hack, 'DejaVu Sans Mono', 'Liberation Mono', monospace", ""),
+            // Those next to the window's own in width first.
+            _ => (
+                "Ubuntu, 'Ubuntu Sans', 'Noto Sans', 'Open Sans', 'Liberation Sans', Arial, 'DejaVu Sans Condensed', 'DejaVu Sans', sans-serif",
+                " font-weight=\"300\"",
+            ),
         };
         let style = if format.italics { " font-style=\"italic\"" } else { "" };
         let underlined = format.underline.width > 0.0 || shape.underline.width > 0.0;
@@ -88,15 +92,17 @@ impl Run<'_> {
         let color = seen(shape.override_text_color.unwrap_or(format.color));
         // A single letter has no space to stretch.
         let length = if self.text.chars().count() > 1 {
-            format!(" textLength=\"{}\" lengthAdjust=\"spacingAndGlyphs\"", number(self.width))
+            format!(" text-anchor=\"middle\" textLength=\"{}\" lengthAdjust=\"spacingAndGlyphs\"", number(self.width))
         } else {
             String::new()
         };
+        // About its middle, so that a font of another width sticks out alike on both sides.
+        let x = if length.is_empty() { self.x } else { self.x + 0.5 * self.width };
         let _infallible = writeln!(
             out,
             "<text x=\"{}\" y=\"{}\" font-family=\"{family}\"{weight}{style}{decoration} font-size=\"{}\"{}{length}{turn} \
              xml:space=\"preserve\">{}</text>",
-            number(self.x),
+            number(x),
             number(self.y),
             number(format.font_id.size),
             fill(color),

@@ -231,13 +231,13 @@ impl Parser<'_> {
         let inner = self.any()?;
         self.depth -= 1;
         self.close(")")?;
-        let function: fn(f64) -> f64 = match name.to_ascii_lowercase().as_str() {
-            "abs" => f64::abs,
-            "sqrt" => f64::sqrt,
-            "log10" => f64::log10,
-            "ln" | "log" => f64::ln,
-            "exp" => f64::exp,
-            "floor" => f64::floor,
+        let (numpy, function): (&'static str, fn(f64) -> f64) = match name.to_ascii_lowercase().as_str() {
+            "abs" => ("abs", f64::abs),
+            "sqrt" => ("sqrt", f64::sqrt),
+            "log10" => ("log10", f64::log10),
+            "ln" | "log" => ("log", f64::ln),
+            "exp" => ("exp", f64::exp),
+            "floor" => ("floor", f64::floor),
             "isnull" | "isnan" => {
                 return match inner {
                     Part::Column(place) => Ok(Part::Truth(Truth::IsNull(place))),
@@ -248,7 +248,7 @@ impl Parser<'_> {
                 return Err(format!("no function {name:?}; there are abs, sqrt, log10, ln, exp, floor, isnull"));
             }
         };
-        Ok(Part::Number(Number::Function(function, Box::new(self.number(inner)?))))
+        Ok(Part::Number(Number::Function(numpy, function, Box::new(self.number(inner)?))))
     }
 
     /// A column by name with `[n]` behind it, n from 1.

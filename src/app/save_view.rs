@@ -1,4 +1,4 @@
-//! Keeping a view: as PNG or SVG, its data as FITS or ECSV, as a script or a command line.
+//! Saving a view: as PNG or SVG, its data as FITS or ECSV, as a script or a command line.
 //!
 //! Nothing is drawn or written here on the window's thread: a picture is made by the same panel, set up anew from its
 //! saved state on a thread of its own, and files get their name when they are whole.
@@ -84,14 +84,14 @@ enum Written {
 
 /// What is being saved.
 #[derive(Default)]
-pub(super) struct Keeping {
+pub(super) struct Saving {
     dialog: Option<SaveDialog>,
     writing: Vec<Writing>,
     /// Files that are there already: asked about one after the other.
     exists: Vec<(Form, Portrait, PathBuf)>,
 }
 
-impl Keeping {
+impl Saving {
     /// True while a file is being written.
     pub fn busy(&self) -> bool {
         !self.writing.is_empty()
@@ -117,7 +117,7 @@ impl Keeping {
 
 impl Workbench {
     /// Opens the dialog for the focused view.
-    pub(super) fn open_keeping(&mut self) {
+    pub(super) fn open_save_view(&mut self) {
         let Some((id, view)) = self.focused.and_then(|id| Some((id, self.views.get(&id)?))) else {
             self.notices.push(Severity::Warning, "No view is open to be saved".into());
             return;
@@ -140,7 +140,7 @@ impl Workbench {
             services: self.services.clone(),
         };
         let path = format!("{stem}.png");
-        self.keeping.dialog = Some(SaveDialog { portrait, title, stem, forms, chosen: 0, path });
+        self.saving.dialog = Some(SaveDialog { portrait, title, stem, forms, chosen: 0, path });
     }
 
     /// The script of the focused view to the clipboard.
@@ -175,24 +175,24 @@ impl Workbench {
     /// Takes files that have been written.
     pub(super) fn take_saved(&mut self) {
         let mut at = 0;
-        while at < self.keeping.writing.len() {
-            if !self.keeping.writing[at].thread.is_finished() {
+        while at < self.saving.writing.len() {
+            if !self.saving.writing[at].thread.is_finished() {
                 at += 1;
                 continue;
             }
-            let Writing { form, portrait, path, thread } = self.keeping.writing.remove(at);
+            let Writing { form, portrait, path, thread } = self.saving.writing.remove(at);
             match thread.join().unwrap_or_else(|_| Written::Failed(format!("{}: drawing failed inside", path.display()))) {
                 Written::Done => self.notices.push(Severity::Info, format!("Saved {}", path.display())),
                 Written::Failed(problem) => self.notices.push(Severity::Error, problem),
-                Written::Exists => self.keeping.exists.push((form, portrait, path)),
+                Written::Exists => self.saving.exists.push((form, portrait, path)),
             }
         }
     }
 
     /// Draws the dialogs.
-    pub(super) fn keeping_ui(&mut self, ctx: &Context) {
+    pub(super) fn save_view_ui(&mut self, ctx: &Context) {
         let mut start = None;
-        if let Some(mut dialog) = self.keeping.dialog.take() {
+        if let Some(mut dialog) = self.saving.dialog.take() {
             let (stay, save) = dialog_ui(ctx, &mut dialog);
             if save {
                 let form = dialog.forms.swap_remove(dialog.chosen);
@@ -200,17 +200,17 @@ impl Workbench {
                 let path = std::path::absolute(&path).unwrap_or(path);
                 start = Some((form, dialog.portrait, path, false));
             } else if stay {
-                self.keeping.dialog = Some(dialog);
+                self.saving.dialog = Some(dialog);
             }
-        } else if let Some((form, portrait, path)) = self.keeping.exists.pop() {
+        } else if let Some((form, portrait, path)) = self.saving.exists.pop() {
             match replace_ui(ctx, &path) {
                 Some(true) => start = Some((form, portrait, path, true)),
                 Some(false) => {}
-                None => self.keeping.exists.push((form, portrait, path)),
+                None => self.saving.exists.push((form, portrait, path)),
             }
         }
         if let Some((form, portrait, path, replace)) = start
-            && let Err(problem) = self.keeping.start(form, portrait, path, replace)
+            && let Err(problem) = self.saving.start(form, portrait, path, replace)
         {
             self.notices.push(Severity::Error, problem);
         }
@@ -233,16 +233,16 @@ fn dialog_ui(ctx: &Context, dialog: &mut SaveDialog) -> (bool, bool) {
                     dialog.path = proposed(dialog);
                 }
             }
-            if let Form::Png(scale) = dialog.forms[dialog.chosen] {
-                let pixels = dialog.portrait.size * (scale * dialog.portrait.zoom);
-                ui.weak(format!("{:.0} × {:.0} pixels", pixels.x, pixels.y));
-            }
             ui.add_space(4.0);
             let label = ui.label("Path of the file");
             let field = ui.add(egui::TextEdit::singleline(&mut dialog.path).desired_width(420.0)).labelled_by(label.id);
             let entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
             if !entered && ctx.memory(|m| m.focused().is_none()) {
                 field.request_focus();
+            }
+            if let Form::Png(scale) = dialog.forms[dialog.chosen] {
+                let pixels = dialog.portrait.size * (scale * dialog.portrait.zoom);
+                ui.weak(format!("{:.0} × {:.0} pixels", pixels.x, pixels.y));
             }
             ui.horizontal(|ui| {
                 let can = !dialog.path.trim().is_empty();
