@@ -95,7 +95,9 @@ fn a_view_is_saved_as_a_picture_of_its_own_size_once_twice_and_four_times() {
     assert_eq!(sizes[1], sizes[0].map(|n| 2 * n));
     assert_eq!(sizes[2], sizes[0].map(|n| 4 * n));
     // Nothing half-written is left.
-    let parts = std::fs::read_dir(folder.path()).unwrap().filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().contains("part"));
+    let parts = std::fs::read_dir(folder.path())
+        .unwrap()
+        .filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().contains("part"));
     assert_eq!(parts.count(), 0);
 }
 
@@ -166,7 +168,8 @@ fn a_plot_is_saved_as_a_drawing_whose_labels_are_text() {
     assert!(all.iter().filter(|e| *e == "text").count() > 20);
     // Fifty points are fifty circles.
     assert!(all.iter().filter(|e| *e == "circle").count() >= 50, "{}", all.iter().filter(|e| *e == "circle").count());
-    let texts: Vec<&str> = text.lines().filter(|l| l.starts_with("<text")).map(|l| l.split(['>', '<']).nth(2).unwrap()).collect();
+    let texts: Vec<&str> =
+        text.lines().filter(|l| l.starts_with("<text")).map(|l| l.split(['>', '<']).nth(2).unwrap()).collect();
     assert!(texts.contains(&"x (arcsec)") && texts.contains(&"height (km)"), "{texts:?}");
 }
 
@@ -193,7 +196,8 @@ fn the_plane_is_saved_as_fits_with_its_unit_and_its_place_on_the_sky() {
     assert_eq!(planes[0].pixels[[7, 11]], 711.0);
     // Zoomed in, the part on the screen is another file: the same places on the sky.
     let mut session = harness.state().session();
-    session.views[0].state["camera"] = serde_json::json!({"center": [20.0, 10.0], "points_per_pixel": 60.0, "follows_fit": false});
+    session.views[0].state["camera"] =
+        serde_json::json!({"center": [20.0, 10.0], "points_per_pixel": 60.0, "follows_fit": false});
     harness.state_mut().restore(&session);
     settle(&mut harness);
     let part = folder.path().join("part.fits");
@@ -256,7 +260,10 @@ fn a_script_and_a_command_line_bring_the_view_up_elsewhere() {
         assert!(script.contains(part), "{part} is not in\n{script}");
     }
     let line = copied(&mut harness, Command::CopyCommandLine);
-    assert!(line.starts_with(&format!("sextans {}", path.display())) && line.contains("sextans render --open"), "{line}");
+    assert!(
+        line.starts_with(&format!("sextans {}", path.display())) && line.contains("sextans render --open"),
+        "{line}"
+    );
 
     let mut harness = opened(folder.path(), &catalogue(folder.path()));
     let script = copied(&mut harness, Command::CopyPython);
@@ -293,7 +300,8 @@ fn the_picture_of_a_run_carries_its_record_and_its_line_repeats_it() {
     harness.state_mut().send(Command::SaveView);
     settle(&mut harness);
     assert!(harness.query_all_by_label_contains(".fits of the run").count() >= 2);
-    let first = harness.query_all_by_label_contains(".fits of the run").next().unwrap().accesskit_node().label().unwrap();
+    let first =
+        harness.query_all_by_label_contains(".fits of the run").next().unwrap().accesskit_node().label().unwrap();
     harness.get_by_label("Cancel").click();
     settle(&mut harness);
     save(&mut harness, &first, &map);

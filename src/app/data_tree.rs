@@ -80,7 +80,8 @@ impl Workbench {
                 }
             }),
             Opened::Table => {
-                let line = ui.selectable_label(false, &name).on_hover_text(format!("{full}\nShow the rows of this table"));
+                let line =
+                    ui.selectable_label(false, &name).on_hover_text(format!("{full}\nShow the rows of this table"));
                 if line.clicked() {
                     commands.push(Command::ShowTable { path: path.to_owned(), hdu: 0 });
                 }

@@ -243,11 +243,19 @@ impl Workbench {
         };
         let open = self.views.iter().find(|(_, v)| v.kind == kind && shows(&v.panel.save())).map(|(id, _)| *id);
         match (open, crate::panels::entry(kind)) {
-            (Some(id), _) => self.focus(id),
+            (Some(id), Some(entry)) => {
+                self.focus(id);
+                // A text table that is opened again is read again: it may be another one by now.
+                if crate::panels::is_text_table(path)
+                    && let Some(view) = self.views.get_mut(&id)
+                {
+                    view.panel = (entry.make)(&view.panel.save());
+                }
+            }
             (None, Some(entry)) => {
                 self.add_view(entry, &serde_json::json!({ "path": path, "hdu": hdu }));
             }
-            (None, None) => {}
+            (_, None) => {}
         }
     }
 

@@ -181,7 +181,10 @@ impl Workbench {
                 continue;
             }
             let Writing { form, portrait, path, thread } = self.saving.writing.remove(at);
-            match thread.join().unwrap_or_else(|_| Written::Failed(format!("{}: drawing failed inside", path.display()))) {
+            match thread
+                .join()
+                .unwrap_or_else(|_| Written::Failed(format!("{}: drawing failed inside", path.display())))
+            {
                 Written::Done => self.notices.push(Severity::Info, format!("Saved {}", path.display())),
                 Written::Failed(problem) => self.notices.push(Severity::Error, problem),
                 Written::Exists => self.saving.exists.push((form, portrait, path)),
@@ -307,9 +310,9 @@ fn write(form: &Form, portrait: &Portrait, path: &Path, replace: bool) -> Writte
         }),
         Form::Svg => draw(portrait, 1.0).and_then(|s| s.svg().map(String::into_bytes).map_err(|e| e.to_string())),
     };
-    let written = bytes.map_err(|problem| format!("{}: {problem}", path.display())).and_then(|bytes| {
-        write_atomically(path, |out| out.write_all(&bytes)).map_err(|e| e.to_string())
-    });
+    let written = bytes
+        .map_err(|problem| format!("{}: {problem}", path.display()))
+        .and_then(|bytes| write_atomically(path, |out| out.write_all(&bytes)).map_err(|e| e.to_string()));
     match written {
         Ok(()) => Written::Done,
         Err(problem) => Written::Failed(problem),

@@ -143,8 +143,8 @@ impl Sheet {
         });
         let columns: Vec<SheetColumn> = columns.collect();
         // A file that ends early holds less rows than it says.
-        let complete = table.rows < rows.end.min(total).saturating_sub(rows.start);
-        let rows = if complete { table.rows } else { total };
+        let cut_short = table.rows < rows.end.min(total).saturating_sub(rows.start);
+        let rows = if cut_short { table.rows } else { total };
         let name = if unit.name.is_empty() { format!("HDU {hdu}") } else { unit.name.clone() };
         Ok(Self { name, rows, loaded: table.rows, columns })
     }
@@ -183,12 +183,7 @@ impl Sheet {
                 values,
                 missing: Vec::new(),
             };
-            SheetColumn {
-                format: CellFormat::of("", &data),
-                data,
-                ucd: String::new(),
-                description: column.description,
-            }
+            SheetColumn { format: CellFormat::of("", &data), data, ucd: String::new(), description: column.description }
         });
         Self { name: name.to_owned(), rows, loaded: rows, columns: columns.collect() }
     }
@@ -212,7 +207,12 @@ impl Sheet {
                 unique = format!("{name}_{n}");
                 n += 1;
             }
-            columns.push(TableColumn { name: unique, unit: column.data.unit.clone().filter(|u| !u.is_empty()), description: column.description.clone(), data });
+            columns.push(TableColumn {
+                name: unique,
+                unit: column.data.unit.clone().filter(|u| !u.is_empty()),
+                description: column.description.clone(),
+                data,
+            });
         };
         for column in &self.columns {
             let each: usize = column.data.shape.iter().product();
@@ -225,7 +225,7 @@ impl Sheet {
                 let name =
                     if each == 1 { column.data.name.clone() } else { format!("{}_{}", column.data.name, element + 1) };
                 let at = |row: &u32| *row as usize * each + element;
-                push(name, column, column.values_at(rows.iter().map(at).collect()));
+                push(name, column, column.values_at(&rows.iter().map(at).collect::<Vec<usize>>()));
             }
         }
         Table::new(columns)
@@ -250,7 +250,7 @@ impl Sheet {
 
 impl SheetColumn {
     /// Values at some places as a column that can be written.
-    fn values_at(&self, places: Vec<usize>) -> ColumnData {
+    fn values_at(&self, places: &[usize]) -> ColumnData {
         let whole = !places.iter().any(|&at| self.is_missing(at));
         match &self.data.values {
             Values::Text(values) => {

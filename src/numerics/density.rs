@@ -105,7 +105,14 @@ mod tests {
 
     #[test]
     fn points_are_counted_where_they_lie() {
-        let points = [([0.0, 0.0], 1.0), ([0.9, 0.1], 3.0), ([1.0, 1.0], f64::NAN), ([2.0, 2.0], 5.0), ([f64::NAN, 0.0], 1.0), ([3.0, 0.0], 1.0)];
+        let points = [
+            ([0.0, 0.0], 1.0),
+            ([0.9, 0.1], 3.0),
+            ([1.0, 1.0], f64::NAN),
+            ([2.0, 2.0], 5.0),
+            ([f64::NAN, 0.0], 1.0),
+            ([3.0, 0.0], 1.0),
+        ];
         let found = density(points.into_iter(), [2, 2], [0.0, 0.0, 2.0, 2.0], true, || ControlFlow::Continue(()));
         assert_eq!(found.counts, ndarray::arr2(&[[2, 0], [0, 2]]));
         assert!(found.means[[0, 0]] == 2.0 && found.means[[1, 1]] == 5.0 && found.means[[0, 1]].is_nan());

@@ -154,7 +154,9 @@ impl HeaderPanel {
             }
             let label = ui.label("Search");
             ui.add(
-                TextEdit::singleline(&mut self.saved.search).hint_text("keyword, value or comment").desired_width(180.0),
+                TextEdit::singleline(&mut self.saved.search)
+                    .hint_text("keyword, value or comment")
+                    .desired_width(180.0),
             )
             .labelled_by(label.id);
             let count = read.cards.len();
@@ -363,8 +365,11 @@ impl Panel for HeaderPanel {
             let column = |name: &str, of: fn(&Line) -> &String| {
                 TableColumn::new(name, "", read.cards.iter().map(|line| of(line).clone()).collect::<Vec<String>>())
             };
-            let columns =
-                vec![column("keyword", |l| &l.keyword), column("value", |l| &l.value), column("comment", |l| &l.comment)];
+            let columns = vec![
+                column("keyword", |l| &l.keyword),
+                column("value", |l| &l.value),
+                column("comment", |l| &l.comment),
+            ];
             Ok(write_ecsv(path, &Table::new(columns))?)
         })]
     }
@@ -396,7 +401,10 @@ mod tests {
     #[test]
     fn the_words_of_a_search_are_marked() {
         let words = vec!["crval".to_owned(), "1".to_owned()];
-        assert_eq!(parts("CRVAL1 = 11", &words), [("CRVAL", true), ("1", true), (" = ", false), ("1", true), ("1", true)]);
+        assert_eq!(
+            parts("CRVAL1 = 11", &words),
+            [("CRVAL", true), ("1", true), (" = ", false), ("1", true), ("1", true)]
+        );
         assert_eq!(parts("none", &words), [("none", false)]);
         assert_eq!(parts("Ünïcode 1", &words), [("Ünïcode ", false), ("1", true)]);
         assert!(parts("", &words).is_empty());

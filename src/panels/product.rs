@@ -32,7 +32,8 @@ impl Product {
 
 /// A file name without signs that shells or file systems mind: of a title such as `m13.fits [SCI]`.
 pub fn file_stem(title: &str) -> String {
-    let plain: String = title.chars().map(|c| if c.is_alphanumeric() || "._-+".contains(c) { c } else { ' ' }).collect();
+    let plain: String =
+        title.chars().map(|c| if c.is_alphanumeric() || "._-+".contains(c) { c } else { ' ' }).collect();
     let stem = plain.split_whitespace().collect::<Vec<_>>().join("-");
     let stem = ["fits", "fit", "fz", "ecsv", "csv", "tsv"]
         .iter()

@@ -260,7 +260,9 @@ impl<'a> LinePlot<'a> {
                     .formatter(move |mark, range| if log_y { log_tick_label(mark) } else { tick_label(mark, range) }),
             ])
             .x_grid_spacer(|input| grid(&input, LABEL_SPACING[0]))
-            .y_grid_spacer(move |input| if log_y { log_grid(&input, LABEL_SPACING[1]) } else { grid(&input, LABEL_SPACING[1]) })
+            .y_grid_spacer(
+                move |input| if log_y { log_grid(&input, LABEL_SPACING[1]) } else { grid(&input, LABEL_SPACING[1]) },
+            )
             .label_formatter(move |position| Some(hover_text(position, x_name, y_name, log_y)))
             .grid_color(colors::faded(ui.visuals().text_color(), 0.3))
             .grid_fade(0.25)

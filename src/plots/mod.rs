@@ -25,6 +25,6 @@ pub mod picture;
 pub mod scatter_plot;
 pub mod soft;
 mod soft_raster;
-pub mod svg;
 pub mod stretch;
+pub mod svg;
 mod zscale;

@@ -9,9 +9,11 @@ use std::hash::Hash;
 use egui::{Color32, Response, TextureId, Ui, WidgetInfo};
 use egui_plot::{AxisHints, Plot, PlotImage, PlotPoint, PlotUi, Points, Polygon};
 
-use super::colors::{self, Role};
-use super::line_plot::{LABEL_SPACING, dragged_span, grid, log_grid, log_tick_label, tick_label, unlog, zoom_with_wheel};
 use super::axes;
+use super::colors::{self, Role};
+use super::line_plot::{
+    LABEL_SPACING, dragged_span, grid, log_grid, log_tick_label, tick_label, unlog, zoom_with_wheel,
+};
 
 /// Dots of one colour.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,7 +112,8 @@ impl<'a> ScatterPlot<'a> {
         inner.max.y -= 2.0;
         let mut child = ui.new_child(egui::UiBuilder::new().max_rect(inner));
         let shown = self.plot(ui, id, shift).show(&mut child, |plot| {
-            let turned = plot.ctx().input(|i| i.smooth_scroll_delta.y.abs() > 0.0 || (i.zoom_delta() - 1.0).abs() > 0.0);
+            let turned =
+                plot.ctx().input(|i| i.smooth_scroll_delta.y.abs() > 0.0 || (i.zoom_delta() - 1.0).abs() > 0.0);
             moved = plot.response().dragged() || (turned && plot.response().contains_pointer());
             zoom_with_wheel(plot);
             picked = pick_box(plot, shift, colors::faded(Role::Reference.color(theme), 0.2));
@@ -128,7 +131,9 @@ impl<'a> ScatterPlot<'a> {
             }
             for (radius, color) in [(4.5, Role::Network.color(theme)), (2.5, Role::Reference.color(theme))] {
                 if !self.chosen.is_empty() {
-                    plot.points(Points::new("chosen", self.chosen.to_vec()).color(color).radius(radius).allow_hover(false));
+                    plot.points(
+                        Points::new("chosen", self.chosen.to_vec()).color(color).radius(radius).allow_hover(false),
+                    );
                 }
             }
             let bounds = plot.plot_bounds();
@@ -142,10 +147,11 @@ impl<'a> ScatterPlot<'a> {
             let point = shown.transform.value_from_position(pointer);
             [point.x, point.y]
         };
-        let clicked = (response.clicked() && !shift).then(|| response.interact_pointer_pos()).flatten().map(|pointer| {
-            let (here, there) = (at(pointer), at(pointer + egui::vec2(6.0, 6.0)));
-            (here, [(there[0] - here[0]).abs(), (there[1] - here[1]).abs()])
-        });
+        let clicked =
+            (response.clicked() && !shift).then(|| response.interact_pointer_pos()).flatten().map(|pointer| {
+                let (here, there) = (at(pointer), at(pointer + egui::vec2(6.0, 6.0)));
+                (here, [(there[0] - here[0]).abs(), (there[1] - here[1]).abs()])
+            });
         ScatterResponse { response, picked, clicked, bounds: shown.inner, moved: moved && !shift }
     }
 
@@ -202,7 +208,10 @@ fn pick_box(plot: &mut PlotUi<'_>, shift: bool, color: Color32) -> Option<[f64; 
     let [y0, y1] = [from.y.min(to.y), from.y.max(to.y)];
     let corners = vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
     plot.polygon(
-        Polygon::new("", corners).fill_color(color).stroke(egui::Stroke::new(1.0, color.to_opaque())).allow_hover(false),
+        Polygon::new("", corners)
+            .fill_color(color)
+            .stroke(egui::Stroke::new(1.0, color.to_opaque()))
+            .allow_hover(false),
     );
     (stopped && x0 < x1 && y0 < y1).then_some([x0, y0, x1, y1])
 }

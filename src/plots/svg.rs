@@ -8,7 +8,10 @@ mod text;
 
 use std::fmt::Write as _;
 
-use egui::epaint::{CircleShape, ClippedShape, ColorMode, CubicBezierShape, EllipseShape, PathShape, PathStroke, QuadraticBezierShape, RectShape};
+use egui::epaint::{
+    CircleShape, ClippedShape, ColorMode, CubicBezierShape, EllipseShape, PathShape, PathStroke, QuadraticBezierShape,
+    RectShape,
+};
 use egui::{Color32, Context, Pos2, Rect, Shape, Stroke, StrokeKind, Vec2};
 
 use super::picture::PictureError;
@@ -258,7 +261,11 @@ impl<'a> Writer<'a> {
         };
         let radius = shape.corner_radius;
         let radius = f32::from(radius.nw.max(radius.ne).max(radius.sw).max(radius.se));
-        let corners = if radius > 0.0 { format!(" rx=\"{}\"", number(radius.min(0.5 * rect.width().min(rect.height())))) } else { String::new() };
+        let corners = if radius > 0.0 {
+            format!(" rx=\"{}\"", number(radius.min(0.5 * rect.width().min(rect.height()))))
+        } else {
+            String::new()
+        };
         let _infallible = writeln!(
             self.body,
             "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"{corners}{}{}{}/>",
@@ -275,8 +282,12 @@ impl<'a> Writer<'a> {
     fn quadratic(&mut self, curve: &QuadraticBezierShape) {
         let [a, b, c] = curve.points.map(point);
         let close = if curve.closed { " Z" } else { "" };
-        let _infallible =
-            writeln!(self.body, "<path d=\"M {a} Q {b} {c}{close}\"{}{}/>", fill(curve.fill), path_stroke(&curve.stroke));
+        let _infallible = writeln!(
+            self.body,
+            "<path d=\"M {a} Q {b} {c}{close}\"{}{}/>",
+            fill(curve.fill),
+            path_stroke(&curve.stroke)
+        );
     }
 
     fn cubic(&mut self, curve: &CubicBezierShape) {
@@ -385,9 +396,15 @@ mod tests {
 
     #[test]
     fn base64_is_that_of_the_standard() {
-        for (plain, coded) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")]
-        {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
             assert_eq!(base64(plain.as_bytes()), coded);
         }
     }
@@ -399,7 +416,13 @@ mod tests {
             let painter = ui.painter();
             painter.circle_filled(pos2(50.0, 50.0), 10.0, Color32::RED);
             painter.line_segment([pos2(0.0, 0.0), pos2(20.0, 20.0)], Stroke::new(2.0, Color32::GREEN));
-            painter.text(pos2(100.0, 50.0), egui::Align2::CENTER_CENTER, "a < b & σ", egui::FontId::proportional(14.0), Color32::WHITE);
+            painter.text(
+                pos2(100.0, 50.0),
+                egui::Align2::CENTER_CENTER,
+                "a < b & σ",
+                egui::FontId::proportional(14.0),
+                Color32::WHITE,
+            );
             let mut mesh = egui::Mesh::default();
             mesh.add_colored_rect(Rect::from_min_max(pos2(120.0, 10.0), pos2(140.0, 30.0)), Color32::BLUE);
             painter.add(Shape::mesh(mesh));

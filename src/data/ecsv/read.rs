@@ -78,7 +78,8 @@ pub(super) fn plain(text: &str, delimiter: char) -> Checked<Table> {
 
 /// The narrowest type that holds every field.
 fn typed(fields: Vec<String>) -> ColumnData {
-    let is_hole = |field: &str| matches!(field.to_ascii_lowercase().as_str(), "" | "nan" | "null" | "na" | "n/a" | "--");
+    let is_hole =
+        |field: &str| matches!(field.to_ascii_lowercase().as_str(), "" | "nan" | "null" | "na" | "n/a" | "--");
     let some = fields.iter().any(|field| !is_hole(field));
     if let Ok(whole) = fields.iter().map(|field| field.parse()).collect::<Result<Vec<i64>, _>>()
         && some

@@ -104,7 +104,8 @@ fn any_text_is_survived() {
 fn plain_text_tables_find_their_types() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.csv");
-    std::fs::write(&path, "id,flux,name,empty\n1,1e-3,\"M 13, globular\",\n2,,x,\n3,nan,\"say \"\"hi\"\"\",\n").unwrap();
+    std::fs::write(&path, "id,flux,name,empty\n1,1e-3,\"M 13, globular\",\n2,,x,\n3,nan,\"say \"\"hi\"\"\",\n")
+        .unwrap();
     let table = read_csv(&path, ',').unwrap();
     assert_eq!(table.columns[0].data, ColumnData::Integer(vec![1, 2, 3]));
     let ColumnData::Float(flux) = &table.columns[1].data else { panic!("{:?}", table.columns[1]) };

@@ -67,7 +67,8 @@ pub fn world_words(header: &Header, shape: &[usize]) -> Vec<String> {
     if let Ok(Some(wcs)) = Wcs::from_header(header) {
         let middle: Vec<f64> = shape.iter().rev().map(|n| (*n as f64 - 1.0) / 2.0).collect();
         if let Some(world) = wcs.world_from_pixel(&middle).filter(|_| !middle.is_empty()) {
-            let told: Vec<String> = wcs.axes().iter().zip(world).map(|(axis, x)| world_info(axis, x).to_line()).collect();
+            let told: Vec<String> =
+                wcs.axes().iter().zip(world).map(|(axis, x)| world_info(axis, x).to_line()).collect();
             lines.push(format!("Middle of the image: {}", told.join("; ")));
         }
         if let Some(sky) = wcs.sky(&middle) {

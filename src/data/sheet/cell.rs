@@ -68,7 +68,13 @@ impl CellFormat {
     /// A float.
     pub fn float(self, x: f64) -> String {
         if !x.is_finite() {
-            return if x.is_nan() { "–".into() } else if x > 0.0 { "∞".into() } else { "-∞".into() };
+            return if x.is_nan() {
+                "–".into()
+            } else if x > 0.0 {
+                "∞".into()
+            } else {
+                "-∞".into()
+            };
         }
         match self {
             Self::Fixed(decimals) => format!("{x:.decimals$}"),

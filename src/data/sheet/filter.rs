@@ -111,7 +111,7 @@ impl RowFilter {
 }
 
 impl Place {
-    fn of<'a>(self, sheet: &'a Sheet, row: usize) -> Option<(&'a SheetColumn, usize)> {
+    fn of(self, sheet: &Sheet, row: usize) -> Option<(&SheetColumn, usize)> {
         let column = sheet.columns.get(self.column)?;
         let cell = column.data.cell(row);
         let at = cell.start + self.element;
@@ -299,7 +299,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_the_nearest_name() {
         assert_eq!(error("flxu > 1"), "no column \"flxu\"; did you mean flux?");
-        assert!(error("nothinglike > 1").contains("there are flux, class, name, source id, z"), "{}", error("nothinglike > 1"));
+        assert!(
+            error("nothinglike > 1").contains("there are flux, class, name, source id, z"),
+            "{}",
+            error("nothinglike > 1")
+        );
         assert!(error("flux >").contains("a value is missing at the end"), "{}", error("flux >"));
         assert!(error("flux > 1 z").contains("\"z\""), "{}", error("flux > 1 z"));
         assert!(error("class > 3").contains("class holds words"), "{}", error("class > 3"));

@@ -40,14 +40,62 @@ pub struct Positions {
 
 const EQUATORIAL: [&[&str]; 2] = [
     &[
-        "ra", "_ra", "raj2000", "_raj2000", "ra_j2000", "ra2000", "radeg", "ra_deg", "raicrs", "ra_icrs", "_ra.icrs",
-        "alpha_j2000", "alphawin_j2000", "alphapeak_j2000", "alpha", "alpha_sky", "meanra", "ramean", "ra_mean",
-        "s_ra", "right_ascension", "raw_ra", "target_ra", "plug_ra", "coord_ra", "skycoord.ra", "sky_centroid.ra",
+        "ra",
+        "_ra",
+        "raj2000",
+        "_raj2000",
+        "ra_j2000",
+        "ra2000",
+        "radeg",
+        "ra_deg",
+        "raicrs",
+        "ra_icrs",
+        "_ra.icrs",
+        "alpha_j2000",
+        "alphawin_j2000",
+        "alphapeak_j2000",
+        "alpha",
+        "alpha_sky",
+        "meanra",
+        "ramean",
+        "ra_mean",
+        "s_ra",
+        "right_ascension",
+        "raw_ra",
+        "target_ra",
+        "plug_ra",
+        "coord_ra",
+        "skycoord.ra",
+        "sky_centroid.ra",
     ],
     &[
-        "dec", "_de", "dej2000", "_dej2000", "dec_j2000", "dec2000", "dedeg", "dec_deg", "deicrs", "de_icrs", "_de.icrs",
-        "delta_j2000", "deltawin_j2000", "deltapeak_j2000", "delta", "delta_sky", "meandec", "decmean", "dec_mean",
-        "s_dec", "declination", "raw_dec", "target_dec", "plug_dec", "coord_dec", "skycoord.dec", "sky_centroid.dec",
+        "dec",
+        "_de",
+        "dej2000",
+        "_dej2000",
+        "dec_j2000",
+        "dec2000",
+        "dedeg",
+        "dec_deg",
+        "deicrs",
+        "de_icrs",
+        "_de.icrs",
+        "delta_j2000",
+        "deltawin_j2000",
+        "deltapeak_j2000",
+        "delta",
+        "delta_sky",
+        "meandec",
+        "decmean",
+        "dec_mean",
+        "s_dec",
+        "declination",
+        "raw_dec",
+        "target_dec",
+        "plug_dec",
+        "coord_dec",
+        "skycoord.dec",
+        "sky_centroid.dec",
     ],
 ];
 const GALACTIC: [&[&str]; 2] =
@@ -235,7 +283,8 @@ mod tests {
 
     #[test]
     fn angles_come_in_degrees_and_pixels_from_zero() {
-        let columns = |kind, first: &str, second: &str| PositionColumns { kind, first: first.into(), second: second.into() };
+        let columns =
+            |kind, first: &str, second: &str| PositionColumns { kind, first: first.into(), second: second.into() };
         let mut table = Table::new(vec![
             TableColumn::new("h", "hourangle", vec![6.0]),
             TableColumn::new("r", "rad", vec![std::f64::consts::FRAC_PI_4]),
@@ -267,7 +316,11 @@ mod tests {
             let found = equatorial_from_galactic(galactic);
             assert!((found[0] - icrs[0]).abs() < 3e-5 && (found[1] - icrs[1]).abs() < 1e-5, "{found:?} {icrs:?}");
             let back = galactic_from_equatorial(found);
-            assert!(((back[0] - galactic[0] + 180.0).rem_euclid(360.0) - 180.0).abs() < 1e-6 && (back[1] - galactic[1]).abs() < 1e-6, "{back:?}");
+            assert!(
+                ((back[0] - galactic[0] + 180.0).rem_euclid(360.0) - 180.0).abs() < 1e-6
+                    && (back[1] - galactic[1]).abs() < 1e-6,
+                "{back:?}"
+            );
         }
     }
 }

@@ -76,9 +76,10 @@ impl CatalogueLayers {
             let store = cx.services.store.clone();
             let key = catalogue.key.and(&("placed", data, store.revision(data), hdu, size));
             let work = catalogue.clone();
-            let answer = cx.services.queries.ask(cx.slot(&format!("catalogue {table}")), key, &cx.services.wake, move |p| {
-                place(&work, &store, data, hdu, size, || p.check())
-            });
+            let answer =
+                cx.services.queries.ask(cx.slot(&format!("catalogue {table}")), key, &cx.services.wake, move |p| {
+                    place(&work, &store, data, hdu, size, || p.check())
+                });
             match &answer {
                 Answer::Pending { .. } => self.waiting = true,
                 Answer::Failed(_) => {
@@ -127,7 +128,9 @@ impl CatalogueLayers {
         let old = self.layers.remove(&table);
         let old = old.filter(|old| Arc::ptr_eq(&old.placed, placed) && Arc::ptr_eq(&old.drawn, &drawn));
         let (chosen, label) = match old {
-            Some(old) if old.chosen_of == Some(revision) && old.catalogue.title == catalogue.title => (old.chosen, old.label),
+            Some(old) if old.chosen_of == Some(revision) && old.catalogue.title == catalogue.title => {
+                (old.chosen, old.label)
+            }
             _ => {
                 let of = |row: &usize| {
                     let at = placed.rows.binary_search(&(*row as u32)).ok()?;
@@ -245,9 +248,7 @@ fn around([x0, y0, x1, y1]: [f64; 4]) -> [f64; 4] {
 }
 
 fn thinned(all: &Placed, seen: Option<[f64; 4]>) -> Placed {
-    let inside = |[x, y]: &[f64; 2]| {
-        seen.is_none_or(|[x0, y0, x1, y1]| (x0..=x1).contains(x) && (y0..=y1).contains(y))
-    };
+    let inside = |[x, y]: &[f64; 2]| seen.is_none_or(|[x0, y0, x1, y1]| (x0..=x1).contains(x) && (y0..=y1).contains(y));
     let within: Vec<usize> = (0..all.rows.len()).filter(|n| inside(&all.pixels[*n])).collect();
     let every = within.len().div_ceil(MOST).max(1);
     let kept = || within.iter().step_by(every);
@@ -278,7 +279,8 @@ impl SkyToPixel {
             "RA" => false,
             "GLON" => true,
             other => {
-                let text = format!("HDU {hdu} has {other} axes; catalogues are drawn over equatorial and galactic images");
+                let text =
+                    format!("HDU {hdu} has {other} axes; catalogues are drawn over equatorial and galactic images");
                 return Err(TaskError::file(file.path(), text));
             }
         };

@@ -102,10 +102,7 @@ pub(super) fn python(of: &PlaneOfFile<'_>, display: &Display, limits: Limits, ha
         Stretch::Asinh => "AsinhStretch()",
         Stretch::Squared => "SquaredStretch()",
     };
-    text.push_str(&format!(
-        "from astropy.visualization import ImageNormalize, {}\n\n",
-        stretch.trim_end_matches("()")
-    ));
+    text.push_str(&format!("from astropy.visualization import ImageNormalize, {}\n\n", stretch.trim_end_matches("()")));
     text.push_str(&format!("hdu = fits.open({path})[{}]\n", of.hdu));
     let extra = of.shape.len().saturating_sub(2);
     if of.planes > 1 || extra > 0 {

@@ -285,7 +285,10 @@ impl Panel for LensReconstruction {
     }
 
     fn command_lines(&self) -> Vec<String> {
-        self.finished.as_ref().map(|finished| study::command_lines(&finished.folder, &finished.record)).unwrap_or_default()
+        self.finished
+            .as_ref()
+            .map(|finished| study::command_lines(&finished.folder, &finished.record))
+            .unwrap_or_default()
     }
 
     fn record(&self) -> Option<String> {
@@ -293,7 +296,10 @@ impl Panel for LensReconstruction {
     }
 
     fn products(&self, _services: &Services) -> Vec<Product> {
-        self.finished.as_ref().map(|finished| study::run_products(&finished.folder, &finished.record)).unwrap_or_default()
+        self.finished
+            .as_ref()
+            .map(|finished| study::run_products(&finished.folder, &finished.record))
+            .unwrap_or_default()
     }
 
     fn busy(&self) -> bool {

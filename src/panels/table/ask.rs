@@ -68,7 +68,7 @@ impl TablePanel {
         let is_text = super::is_text_table(&path);
         let id = if is_text { None } else { store.id_of(&path) };
         let revision = id.and_then(|id| store.revision(id));
-        let key = Key::of(&("sheet", &path, hdu, revision, self.reloads));
+        let key = Key::of(&("sheet", &path, hdu, revision, is_text.then_some(self.reading)));
         let answer = cx.services.queries.ask(cx.slot("sheet"), key, &cx.services.wake, move |progress| {
             if is_text {
                 return Ok(Loaded(Arc::new(Sheet::read_text(&path)?)));
@@ -101,8 +101,10 @@ impl TablePanel {
             return;
         }
         let key = Key::of(&"example table");
-        let answer =
-            cx.services.queries.ask(cx.slot("sheet"), key, &cx.services.wake, |_| Ok(Loaded(Arc::new(super::example::sheet()))));
+        let answer = cx
+            .services
+            .queries
+            .ask(cx.slot("sheet"), key, &cx.services.wake, |_| Ok(Loaded(Arc::new(super::example::sheet()))));
         self.waiting = answer.ready().is_none();
         if let Some(loaded) = answer.ready() {
             self.take_sheet(&loaded.0, key);
@@ -199,8 +201,11 @@ impl TablePanel {
     pub(super) fn ask_copy(&mut self, cx: &mut PanelContext<'_>) {
         let (Some((how, number, rows)), Some(sheet)) = (self.copy.clone(), self.whole_sheet()) else { return };
         let count = rows.len();
-        let answer =
-            cx.services.queries.ask(cx.slot("copy"), self.sheet_key.and(&("copy", how, number)), &cx.services.wake, move |_| {
+        let answer = cx.services.queries.ask(
+            cx.slot("copy"),
+            self.sheet_key.and(&("copy", how, number)),
+            &cx.services.wake,
+            move |_| {
                 let text = match how {
                     CopyAs::Tsv => tsv(&sheet, &rows),
                     CopyAs::Ecsv => {
@@ -208,7 +213,8 @@ impl TablePanel {
                     }
                 };
                 Ok(text)
-            });
+            },
+        );
         match answer {
             Answer::Ready(text) => {
                 cx.send(Command::Copy(text.as_ref().clone()));
@@ -253,7 +259,11 @@ impl TablePanel {
     }
 
     /// The positions of all rows for the images.
-    pub(super) fn ask_positions(&mut self, cx: &mut PanelContext<'_>, columns: &PositionColumns) -> Option<Arc<Positions>> {
+    pub(super) fn ask_positions(
+        &mut self,
+        cx: &mut PanelContext<'_>,
+        columns: &PositionColumns,
+    ) -> Option<Arc<Positions>> {
         let sheet = self.whole_sheet()?;
         let key = self.sheet_key.and(&("positions", columns.kind, &columns.first, &columns.second));
         let columns = columns.clone();
@@ -285,7 +295,13 @@ fn tsv(sheet: &Sheet, rows: &[u32]) -> String {
             .columns
             .iter()
             .map(|column| match &column.data {
-                crate::data::ColumnData::Float(v) => if v[row].is_nan() { String::new() } else { v[row].to_string() },
+                crate::data::ColumnData::Float(v) => {
+                    if v[row].is_nan() {
+                        String::new()
+                    } else {
+                        v[row].to_string()
+                    }
+                }
                 crate::data::ColumnData::Integer(v) => v[row].to_string(),
                 crate::data::ColumnData::Text(v) => plain(&v[row]),
             })

@@ -71,19 +71,16 @@ impl Grid<'_> {
             state.store(ui.ctx(), id);
         }
         let digits = self.sheet.rows.max(1).ilog10() + 1;
-        let mut columns = vec![Column::new(18.0 + 8.5 * digits.max(3) as f32).resizable(false).id(egui::Id::unique("row number"))];
+        let mut columns =
+            vec![Column::new(18.0 + 8.5 * digits.max(3) as f32).resizable(false).id(egui::Id::unique("row number"))];
         columns.extend((0..self.sheet.columns.len()).map(|n| Column::new(96.0).range(24.0..=1000.0).id(column_id(n))));
         let mut headers = vec![HeaderRow::new(22.0)];
         if self.show_units {
             headers.push(HeaderRow::new(17.0));
         }
         let height = ui.available_height() - headers.iter().map(|h| h.height).sum::<f32>();
-        let mut table = Table::new()
-            .id_salt(salt)
-            .num_rows(self.rows())
-            .columns(columns)
-            .num_sticky_cols(1)
-            .headers(headers);
+        let mut table =
+            Table::new().id_salt(salt).num_rows(self.rows()).columns(columns).num_sticky_cols(1).headers(headers);
         if let Some((row, align)) = scroll_to {
             table = table.scroll_to_row(row, align);
         }
@@ -111,7 +108,13 @@ impl Grid<'_> {
     fn name_ui(&mut self, ui: &mut Ui, n: usize) {
         let column = &self.sheet.columns[n];
         let arrow = match self.sort {
-            Some(sort) if sort.column == column.data.name => if sort.descending { " ▼" } else { " ▲" },
+            Some(sort) if sort.column == column.data.name => {
+                if sort.descending {
+                    " ▼"
+                } else {
+                    " ▲"
+                }
+            }
             _ => "",
         };
         let mut text = RichText::new(format!("{}{arrow}", column.data.name)).strong();
@@ -201,7 +204,10 @@ impl TableDelegate for Grid<'_> {
             Some(n) => {
                 self.response.formatted += 1;
                 let column = &self.sheet.columns[n];
-                (column.cell_text(row), !column.is_text() && column.is_scalar())
+                let text = column.cell_text(row);
+                // A cell is one line.
+                let text = if text.contains(char::is_control) { text.replace(char::is_control, " ") } else { text };
+                (text, !column.is_text() && column.is_scalar())
             }
         };
         let weak = cell.col_nr == 0;

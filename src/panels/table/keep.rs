@@ -108,7 +108,11 @@ impl TablePanel {
                 }
                 text.push_str(&format!("ax.set_ylabel({})\n", label(&plot.y)));
             } else {
-                text.push_str(&format!("ax.hist(table[{}], bins={})\nax.set_ylabel(\"Rows\")\n", python_string(&x), plot.bins));
+                text.push_str(&format!(
+                    "ax.hist(table[{}], bins={})\nax.set_ylabel(\"Rows\")\n",
+                    python_string(&x),
+                    plot.bins
+                ));
             }
             text.push_str(&format!("ax.set_xlabel({})\n", label(&x)));
             for (axis, on) in [("x", plot.log_x), ("y", plot.log_y)] {

@@ -13,6 +13,7 @@ mod side;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use egui::{RichText, TextEdit, Ui};
 use serde::{Deserialize, Serialize};
@@ -109,7 +110,8 @@ pub struct TablePanel {
     overlay_problem: Option<String>,
     copy: Option<(CopyAs, u64, Arc<Vec<u32>>)>,
     copies: u64,
-    reloads: u64,
+    /// Number of this reading, for text tables.
+    reading: u64,
     plot: PlotState,
     row_text: String,
     scroll_to: Option<(u64, Option<egui::Align>)>,
@@ -125,6 +127,9 @@ pub struct TablePanel {
     formatted: u64,
 }
 
+/// Numbers of readings: a text table is read anew by every view and on demand, as nobody watches it for changes.
+static READINGS: AtomicU64 = AtomicU64::new(1);
+
 /// True for tables in text files, by their ending.
 pub fn is_text_table(path: &Path) -> bool {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -136,7 +141,7 @@ fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(c);
@@ -166,7 +171,7 @@ impl TablePanel {
             overlay_problem: None,
             copy: None,
             copies: 0,
-            reloads: 0,
+            reading: READINGS.fetch_add(1, Ordering::Relaxed),
             plot: PlotState::default(),
             row_text: String::new(),
             scroll_to: None,
@@ -241,8 +246,11 @@ impl TablePanel {
                     }
                 }
             });
-            if !self.saved.path.as_os_str().is_empty()
-                && !is_text_table(&self.saved.path)
+            if is_text_table(&self.saved.path) {
+                if ui.button("Reload").on_hover_text("Read the file again").clicked() {
+                    self.reading = READINGS.fetch_add(1, Ordering::Relaxed);
+                }
+            } else if !self.saved.path.as_os_str().is_empty()
                 && ui.button("Header").on_hover_text("Every card of this HDU").clicked()
             {
                 cx.send(Command::ShowHeader { path: self.saved.path.clone(), hdu: self.saved.hdu });
@@ -262,11 +270,12 @@ impl TablePanel {
                 return;
             }
             let mut text = if self.shown_rows() == sheet.rows {
-                format!("{} rows", thousands(sheet.rows))
+                format!("{} {}", thousands(sheet.rows), if sheet.rows == 1 { "row" } else { "rows" })
             } else {
                 format!("{} of {} rows", thousands(self.shown_rows()), thousands(sheet.rows))
             };
-            text.push_str(&format!(", {} columns", sheet.columns.len()));
+            let columns = sheet.columns.len();
+            text.push_str(&format!(", {columns} {}", if columns == 1 { "column" } else { "columns" }));
             if chosen > 0 {
                 text.push_str(&format!(", {} chosen", thousands(chosen)));
             }

@@ -104,13 +104,15 @@ impl TablePanel {
         let settings = &mut self.saved.overlay;
         if !(found(&settings.first) && found(&settings.second)) {
             match guess_positions(sheet) {
-                Some(guess) => (settings.kind, settings.first, settings.second) = (guess.kind, guess.first, guess.second),
+                Some(guess) => {
+                    (settings.kind, settings.first, settings.second) = (guess.kind, guess.first, guess.second)
+                }
                 None => {
-                    self.overlay_problem =
-                        Some("No columns of positions were recognised; choose them here".to_owned());
+                    self.overlay_problem = Some("No columns of positions were recognised; choose them here".to_owned());
                     cx.send(Command::Notice(
                         Severity::Warning,
-                        "No columns of positions were recognised; choose them under “Over images” in the inspector".into(),
+                        "No columns of positions were recognised; choose them under “Over images” in the inspector"
+                            .into(),
                     ));
                     settings.shown = true;
                     return;
@@ -119,10 +121,7 @@ impl TablePanel {
         }
         settings.shown = true;
         if cx.links.images().is_empty() {
-            cx.send(Command::Notice(
-                Severity::Info,
-                "No image is open; open one and the rows appear over it".into(),
-            ));
+            cx.send(Command::Notice(Severity::Info, "No image is open; open one and the rows appear over it".into()));
         }
     }
 
@@ -186,7 +185,12 @@ impl TablePanel {
                     }
                     let chosen = settings.color == n;
                     response.widget_info(|| {
-                        egui::WidgetInfo::selected(egui::Role::RadioButton, true, chosen, format!("Marker colour {}", n + 1))
+                        egui::WidgetInfo::selected(
+                            egui::Role::RadioButton,
+                            true,
+                            chosen,
+                            format!("Marker colour {}", n + 1),
+                        )
                     });
                     if response.clicked() {
                         settings.color = n;
@@ -197,7 +201,8 @@ impl TablePanel {
             .labelled_by(label.id);
             ui.end_row();
             let label = ui.label("Radius");
-            ui.add(DragValue::new(&mut settings.radius).range(1.0..=60.0).speed(0.1).suffix(" pt")).labelled_by(label.id);
+            ui.add(DragValue::new(&mut settings.radius).range(1.0..=60.0).speed(0.1).suffix(" pt"))
+                .labelled_by(label.id);
             ui.end_row();
         });
         if (before.kind, &before.first, &before.second) != (settings.kind, &settings.first, &settings.second) {

@@ -243,9 +243,11 @@ impl TablePanel {
         match drawn.as_ref() {
             Drawn::Bars(bars) => {
                 let label = if axes.log[0] { format!("log10 {}", x.data.name) } else { x.data.name.clone() };
-                let plot = LinePlot::new("Histogram").x(&label, x.unit()).y("Rows", "").log_y(axes.log[1]).include_y(
-                    if axes.log[1] { 1.0 } else { 0.0 },
-                );
+                let plot = LinePlot::new("Histogram")
+                    .x(&label, x.unit())
+                    .y("Rows", "")
+                    .log_y(axes.log[1])
+                    .include_y(if axes.log[1] { 1.0 } else { 0.0 });
                 let response = plot.series(Series::new(&label, bars).style(SeriesStyle::Bars)).show(ui, "histogram");
                 if let Some([low, high]) = response.picked {
                     self.pick([low, f64::NEG_INFINITY, high, f64::INFINITY]);
@@ -260,7 +262,14 @@ impl TablePanel {
         self.plot.picked = Some((bounds, self.plot.picks));
     }
 
-    fn points_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>, sheet: &Arc<Sheet>, axes: Axes, drawn: &Arc<Drawn>) {
+    fn points_ui(
+        &mut self,
+        ui: &mut Ui,
+        cx: &mut PanelContext<'_>,
+        sheet: &Arc<Sheet>,
+        axes: Axes,
+        drawn: &Arc<Drawn>,
+    ) {
         let (x, y) = (&sheet.columns[axes.x], &sheet.columns[axes.y.unwrap_or(axes.x)]);
         let picture = self.density_picture(ui.ctx(), drawn);
         let none = Vec::new();

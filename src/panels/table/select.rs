@@ -7,6 +7,9 @@ use egui::{Key, Modifiers};
 use super::TablePanel;
 use crate::panels::PanelContext;
 
+/// Rows that are chosen in one go without holding up the window.
+const MOST_AT_ONCE: usize = 200_000;
+
 impl TablePanel {
     /// Number of rows that pass the filter.
     pub(super) fn shown_rows(&self) -> usize {
@@ -39,7 +42,7 @@ impl TablePanel {
         let Some(row) = self.row_at(place) else { return };
         let mut chosen = if modifiers.command || modifiers.ctrl { self.chosen(cx) } else { BTreeSet::new() };
         match self.anchor {
-            Some(anchor) if modifiers.shift => {
+            Some(anchor) if modifiers.shift && anchor.abs_diff(place) < MOST_AT_ONCE as u64 => {
                 chosen.extend((anchor.min(place)..=anchor.max(place)).filter_map(|p| self.row_at(p)));
             }
             _ => {
@@ -107,6 +110,10 @@ impl TablePanel {
             }
         }
         if pressed(Key::A, Modifiers::COMMAND) {
+            if self.shown_rows() > MOST_AT_ONCE {
+                cx.error(format!("{} rows are too many to be chosen one by one; use a filter", self.shown_rows()));
+                return;
+            }
             let all = match &self.order {
                 Some(order) => order.passed.iter().map(|row| *row as usize).collect(),
                 None => (0..self.shown_rows()).collect(),

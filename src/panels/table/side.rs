@@ -14,14 +14,14 @@ impl TablePanel {
             let column = &sheet.columns[current];
             ui.horizontal(|ui| {
                 let label = ui.label(RichText::new("Column").strong());
-                let combo = ComboBox::from_id_salt("statistics of").selected_text(&column.data.name).width(130.0).show_ui(
-                    ui,
-                    |ui| {
+                let combo = ComboBox::from_id_salt("statistics of")
+                    .selected_text(&column.data.name)
+                    .width(130.0)
+                    .show_ui(ui, |ui| {
                         for other in &sheet.columns {
                             ui.selectable_value(&mut self.saved.column, other.data.name.clone(), &other.data.name);
                         }
-                    },
-                );
+                    });
                 combo.response.labelled_by(label.id);
             });
             let shape: Vec<String> = column.data.shape.iter().rev().map(ToString::to_string).collect();
@@ -84,7 +84,9 @@ impl TablePanel {
                 rows.push(("Words", thousands(*count)));
                 rows.push(("Without value", thousands(*missing)));
                 rows.push(("Different", different.map_or_else(|| "more than 10,000".to_owned(), thousands)));
-                rows.extend(common.iter().filter(|(_, n)| *n > 1).map(|(word, n)| ("", format!("{word}  × {}", thousands(*n)))));
+                rows.extend(
+                    common.iter().filter(|(_, n)| *n > 1).map(|(word, n)| ("", format!("{word}  × {}", thousands(*n)))),
+                );
             }
         }
         egui::Grid::new("statistics").num_columns(2).spacing([12.0, 2.0]).show(ui, |ui| {

@@ -15,7 +15,8 @@ fn a_million_rows_cost_what_is_seen_of_them() {
     const ROWS: usize = 1_000_000;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("million.fits");
-    let flux: Vec<f64> = (0..ROWS).map(|i| if i % 1000 == 7 { f64::NAN } else { ((i * 7919) % 1_000_003) as f64 }).collect();
+    let flux: Vec<f64> =
+        (0..ROWS).map(|i| if i % 1000 == 7 { f64::NAN } else { ((i * 7919) % 1_000_003) as f64 }).collect();
     let id: Vec<i64> = (1..=ROWS as i64).collect();
     write_fits_table(
         &path,

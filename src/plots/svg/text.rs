@@ -28,7 +28,14 @@ pub(super) fn write(out: &mut String, shape: &TextShape) {
             let (first, last) = (&glyphs[start], &glyphs[end - 1]);
             let x = shape.pos.x + row.pos.x + first.pos.x;
             let y = shape.pos.y + row.pos.y + first.pos.y;
-            let run = Run { text: &text, x, y, width: last.max_x() - first.pos.x, ascent: first.font_ascent, height: first.line_height };
+            let run = Run {
+                text: &text,
+                x,
+                y,
+                width: last.max_x() - first.pos.x,
+                ascent: first.font_ascent,
+                height: first.line_height,
+            };
             run.write(out, shape, section, &turn);
             start = end;
         }

@@ -91,16 +91,16 @@ impl Parser<'_> {
     fn comparison(&mut self) -> Result<Part, String> {
         let left = self.sum()?;
         if self.take_sign(&["~"]).is_some() {
-            let pattern = match self.peek().cloned() {
-                Some(Token::Text(text) | Token::Name(text) | Token::Number(_, text)) => text,
-                _ => return Err("behind ~ stands what to look for: name ~ m13".into()),
+            let Some(Token::Text(pattern) | Token::Name(pattern) | Token::Number(_, pattern)) = self.peek().cloned()
+            else {
+                return Err("behind ~ stands what to look for: name ~ m13".into());
             };
             self.at += 1;
             return match left {
-                Part::Column(place) if self.is_text(place) => Ok(Part::Truth(Truth::Like(place, Pattern::new(&pattern)))),
-                Part::Column(place) => {
-                    Err(format!("{} holds numbers; ~ looks into words", self.name(place)))
+                Part::Column(place) if self.is_text(place) => {
+                    Ok(Part::Truth(Truth::Like(place, Pattern::new(&pattern))))
                 }
+                Part::Column(place) => Err(format!("{} holds numbers; ~ looks into words", self.name(place))),
                 _ => Err("before ~ stands a column of words: name ~ m13".into()),
             };
         }
@@ -115,7 +115,9 @@ impl Parser<'_> {
         };
         let right = match (self.peek().cloned(), &left) {
             // class == QSO: a word without quotes against a column of words.
-            (Some(Token::Name(word)), Part::Column(place)) if self.is_text(*place) && self.sheet.find(&word).is_none() => {
+            (Some(Token::Name(word)), Part::Column(place))
+                if self.is_text(*place) && self.sheet.find(&word).is_none() =>
+            {
                 return Err(format!("put words in quotes: {} {sign} \"{word}\"", self.name(*place)));
             }
             _ => self.sum()?,
@@ -143,7 +145,9 @@ impl Parser<'_> {
     fn mixed(&self, word: &Part, other: &Part) -> String {
         match (word, other) {
             (Part::Column(place), _) => format!("{} holds words; compare it with a word in quotes", self.name(*place)),
-            (Part::Text(text), Part::Column(place)) => format!("{} holds numbers; \"{text}\" is a word", self.name(*place)),
+            (Part::Text(text), Part::Column(place)) => {
+                format!("{} holds numbers; \"{text}\" is a word", self.name(*place))
+            }
             _ => "a word is compared with a number".into(),
         }
     }

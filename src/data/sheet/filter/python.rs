@@ -39,7 +39,10 @@ fn truth(of: &Truth, sheet: &Sheet) -> String {
                     let pattern: String = pattern.iter().collect();
                     // A bracket is a plain sign here and a set of signs there.
                     let pattern = pattern.replace('[', "[[]");
-                    format!("np.array([fnmatch.fnmatchcase(str(s).strip().lower(), {}) for s in {name}])", quoted(&pattern))
+                    format!(
+                        "np.array([fnmatch.fnmatchcase(str(s).strip().lower(), {}) for s in {name}])",
+                        quoted(&pattern)
+                    )
                 }
             }
         }
