@@ -68,15 +68,40 @@ impl Workbench {
                 let entry = self.services.store.entry(*id);
                 for hdu in entry.iter().flat_map(|e| &e.hdus) {
                     let text = format!("{} {}  {}", hdu.index, hdu.name, hdu.description);
-                    if hdu.is_image {
-                        if ui.selectable_label(false, text).on_hover_text("Show this image").clicked() {
-                            commands.push(Command::ShowImage { path: path.to_owned(), hdu: hdu.index });
-                        }
+                    let (path, hdu_number) = (path.to_owned(), hdu.index);
+                    let (help, command) = if hdu.is_image {
+                        ("Show this image", Command::ShowImage { path: path.clone(), hdu: hdu_number })
+                    } else if hdu.is_table {
+                        ("Show the rows of this table", Command::ShowTable { path: path.clone(), hdu: hdu_number })
                     } else {
-                        ui.weak(text);
+                        ("Show this header", Command::ShowHeader { path: path.clone(), hdu: hdu_number })
+                    };
+                    let line = ui.selectable_label(false, text).on_hover_text(format!("{help}; right click for more"));
+                    if line.clicked() {
+                        commands.push(command);
                     }
+                    line.context_menu(|ui| {
+                        if ui.button("Header").clicked() {
+                            commands.push(Command::ShowHeader { path, hdu: hdu_number });
+                            ui.close();
+                        }
+                    });
                 }
             }),
+            Opened::Table => {
+                let line =
+                    ui.selectable_label(false, &name).on_hover_text(format!("{full}\nShow the rows of this table"));
+                if line.clicked() {
+                    commands.push(Command::ShowTable { path: path.to_owned(), hdu: 0 });
+                }
+                line.context_menu(|ui| {
+                    if ui.button("Close").clicked() {
+                        commands.push(Command::Forget(path.to_owned()));
+                        ui.close();
+                    }
+                });
+                return;
+            }
             Opened::Request(record) => {
                 if ui
                     .selectable_label(false, &name)

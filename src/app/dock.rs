@@ -39,7 +39,7 @@ impl Workbench {
         let id = self.next_view;
         let Some(upper) = self.tabs_of(above) else { return };
         self.next_view += 1;
-        self.views.insert(id, View { kind: entry.kind, panel: (entry.make)(state) });
+        self.views.insert(id, View::new(entry, state));
         let pane = self.tree.tiles.insert_pane(id);
         let lower = self.tree.tiles.insert_tab_tile(vec![pane]);
         self.split(upper, lower, LinearDir::Vertical, IMAGE_SHARE);

@@ -14,6 +14,8 @@ use crate::workers::Weigh;
 pub(super) enum Kind {
     /// A file, and those of its HDUs that are spectra by themselves.
     Fits(DataId, Vec<usize>),
+    /// A table in a text file.
+    Table,
     Run(PathBuf, Arc<Record>),
     /// The record in a picture whose run folder is elsewhere.
     Request(Arc<Record>),
@@ -43,6 +45,10 @@ pub(super) fn identify(path: &Path, store: &Store) -> Result<Kind, TaskError> {
                 Ok(beside) if beside.request == record.request => run(folder),
                 _ => Ok(Kind::Request(Arc::new(record))),
             }
+        }
+        _ if crate::panels::is_text_table(path) => {
+            // Read by the view, as rows; here only whether it is there.
+            std::fs::metadata(path).map(|_| Kind::Table).map_err(|e| TaskError::file(path, e.to_string()))
         }
         _ => {
             let id = store.open(path)?;
@@ -83,6 +89,10 @@ pub(super) fn forecast(path: &Path) -> Result<String, TaskError> {
             Ok(format!("session with {}: replaces what is open", views(session.views.len())))
         }
         "png" => Ok(format!("picture of a run of {}: reopens the run", record_of_picture(path)?.task)),
+        _ if crate::panels::is_text_table(path) => {
+            std::fs::metadata(path).map_err(|e| TaskError::file(path, e.to_string()))?;
+            Ok("table: opens as rows and columns".to_owned())
+        }
         _ => Ok(fits(&FitsFile::open(path)?)),
     }
 }
@@ -107,7 +117,7 @@ fn fits(file: &FitsFile) -> String {
         .iter()
         .find_map(|h| if let [rows, columns] = h.shape()[..] { Some((rows, columns)) } else { None })
     {
-        Some((rows, columns)) => format!("table of {rows} rows and {columns} columns: stands in the data tree"),
-        None => "headers without data: stands in the data tree".to_owned(),
+        Some((rows, columns)) => format!("table of {rows} rows and {columns} columns: opens as rows and columns"),
+        None => "headers without data: opens them".to_owned(),
     }
 }

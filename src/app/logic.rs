@@ -1,5 +1,6 @@
 //! What the window does apart from drawing: taking results, carrying out commands. Runs also when the window is hidden.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use egui::{Context, KeyboardShortcut};
@@ -49,6 +50,7 @@ impl Workbench {
             }
         }
         self.commands.extend(commands);
+        self.take_saved();
         while let Some(command) = self.commands.pop_front() {
             self.carry_out(command, ctx);
             if started.elapsed() > FRAME_BUDGET {
@@ -108,6 +110,11 @@ impl Workbench {
             }
             Command::Blink => self.blink(),
             Command::SideBySide(views) => self.side_by_side(views),
+            Command::ShowTable { path, hdu } => self.show_of_file("table", &path, hdu),
+            Command::ShowHeader { path, hdu } => self.show_of_file("header", &path, hdu),
+            Command::SaveView => self.open_save_view(),
+            Command::CopyPython => self.copy_python(ctx),
+            Command::CopyCommandLine => self.copy_command_line(ctx),
             Command::OpenPanel(kind) => {
                 if let Some(entry) = crate::panels::entry(kind) {
                     self.focus_or_add(entry);
@@ -181,6 +188,29 @@ impl Workbench {
             view.panel.act(name, &mut PanelContext { view: id, services, commands: &mut commands, links });
         }
         self.commands.extend(commands);
+    }
+
+    /// A view of an HDU: the one that is open already, or a new one.
+    fn show_of_file(&mut self, kind: &'static str, path: &Path, hdu: usize) {
+        let shows = |state: &serde_json::Value| {
+            state["path"].as_str().map(Path::new) == Some(path) && state["hdu"].as_u64() == Some(hdu as u64)
+        };
+        let open = self.views.iter().find(|(_, v)| v.kind == kind && shows(&v.panel.save())).map(|(id, _)| *id);
+        match (open, crate::panels::entry(kind)) {
+            (Some(id), Some(entry)) => {
+                self.focus(id);
+                // A text table that is opened again is read again: it may be another one by now.
+                if crate::panels::is_text_table(path)
+                    && let Some(view) = self.views.get_mut(&id)
+                {
+                    view.panel = (entry.make)(&view.panel.save());
+                }
+            }
+            (None, Some(entry)) => {
+                self.add_view(entry, &serde_json::json!({ "path": path, "hdu": hdu }));
+            }
+            (_, None) => {}
+        }
     }
 
     /// Brings a panel up and lets it do something.

@@ -21,6 +21,7 @@ mod opening;
 mod palette;
 mod placeholders;
 mod recent;
+mod save_view;
 mod session;
 mod settings;
 mod settings_view;
@@ -56,11 +57,13 @@ pub type ViewId = u64;
 struct View {
     kind: &'static str,
     panel: Box<dyn Panel>,
+    /// Size of its pane in points when it was last drawn; zero before.
+    size: egui::Vec2,
 }
 
 impl View {
     fn new(entry: &crate::panels::PanelEntry, state: &serde_json::Value) -> Self {
-        Self { kind: entry.kind, panel: (entry.make)(state) }
+        Self { kind: entry.kind, panel: (entry.make)(state), size: egui::Vec2::ZERO }
     }
 }
 
@@ -88,6 +91,8 @@ enum Opened {
     Waiting,
     /// A FITS file in the store.
     File(crate::data::DataId),
+    /// A table in a text file.
+    Table,
     /// A run folder.
     Run(PathBuf, Arc<crate::runs::Record>),
     /// A picture that carries the record of a run.
@@ -119,6 +124,8 @@ pub struct Workbench {
     dialog: Option<Dialog>,
     notices: Notices,
     commands: VecDeque<Command>,
+    /// The dialog that saves a view, and what is being written.
+    saving: save_view::Saving,
     session_path: Option<PathBuf>,
     /// How often a path was opened: part of the key under which it is read.
     openings: u64,
@@ -198,6 +205,7 @@ impl Workbench {
             dialog: None,
             notices: Notices::default(),
             commands: VecDeque::new(),
+            saving: save_view::Saving::default(),
             session_path: None,
             openings: 0,
             library: None,
@@ -300,6 +308,7 @@ impl Workbench {
             || self.watch.waiting()
             || self.missing.waiting()
             || self.browser.as_ref().is_some_and(browser::Browser::waiting)
+            || self.saving.busy()
             || self.views.values().any(|v| v.panel.busy())
     }
 

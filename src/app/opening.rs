@@ -93,6 +93,7 @@ impl Workbench {
                             self.spectra.insert(path.clone(), spectra.clone());
                             Opened::File(*id)
                         }
+                        Kind::Table => Opened::Table,
                         Kind::Run(folder, record) => Opened::Run(folder.clone(), record.clone()),
                         Kind::Request(record) => Opened::Request(record.clone()),
                         Kind::Session(session) => {
@@ -138,15 +139,20 @@ impl Workbench {
         self.add_recent(path);
         match self.opened.iter().find(|(p, _)| p == path).map(|(_, o)| o.clone()) {
             Some(Opened::File(id)) => {
-                let first =
-                    self.services.store.entry(id).and_then(|e| e.hdus.iter().find(|h| h.is_image).map(|h| h.index));
+                let entry = self.services.store.entry(id);
+                let hdus = entry.iter().flat_map(|e| &e.hdus);
+                let image = hdus.clone().find(|h| h.is_image).map(|h| h.index);
                 let spectrum = self.spectra.get(path).and_then(|hdus| hdus.first().copied());
-                if let Some(hdu) = first.or(spectrum) {
-                    self.commands.push_back(Command::ShowImage { path: path.to_owned(), hdu });
-                } else {
-                    self.notices.push(Severity::Warning, format!("{}: no image in this file", path.display()));
-                }
+                let table = hdus.clone().find(|h| h.is_table).map(|h| h.index);
+                let path = path.to_owned();
+                self.commands.push_back(match (image.or(spectrum), table) {
+                    (Some(hdu), _) => Command::ShowImage { path, hdu },
+                    (None, Some(hdu)) => Command::ShowTable { path, hdu },
+                    // Nothing but headers: they are what there is to see.
+                    (None, None) => Command::ShowHeader { path, hdu: 0 },
+                });
             }
+            Some(Opened::Table) => self.commands.push_back(Command::ShowTable { path: path.to_owned(), hdu: 0 }),
             Some(Opened::Run(folder, record)) => self.show_run(&record, |panel, cx| panel.open(&folder, &record, cx)),
             Some(Opened::Request(record)) => self.show_run(&record, |panel, cx| panel.open_request(&record, cx)),
             _ => {}

@@ -32,6 +32,7 @@ impl Workbench {
             .frame(egui::Frame::new().fill(fill))
             .show(ui, |ui| self.views_ui(ui, &mut commands));
         self.dialog_ui(ui.ctx(), &mut commands);
+        self.save_view_ui(ui.ctx());
         self.drop_ui(ui.ctx(), &mut commands);
         self.browser_ui(ui.ctx());
         self.palette_ui(ui.ctx(), &mut commands);

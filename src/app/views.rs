@@ -165,6 +165,7 @@ impl egui_tiles::Behavior<ViewId> for Docking<'_> {
     fn pane_ui(&mut self, ui: &mut egui::Ui, _tile: TileId, id: &mut ViewId) -> UiResponse {
         let Some(view) = self.views.get_mut(id) else { return UiResponse::None };
         let rect = ui.max_rect();
+        view.size = rect.size();
         let pressed =
             ui.input(|i| i.pointer.any_pressed() && i.pointer.interact_pos().is_some_and(|p| rect.contains(p)));
         if pressed {
@@ -207,6 +208,33 @@ impl egui_tiles::Behavior<ViewId> for Docking<'_> {
             }
             None => "(closed)".into(),
         }
+    }
+
+    fn top_bar_right_ui(
+        &mut self,
+        tiles: &Tiles<ViewId>,
+        ui: &mut egui::Ui,
+        _tile: TileId,
+        tabs: &egui_tiles::Tabs,
+        _scroll_offset: &mut f32,
+    ) {
+        let Some(Tile::Pane(id)) = tabs.active.and_then(|tile| tiles.get(tile)) else { return };
+        let id = *id;
+        ui.menu_button("Save…", |ui| {
+            for (text, help, command) in [
+                ("Picture or data…", "PNG, SVG, FITS or ECSV", Command::SaveView),
+                ("Copy as Python", "A script with astropy and matplotlib that shows the same", Command::CopyPython),
+                ("Copy command line", "What brings this view up again", Command::CopyCommandLine),
+            ] {
+                if ui.button(text).on_hover_text(help).clicked() {
+                    *self.focused = Some(id);
+                    self.commands.push(command);
+                    ui.close();
+                }
+            }
+        })
+        .response
+        .on_hover_text("Keep this view: as a picture, as data, as a script");
     }
 
     fn is_tab_closable(&self, tiles: &Tiles<ViewId>, tile: TileId) -> bool {

@@ -6,11 +6,11 @@ use std::path::Path;
 use super::{DataError, Result};
 
 /// Writes a file under a temporary name in the same folder and renames it, so that nobody ever sees half of it, and
-/// so that the writer never meets the real name, whatever signs it has.
+/// so that the writer never meets the real name, whatever signs it has. An existing file is replaced.
 ///
 /// # Errors
 /// Whatever the system refuses: no folder, no permission, no space.
-pub(super) fn write_atomically(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".sextans-").suffix(".part");

@@ -225,6 +225,22 @@ pub fn write_ecsv(path: &Path, table: &Table) -> Result<()> {
 /// # Errors
 /// As [`Table::from_ecsv`], and a file that cannot be read.
 pub fn read_ecsv(path: &Path) -> Result<Table> {
+    let text = read_text(path)?;
+    Table::from_ecsv(&text).map_err(|problem| DataError::new(path, problem))
+}
+
+/// Reads a text table without a header: a row of names, then rows of fields between `delimiter` (a comma or a tab). One
+/// that begins as ECSV is read as such.
+///
+/// # Errors
+/// Rows of the wrong length, and a file that cannot be read.
+pub fn read_csv(path: &Path, delimiter: char) -> Result<Table> {
+    let text = read_text(path)?;
+    let table = if text.starts_with("# %ECSV") { Table::from_ecsv(&text) } else { read::plain(&text, delimiter) };
+    table.map_err(|problem| DataError::new(path, problem))
+}
+
+fn read_text(path: &Path) -> Result<String> {
     let fail = |error: &std::io::Error| DataError::io(path, "read", error);
     let size = std::fs::metadata(path).map_err(|e| fail(&e))?.len();
     let format = |what: String, cure: &str| DataError::new(path, Problem::Format { what, cure: cure.to_owned() });
@@ -232,8 +248,7 @@ pub fn read_ecsv(path: &Path) -> Result<Table> {
         return Err(format(format!("{size} bytes are too many for a text table"), "save it as a FITS table"));
     }
     let bytes = std::fs::read(path).map_err(|e| fail(&e))?;
-    let text = String::from_utf8(bytes).map_err(|_| format("it is not text in UTF-8".into(), "check what it is"))?;
-    Table::from_ecsv(&text).map_err(|problem| DataError::new(path, problem))
+    String::from_utf8(bytes).map_err(|_| format("it is not text in UTF-8".into(), "check what it is"))
 }
 
 /// A string as JSON writes it, line breaks and all signs below space escaped.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::statistics::Statistics;
 use super::{DataError, FitsFile, Hdu, HduKind, HduSelector, Location, Problem, Result, Wcs, pixel_scale_arcsec};
-pub use world::WorldInfo;
+pub use world::{WorldInfo, world_words};
 use world::{describe_axes, world_info};
 
 /// Description of a file. Serialised with serde_json it is the output of `sextans info --json`.

@@ -13,6 +13,7 @@
 //!                     tiles (compressed images), gzip (.fits.gz)
 //!                     form (columns) -> table  -> spectra, healpix, ogip;   triplets, ramp, units
 //! location (file.fits[SCI]) -> store (open files and results by DataId)
+//! sheet (a table as it is looked at: filter, order, statistics, positions)
 //! write (planes to a FITS file)    write_table (columns)    ecsv (tables)    sidecar (info.json beside an image)
 //! ```
 //!
@@ -39,6 +40,7 @@ mod location;
 pub mod ogip;
 mod pixels;
 pub mod ramp;
+pub mod sheet;
 mod sidecar;
 mod source;
 pub mod spectra;
@@ -55,9 +57,10 @@ mod write;
 mod write_table;
 mod yaml;
 
+pub use atomic::write_atomically;
 pub use card::{Card, Value};
 pub use cards_out::Keyword;
-pub use ecsv::{ColumnData, Table, TableColumn, read_ecsv, write_ecsv};
+pub use ecsv::{ColumnData, Table, TableColumn, read_csv, read_ecsv, write_ecsv};
 pub use error::{DataError, Problem, Result};
 pub use file::{FitsFile, Stamp};
 pub use hdu::{Column, Hdu, HduKind, TableLayout};

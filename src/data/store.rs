@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ndarray::{Array1, Array2, ArrayD};
 
 use self::result::ResultData;
-use super::{DataError, FitsFile, ImageTile, Problem, Result, Stamp, pixel_scale_arcsec};
+use super::{DataError, FitsFile, HduKind, ImageTile, Problem, Result, Stamp, pixel_scale_arcsec};
 
 /// Number of a file or result in a [`Store`]; never used twice by one store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -71,6 +71,8 @@ pub struct HduEntry {
     pub pixel_scale_arcsec: Option<f64>,
     /// True when its pixels can be read.
     pub is_image: bool,
+    /// True for a table of rows (not for a compressed image in one).
+    pub is_table: bool,
 }
 
 /// Opened files and results. Share it as `Arc<Store>`.
@@ -470,6 +472,7 @@ impl Content {
                         unit: hdu.unit().unwrap_or("").to_owned(),
                         pixel_scale_arcsec: pixel_scale_arcsec(&hdu.header),
                         is_image: hdu.image().is_some(),
+                        is_table: matches!(hdu.kind, HduKind::BinaryTable(_) | HduKind::AsciiTable(_)),
                     })
                     .collect();
                 (name, EntryKind::File { path: file.path().to_owned() }, hdus)
@@ -483,6 +486,7 @@ impl Content {
                     unit: result.unit.clone(),
                     pixel_scale_arcsec: result.pixel_scale_arcsec,
                     is_image: true,
+                    is_table: false,
                 };
                 (result.name.clone(), EntryKind::Result, vec![hdu])
             }

@@ -8,6 +8,7 @@
 //! - [`graticule`]: lines of equal longitude and latitude over a map of a sphere.
 //! - [`profile`]: values along a line of an image, and around a point.
 //! - [`contour`]: level lines of a sampled function; area of a polygon.
+//! - [`density`]: points counted in bins, histograms.
 //! - [`fast_math`]: ln, exp and atan without branches, for loops that the compiler turns into vector code.
 //! - [`linear`]: Cholesky solves and non-negative least squares for a few dozen unknowns.
 //! - [`regrid`]: an image on the pixels of another; block means.
@@ -20,6 +21,7 @@
 pub mod chains;
 pub mod contour;
 pub mod convolution;
+pub mod density;
 pub mod fast_math;
 pub mod graticule;
 pub mod lbfgs;

@@ -28,6 +28,20 @@ pub enum Command {
     Blink,
     /// Show two image views beside each other, linked: these, or the focused one and another.
     SideBySide(Option<[u64; 2]>),
+    /// Show the rows of a table.
+    ShowTable {
+        /// The file.
+        path: PathBuf,
+        /// Index of the HDU; 0 for a text table.
+        hdu: usize,
+    },
+    /// Show the cards of an HDU.
+    ShowHeader {
+        /// The file.
+        path: PathBuf,
+        /// Index of the HDU.
+        hdu: usize,
+    },
     /// Open a view of a registered kind, or focus the one that is open.
     OpenPanel(&'static str),
     /// Open a study and start its demo.
@@ -62,6 +76,12 @@ pub enum Command {
     Redo,
     /// Save the whole window as a picture.
     SavePicture,
+    /// Save the focused view as a picture, or its data, after asking what and where.
+    SaveView,
+    /// Put a script that shows the focused view with astropy and matplotlib on the clipboard.
+    CopyPython,
+    /// Put the command line that brings the focused view up again on the clipboard.
+    CopyCommandLine,
     /// Dark or light.
     ToggleTheme,
     /// Show or hide the data tree.
@@ -187,6 +207,27 @@ impl Command {
             ),
             item("File", "Reload", "Read the opened files again that have changed", key(Key::F5), Self::Reload),
             item("File", "Save picture…", "Save the window as a PNG", ctrl(Key::E), Self::SavePicture),
+            item(
+                "File",
+                "Save view…",
+                "Save the focused view as PNG or SVG, or its data as FITS or ECSV",
+                Some(KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::E)),
+                Self::SaveView,
+            ),
+            item(
+                "File",
+                "Copy as Python",
+                "A short script that shows the focused view with astropy and matplotlib",
+                Some(KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::Y)),
+                Self::CopyPython,
+            ),
+            item(
+                "File",
+                "Copy command line",
+                "The command line that brings the focused view up again",
+                None,
+                Self::CopyCommandLine,
+            ),
             item("File", "Close view", "Close the focused view", ctrl(Key::W), Self::CloseView),
             item("File", "Settings…", "Text size, theme, threads, memory, runs", ctrl(Key::Comma), Self::Settings),
             item("File", "Quit", "Leave; asks first while jobs are running", ctrl(Key::Q), Self::Quit),

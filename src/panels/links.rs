@@ -14,9 +14,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::world::World;
+use crate::data::sheet::Positions;
 use crate::data::spectral_units::SpectralScale;
 use crate::data::{DataId, PixelMap};
 use crate::plots::image_camera::Camera;
+use crate::workers::Key;
 
 /// An image view, as others see it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -207,7 +209,7 @@ impl SharedSlice {
 }
 
 /// What the views of a group share. Revisions grow with every change; 0 is "nothing yet".
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Group {
     pub camera: Option<SharedCamera>,
     pub camera_revision: u64,
@@ -215,7 +217,7 @@ pub(super) struct Group {
     pub slice_revision: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Member {
     link: Link,
     world: Option<Arc<World>>,
@@ -236,8 +238,31 @@ pub enum SliceStep {
     Play,
 }
 
+/// Rows of a table to be drawn over images.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    /// Name for the legend.
+    pub title: String,
+    /// The file of the table.
+    pub path: PathBuf,
+    /// Its HDU.
+    pub hdu: usize,
+    /// Positions of all rows.
+    pub positions: Arc<Positions>,
+    /// Rows that pass the filter, ascending; `None` for all.
+    pub rows: Option<Arc<Vec<u32>>>,
+    /// Changes with positions and rows.
+    pub key: Key,
+    /// Colour of the markers.
+    pub color: egui::Color32,
+    /// Radius of the markers in points.
+    pub radius: f32,
+    /// The image view that shows it; `None` for all.
+    pub view: Option<u64>,
+}
+
 /// What linked views share.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Links {
     images: BTreeMap<u64, ImageNote>,
     members: BTreeMap<u64, Member>,
@@ -255,6 +280,8 @@ pub struct Links {
     /// Planes that somebody asks a view to show: a click in a spectrum, a movie.
     pub wanted_planes: BTreeMap<u64, usize>,
     rows: BTreeMap<(PathBuf, usize), RowSelection>,
+    /// Tables that are drawn over images, by the view that shows their rows.
+    pub catalogues: BTreeMap<u64, Catalogue>,
 }
 
 impl Links {
@@ -283,9 +310,23 @@ impl Links {
         self.wanted_links.remove(&view);
         self.members.remove(&view);
         self.drop_empty_groups();
+        self.catalogues.remove(&view);
         if self.cursor.is_some_and(|c| c.view == view) {
             self.cursor = None;
         }
+    }
+
+    /// These links as another view sees them that stands in for `view` under the number `as_view`: for a picture of it.
+    #[must_use]
+    pub fn standing_in(&self, view: u64, as_view: u64) -> Self {
+        let mut links = self.clone();
+        if let Some(note) = links.images.get(&view).cloned() {
+            links.images.insert(as_view, note);
+        }
+        for catalogue in links.catalogues.values_mut().filter(|c| c.view == Some(view)) {
+            catalogue.view = Some(as_view);
+        }
+        links
     }
 
     /// The chosen rows of the table in an HDU of a file.

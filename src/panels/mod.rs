@@ -6,24 +6,29 @@
 mod command;
 mod compare;
 mod display;
+mod header;
 mod image;
 mod inspector;
 mod lens_reconstruction;
 pub mod links;
 pub mod maps;
 mod path_field;
+pub mod product;
 mod series;
 mod spectrum;
 mod study;
+mod table;
 pub mod world;
 
 pub use command::{Command, IMAGE_GESTURES, Listed, PanelAction, Severity};
 pub use display::display_ui;
 pub use inspector::request_ui;
-pub use links::{Cursor, ImageNote, Links, RowSelection, SliceStep};
+pub use links::{Catalogue, Cursor, ImageNote, Links, RowSelection, SliceStep};
 pub use path_field::{PathRequest, path_answer, path_field_ui, take_path_request};
+pub use product::Product;
 pub use series::series_ui;
 pub use study::{HOOKS, Step, panel_picture};
+pub use table::is_text_table;
 
 use std::sync::Arc;
 
@@ -133,6 +138,26 @@ pub trait Panel {
         false
     }
 
+    /// Data of it that can be written to files; the work is done on a thread of its own, once one is chosen.
+    fn products(&self, _services: &Services) -> Vec<Product> {
+        Vec::new()
+    }
+
+    /// A short script with astropy and matplotlib that shows the same; `None` where there is nothing to show.
+    fn python(&self, _services: &Services) -> Option<String> {
+        None
+    }
+
+    /// Command lines that bring it up again, or repeat its run.
+    fn command_lines(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The record of the run that it shows, as JSON: it is written into pictures of it.
+    fn record(&self) -> Option<String> {
+        None
+    }
+
     /// Starts its main job on demo data.
     fn start_demo(&mut self, _cx: &mut PanelContext<'_>) {}
 
@@ -157,9 +182,19 @@ pub struct PanelEntry {
 }
 
 /// Every kind of panel.
-pub const PANELS: &[PanelEntry] = &[image::ENTRY, spectrum::ENTRY, compare::ENTRY, lens_reconstruction::ENTRY];
+pub const PANELS: &[PanelEntry] =
+    &[image::ENTRY, spectrum::ENTRY, compare::ENTRY, table::ENTRY, header::ENTRY, lens_reconstruction::ENTRY];
 
 /// The entry of a kind.
 pub fn entry(kind: &str) -> Option<&'static PanelEntry> {
     PANELS.iter().find(|p| p.kind == kind)
+}
+
+/// Lines that open a file in the window, and draw it without one.
+pub(crate) fn file_command_lines(path: &std::path::Path) -> Vec<String> {
+    if path.as_os_str().is_empty() {
+        return Vec::new();
+    }
+    let file = product::shell_quoted(&path.display().to_string());
+    vec![format!("sextans {file}"), format!("sextans render --open {file} view.png")]
 }

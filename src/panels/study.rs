@@ -7,6 +7,7 @@ use egui::{RichText, Ui};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::product::{Product, shell_quoted};
 use super::{Command, PanelContext, Services, Severity};
 use crate::runs::{Hooks, Library, RECORD_NAME, Record, RunResult, cost, execute};
 use crate::tasks::{AnyOutcome, Board, Task, TaskEntry, TaskError};
@@ -231,6 +232,27 @@ pub fn keep_ui(
     });
 }
 
+/// The line that runs the same task again, and the one that repeats the record.
+pub fn command_lines(folder: &Path, record: &Record) -> Vec<String> {
+    [command_line(record), repeat_line(folder)].into_iter().filter(|line| !line.is_empty()).collect()
+}
+
+/// The maps and tables of a run, as copies of its files.
+pub fn run_products(folder: &Path, record: &Record) -> Vec<Product> {
+    let data = record.files.iter().filter(|name| [".fits", ".ecsv"].iter().any(|ending| name.ends_with(ending)));
+    data.map(|name| {
+        let from = folder.join(name);
+        Product::new(format!("{name} of the run"), name.clone(), move |path| copy_whole(&from, path))
+    })
+    .collect()
+}
+
+/// Copies a file so that nobody sees half of it.
+fn copy_whole(from: &Path, to: &Path) -> Result<(), TaskError> {
+    let mut source = std::fs::File::open(from).map_err(|e| TaskError::file(from, e.to_string()))?;
+    Ok(crate::data::write_atomically(to, |out| std::io::copy(&mut source, out).map(|_| ()))?)
+}
+
 /// The `sextans run` line of a record: only what differs from the defaults.
 pub fn command_line(record: &Record) -> String {
     let Some(entry) = crate::studies::task(&record.task) else { return String::new() };
@@ -252,15 +274,6 @@ pub fn command_line(record: &Record) -> String {
 
 fn repeat_line(folder: &Path) -> String {
     format!("sextans run --repeat {} --verify --out AGAIN", shell_quoted(&folder.display().to_string()))
-}
-
-/// Quoted for a POSIX shell where it must be.
-fn shell_quoted(text: &str) -> String {
-    if text.chars().all(|c| c.is_alphanumeric() || "=._-/+:,".contains(c)) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
 
 /// The finished panel of a run as a PNG with the record inside, for the run folder; `None` for a task without a panel.

@@ -129,4 +129,13 @@ impl Headless {
             colors::canvas(self.ctx.theme()),
         )
     }
+
+    /// The last frame as an SVG document; an empty canvas before the first.
+    ///
+    /// # Errors
+    /// See [`super::svg::document`].
+    pub fn svg(&self) -> Result<String, PictureError> {
+        let shapes = self.last.as_ref().map_or(&[][..], |frame| &frame.shapes);
+        super::svg::document(&self.ctx, &self.painter, shapes, self.size_points, colors::canvas(self.ctx.theme()))
+    }
 }

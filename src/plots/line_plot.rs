@@ -17,7 +17,7 @@ use super::colors::{self, Role};
 use super::line_plot_hold::{Handle, Held};
 
 /// Points of the screen between two labels, along x and along y.
-const LABEL_SPACING: [f64; 2] = [52.0, 30.0];
+pub(super) const LABEL_SPACING: [f64; 2] = [52.0, 30.0];
 /// egui_plot's smallest grid step is so many points wide (its default).
 const SMALLEST_STEP_POINTS: f64 = 8.0;
 /// How much a point of wheel movement magnifies, as in the image view.
@@ -305,7 +305,9 @@ impl<'a> LinePlot<'a> {
                     .formatter(move |mark, range| if log_y { log_tick_label(mark) } else { tick_label(mark, range) }),
             ])
             .x_grid_spacer(|input| grid(&input, LABEL_SPACING[0]))
-            .y_grid_spacer(move |input| if log_y { log_grid(&input) } else { grid(&input, LABEL_SPACING[1]) })
+            .y_grid_spacer(
+                move |input| if log_y { log_grid(&input, LABEL_SPACING[1]) } else { grid(&input, LABEL_SPACING[1]) },
+            )
             .label_formatter(move |position| Some(hover_text(position, x_name, y_name, log_y)))
             .grid_color(colors::faded(ui.visuals().text_color(), 0.3))
             .grid_fade(0.25)
@@ -336,7 +338,7 @@ impl<'a> LinePlot<'a> {
     }
 }
 
-fn logged(y: f64, log_y: bool) -> f64 {
+pub(super) fn logged(y: f64, log_y: bool) -> f64 {
     if !log_y {
         y
     } else if y > 0.0 {
@@ -346,11 +348,11 @@ fn logged(y: f64, log_y: bool) -> f64 {
     }
 }
 
-fn unlog(y: f64, log_y: bool) -> f64 {
+pub(super) fn unlog(y: f64, log_y: bool) -> f64 {
     if log_y { 10f64.powf(y) } else { y }
 }
 
-fn zoom_with_wheel(plot: &mut PlotUi<'_>) {
+pub(super) fn zoom_with_wheel(plot: &mut PlotUi<'_>) {
     if !plot.response().contains_pointer() {
         return;
     }
@@ -367,18 +369,31 @@ fn zoom_with_wheel(plot: &mut PlotUi<'_>) {
 
 /// Marks the range of a Shift drag and gives it back when the button goes up.
 fn pick_range(plot: &mut PlotUi<'_>, shift: bool, theme: Theme) -> Option<[f64; 2]> {
-    let response = plot.response().clone();
-    let stopped = response.drag_stopped_by(PointerButton::Primary);
-    if !shift || !(response.dragged_by(PointerButton::Primary) || stopped) {
-        return None;
-    }
-    let origin = plot.ctx().input(|i| i.pointer.press_origin());
-    let from = plot.plot_from_screen(origin.or(response.interact_pointer_pos())?).x;
-    let to = plot.plot_from_screen(response.interact_pointer_pos()?).x;
+    let (from, to, stopped) = shift.then(|| dragged_span(plot)).flatten()?;
+    let (from, to) = (plot.plot_from_screen(from).x, plot.plot_from_screen(to).x);
     let range = [from.min(to), from.max(to)];
     let color = Role::Reference.color(theme);
     plot.span(Span::new("", range[0]..=range[1]).fill(colors::faded(color, 0.2)).border_color(color));
     (stopped && range[0] < range[1]).then_some(range)
+}
+
+/// Both ends of a drag with the left button on the screen, and whether the button has just gone up.
+pub(super) fn dragged_span(plot: &PlotUi<'_>) -> Option<(egui::Pos2, egui::Pos2, bool)> {
+    let response = plot.response();
+    let place = response.id.with("origin of the drag");
+    let stopped = response.drag_stopped_by(PointerButton::Primary);
+    if !(response.dragged_by(PointerButton::Primary) || stopped) {
+        return None;
+    }
+    // In the frame in which the button goes up egui no longer knows where it went down.
+    let origin = match plot.ctx().input(|i| i.pointer.press_origin()) {
+        Some(origin) if !stopped => {
+            plot.ctx().data_mut(|data| data.insert_temp(place, origin));
+            origin
+        }
+        _ => plot.ctx().data_mut(|data| data.remove_temp(place))?,
+    };
+    Some((origin, response.interact_pointer_pos()?, stopped))
 }
 
 fn draw_series(plot: &mut PlotUi<'_>, series: &Series<'_>, index: usize, theme: Theme, log_y: bool) {
@@ -480,7 +495,7 @@ fn steps(run: &[[f64; 2]]) -> Vec<[f64; 2]> {
 }
 
 /// Marks at round values with room for their labels.
-fn grid(input: &GridInput, label_points: f64) -> Vec<GridMark> {
+pub(super) fn grid(input: &GridInput, label_points: f64) -> Vec<GridMark> {
     let (low, high) = input.bounds;
     let per_label = input.base_step_size / SMALLEST_STEP_POINTS * label_points;
     let count = ((high - low) / per_label).floor().clamp(2.0, 40.0) as usize;
@@ -493,13 +508,13 @@ fn grid(input: &GridInput, label_points: f64) -> Vec<GridMark> {
 }
 
 /// Marks of a logarithmic axis, in decades: whole decades with thin lines between, or round values within few decades.
-fn log_grid(input: &GridInput) -> Vec<GridMark> {
+pub(super) fn log_grid(input: &GridInput, label_points: f64) -> Vec<GridMark> {
     let (low, high) = input.bounds;
     let decades = high - low;
     if !(decades.is_finite() && decades > 0.0) {
         return Vec::new();
     }
-    let room = decades / (input.base_step_size / SMALLEST_STEP_POINTS * LABEL_SPACING[1]);
+    let room = decades / (input.base_step_size / SMALLEST_STEP_POINTS * label_points);
     if decades < 1.2 {
         let values = axes::nice_values(10f64.powf(low), 10f64.powf(high), (room as usize).clamp(2, 8));
         return values
@@ -524,7 +539,7 @@ fn log_grid(input: &GridInput) -> Vec<GridMark> {
 }
 
 /// A label with the decimals that the step asks for.
-fn tick_label(mark: GridMark, range: &RangeInclusive<f64>) -> String {
+pub(super) fn tick_label(mark: GridMark, range: &RangeInclusive<f64>) -> String {
     let largest = range.start().abs().max(range.end().abs());
     axes::format_tick(mark.value, mark.step_size, largest)
 }
@@ -533,7 +548,7 @@ fn tick_label(mark: GridMark, range: &RangeInclusive<f64>) -> String {
 /// the unlabelled lines between them (0.1).
 const ROUND_VALUE: f64 = 0.75;
 
-fn log_tick_label(mark: GridMark) -> String {
+pub(super) fn log_tick_label(mark: GridMark) -> String {
     if mark.step_size < 0.5 {
         return String::new();
     }
@@ -584,12 +599,12 @@ mod tests {
             let labels = marks.into_iter().map(log_tick_label);
             labels.filter(|l| !l.is_empty()).collect()
         };
-        assert_eq!(label(log_grid(&input(-2.3, 1.2))), ["10⁻²", "10⁻¹", "10⁰", "10¹"]);
-        assert!(label(log_grid(&input(-30.0, 30.0))).len() <= 8);
-        let narrow = label(log_grid(&input(0.1, 0.6)));
+        assert_eq!(label(log_grid(&input(-2.3, 1.2), 30.0)), ["10⁻²", "10⁻¹", "10⁰", "10¹"]);
+        assert!(label(log_grid(&input(-30.0, 30.0), 30.0)).len() <= 8);
+        let narrow = label(log_grid(&input(0.1, 0.6), 30.0));
         assert_eq!(narrow, ["1.5", "2", "2.5", "3", "3.5"]);
-        let around_one = label(log_grid(&input(-0.2, 0.2)));
+        let around_one = label(log_grid(&input(-0.2, 0.2), 30.0));
         assert!(around_one.iter().any(|l| l == "1"), "{around_one:?}");
-        assert!(log_grid(&input(f64::NAN, 1.0)).is_empty());
+        assert!(log_grid(&input(f64::NAN, 1.0), 30.0).is_empty());
     }
 }

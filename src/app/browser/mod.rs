@@ -372,7 +372,7 @@ fn look(path: &Path) -> Found {
 }
 
 /// `~/x` as the shell means it.
-fn expand_home(text: &str) -> PathBuf {
+pub(super) fn expand_home(text: &str) -> PathBuf {
     let rest = if text == "~" { Some("") } else { text.strip_prefix("~/") };
     match (rest, home_folder()) {
         (Some(rest), Some(home)) => home.join(rest),

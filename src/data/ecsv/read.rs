@@ -52,6 +52,47 @@ pub(super) fn table(text: &str) -> Checked<Table> {
     Ok(Table { columns, meta: meta(header.get("meta")) })
 }
 
+/// Text of columns under a row of names, without a header: a column is of integers or numbers when every field is one or
+/// empty, else of words.
+pub(super) fn plain(text: &str, delimiter: char) -> Checked<Table> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut rows = Rows { rest: text, delimiter, line: 1 };
+    let (_, names) = rows.next().ok_or_else(|| bad(1, "the row of column names is missing", "check the file"))??;
+    let mut fields: Vec<Vec<String>> = names.iter().map(|_| Vec::new()).collect();
+    for row in rows {
+        let (line, row) = row?;
+        if row.len() != names.len() {
+            let what = format!("{} fields where there are {} columns", row.len(), names.len());
+            return Err(bad(line, what, "check the quotes and the delimiter"));
+        }
+        for (column, field) in fields.iter_mut().zip(row) {
+            column.push(field);
+        }
+    }
+    let columns = (1..).zip(names).zip(fields).map(|((n, name), fields)| {
+        let name = if name.is_empty() { format!("column{n}") } else { name };
+        TableColumn { name, unit: None, description: String::new(), data: typed(fields) }
+    });
+    Ok(Table::new(columns.collect()))
+}
+
+/// The narrowest type that holds every field.
+fn typed(fields: Vec<String>) -> ColumnData {
+    let is_hole =
+        |field: &str| matches!(field.to_ascii_lowercase().as_str(), "" | "nan" | "null" | "na" | "n/a" | "--");
+    let some = fields.iter().any(|field| !is_hole(field));
+    if let Ok(whole) = fields.iter().map(|field| field.parse()).collect::<Result<Vec<i64>, _>>()
+        && some
+    {
+        return ColumnData::Integer(whole);
+    }
+    let number = |field: &String| if is_hole(field) { Ok(f64::NAN) } else { field.parse() };
+    match fields.iter().map(number).collect::<Result<Vec<f64>, _>>() {
+        Ok(numbers) if some => ColumnData::Float(numbers),
+        _ => ColumnData::Text(fields),
+    }
+}
+
 /// Empty columns of the types that the header gives; without a type a column is text.
 fn describe(header: &Value, names: &[String], line: usize) -> Checked<Vec<TableColumn>> {
     let none = Vec::new();

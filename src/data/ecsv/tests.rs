@@ -99,3 +99,20 @@ fn any_text_is_survived() {
     // Damage in words, units and meta leaves a table.
     assert!(read > 100, "{read}");
 }
+
+#[test]
+fn plain_text_tables_find_their_types() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    std::fs::write(&path, "id,flux,name,empty\n1,1e-3,\"M 13, globular\",\n2,,x,\n3,nan,\"say \"\"hi\"\"\",\n")
+        .unwrap();
+    let table = read_csv(&path, ',').unwrap();
+    assert_eq!(table.columns[0].data, ColumnData::Integer(vec![1, 2, 3]));
+    let ColumnData::Float(flux) = &table.columns[1].data else { panic!("{:?}", table.columns[1]) };
+    assert!(flux[0] == 1e-3 && flux[1].is_nan() && flux[2].is_nan());
+    assert_eq!(table.words("name").unwrap()[0], "M 13, globular");
+    assert_eq!(table.words("empty").unwrap().len(), 3);
+    std::fs::write(&path, "a\tb\n1\t2\n3\n").unwrap();
+    let error = read_csv(&path, '\t').unwrap_err().to_string();
+    assert!(error.contains("line 3") || error.contains('3'), "{error}");
+}

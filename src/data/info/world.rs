@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::data::{AxisKind, Hdu, HduKind, Wcs, WorldAxis, format_dec, format_ra};
+use crate::data::{AxisKind, Hdu, HduKind, Header, Wcs, WorldAxis, format_dec, format_ra};
 
 /// World coordinate of a pixel along one axis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -52,7 +52,36 @@ pub(super) fn describe_axes(hdu: &Hdu, warnings: &mut Vec<String>) -> Vec<String
     if !matches!(hdu.kind, HduKind::Image(_) | HduKind::CompressedImage { .. }) {
         return Vec::new();
     }
-    let wcs = match Wcs::from_header(&hdu.header) {
+    axes_of(&hdu.header, warnings)
+}
+
+/// The world coordinates of a header in words, a line each: the axes, the place of the middle of the image, what is odd.
+/// `shape` is that of the pixels, slowest axis first. Empty where the header has none.
+pub fn world_words(header: &Header, shape: &[usize]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let axes = axes_of(header, &mut warnings);
+    let mut lines = Vec::new();
+    if !axes.is_empty() {
+        lines.push(format!("World axes: {}", axes.join("; ")));
+    }
+    if let Ok(Some(wcs)) = Wcs::from_header(header) {
+        let middle: Vec<f64> = shape.iter().rev().map(|n| (*n as f64 - 1.0) / 2.0).collect();
+        if let Some(world) = wcs.world_from_pixel(&middle).filter(|_| !middle.is_empty()) {
+            let told: Vec<String> =
+                wcs.axes().iter().zip(world).map(|(axis, x)| world_info(axis, x).to_line()).collect();
+            lines.push(format!("Middle of the image: {}", told.join("; ")));
+        }
+        if let Some(sky) = wcs.sky(&middle) {
+            lines.push(format!("Pixels of {:.6} arcsec", sky.pixel_scale_arcsec));
+        }
+    }
+    lines.extend(warnings.into_iter().map(|w| format!("Odd: {w}")));
+    lines
+}
+
+/// The world axes of a header in words.
+fn axes_of(header: &Header, warnings: &mut Vec<String>) -> Vec<String> {
+    let wcs = match Wcs::from_header(header) {
         Ok(Some(wcs)) => wcs,
         Ok(None) => return Vec::new(),
         Err(problem) => {

@@ -84,7 +84,7 @@ impl ImagePanel {
             self.slices.inspector_ui(ui, world, &mut self.saved.slices);
         }
         self.contours.inspector_ui(ui, cx, &mut self.saved.contours);
-        self.hdu_ui(ui);
+        self.hdu_ui(ui, cx);
     }
 
     fn tool_buttons(&mut self, ui: &mut Ui) {
@@ -145,10 +145,16 @@ impl ImagePanel {
         }
     }
 
-    fn hdu_ui(&self, ui: &mut Ui) {
+    fn hdu_ui(&self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
         let Some(shown) = &self.load.shown else { return };
         ui.separator();
-        ui.label(RichText::new("HDU").strong());
+        ui.horizontal(|ui| {
+            ui.label(RichText::new("HDU").strong());
+            let file = !self.saved.path.as_os_str().is_empty();
+            if file && ui.small_button("Header").on_hover_text("Every card of this HDU").clicked() {
+                cx.send(crate::panels::Command::ShowHeader { path: self.saved.path.clone(), hdu: self.saved.hdu });
+            }
+        });
         ui.label(format!("{} {}", shown.hdu.index, shown.hdu.name));
         ui.label(&shown.hdu.description);
         if !shown.hdu.unit.is_empty() {

@@ -6,10 +6,12 @@
 //! slices (planes of a cube, movie)   contours (of this or another image)   linking (views that move together)
 //! ```
 
+mod catalogue;
 mod contour_trace;
 mod contours;
 mod go_to;
 mod inspector;
+mod keep;
 mod linking;
 mod load;
 mod profiles;
@@ -24,6 +26,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::catalogue::CatalogueLayers;
 use self::contours::{ContourSettings, Contours};
 use self::go_to::GoTo;
 pub(super) use self::linking::Linking;
@@ -34,7 +37,7 @@ use self::slices::{SliceSettings, Slices};
 use self::tools::LineTool;
 use super::links::Link;
 use super::world;
-use super::{Cursor, ImageNote, Panel, PanelContext, PanelEntry};
+use super::{Cursor, ImageNote, Panel, PanelContext, PanelEntry, Product, Services};
 use crate::plots::color_bar::ColorBar;
 use crate::plots::color_table::Display;
 use crate::plots::colors;
@@ -134,6 +137,9 @@ pub struct ImagePanel {
     found_center: Option<[f64; 2]>,
     /// Something on the screen is still being made: tiles, a histogram, a profile.
     pending: bool,
+    catalogues: CatalogueLayers,
+    /// Limits and the part of the image (pixels `[x low, y low, x high, y high]`) that were last on the screen.
+    on_screen: Option<(crate::plots::limits::Limits, [f64; 4])>,
     /// Show the test pattern when there is no file.
     example: bool,
 }
@@ -158,6 +164,8 @@ impl ImagePanel {
             menu_at: None,
             found_center: None,
             pending: false,
+            catalogues: CatalogueLayers::default(),
+            on_screen: None,
             example: false,
         }
     }
@@ -243,6 +251,7 @@ impl ImagePanel {
             overlays.markers.push(Markers { positions: &mark, shape, radius: 9.0, color, label: "" });
         }
         self.contours.add(&self.saved.contours, &mut overlays);
+        overlays.markers.extend(self.catalogues.markers());
         self.linked = self.linking.crosshair(cx, &mut overlays).map(|pixel| Place::of(pixel, shown));
         let response =
             self.view.show(ui, "image", &shown.source, &mut self.saved.display, &mut self.saved.camera, &overlays);
@@ -281,6 +290,24 @@ impl ImagePanel {
             self.place = place;
             ui.ctx().request_repaint();
         }
+    }
+}
+
+impl ImagePanel {
+    /// What is shown, for those who write it to files; `None` without a file.
+    fn plane_of_file(&self) -> Option<keep::PlaneOfFile<'_>> {
+        let shown = self.load.shown.as_ref().filter(|_| !self.saved.path.as_os_str().is_empty())?;
+        let size = shown.source.size();
+        Some(keep::PlaneOfFile {
+            path: &self.saved.path,
+            hdu: self.saved.hdu,
+            plane: self.saved.plane,
+            planes: shown.planes(),
+            shape: &shown.hdu.shape,
+            size,
+            seen: self.on_screen.map_or([0.0, 0.0, size[0] as f64, size[1] as f64], |(_, seen)| seen),
+            unit: &shown.source.unit,
+        })
     }
 }
 
@@ -349,6 +376,8 @@ impl Panel for ImagePanel {
             planes: shown.map_or(1, Shown::planes),
             size: shown.map_or([0; 2], |s| s.source.size()),
         };
+        let seen = self.on_screen.map(|(_, seen)| seen);
+        self.catalogues.ask(cx, note.data, note.hdu, note.size, seen);
         cx.links.publish(cx.view, note);
     }
 
@@ -398,7 +427,10 @@ impl Panel for ImagePanel {
             self.tools(ui, &response, cx);
             self.profile_handles(ui, &response);
             self.follow_pointer(ui, &response, cx);
+            self.on_screen = Some((response.limits, response.camera.visible(response.view)));
             if let Some(pixel) = response.clicked.filter(|_| self.line_tool == LineTool::Off) {
+                let add = ui.input(|i| i.modifiers.command || i.modifiers.shift);
+                self.catalogues.click(pixel, response.camera.points_per_pixel, add, cx);
                 cx.links.clicked(cx.view, pixel);
             }
             self.linking.after(ui, cx, self.saved.link, &self.saved.camera);
@@ -431,10 +463,30 @@ impl Panel for ImagePanel {
 
     fn busy(&self) -> bool {
         let companions = self.linking.busy() || self.slices.busy() || self.contours.busy();
-        self.load.waiting || self.pending || companions || (self.example && self.load.result.is_none())
+        self.load.waiting
+            || self.pending
+            || companions
+            || self.catalogues.waiting()
+            || (self.example && self.load.result.is_none())
+    }
+
+    fn products(&self, services: &Services) -> Vec<Product> {
+        let Some(of) = self.plane_of_file() else { return Vec::new() };
+        keep::products(&of, &self.title(), &services.store)
+    }
+
+    fn python(&self, services: &Services) -> Option<String> {
+        let of = self.plane_of_file()?;
+        let has_sky = keep::has_sky(&services.store, of.path, of.hdu);
+        Some(keep::python(&of, &self.saved.display, self.on_screen?.0, has_sky))
+    }
+
+    fn command_lines(&self) -> Vec<String> {
+        super::file_command_lines(&self.saved.path)
     }
 
     fn close(&mut self, cx: &mut PanelContext<'_>) {
+        self.catalogues.close(cx);
         self.slices.close(cx);
         self.contours.close(cx);
         for name in load::SLOTS.into_iter().chain(["world", "example", profiles::SLOT, inspector::SLOT]) {

@@ -16,8 +16,8 @@ use serde_json::Value;
 use self::compare::Finished;
 use self::data_step::Preview;
 use super::maps::Views;
-use super::study::{Step, StudyHead, StudyRun, head_ui, keep_ui, run_into};
-use super::{Command, Panel, PanelAction, PanelContext, PanelEntry, Severity};
+use super::study::{self, Step, StudyHead, StudyRun, head_ui, keep_ui, run_into};
+use super::{Command, Panel, PanelAction, PanelContext, PanelEntry, Product, Services, Severity};
 use crate::plots::picture::Picture;
 use crate::runs::{Library, Record};
 use crate::studies::lens_reconstruction::{FitOutcome, FitRequest, SimulateOutcome, SimulateRequest};
@@ -314,6 +314,28 @@ impl Panel for LensReconstruction {
         }
         self.saved.step = Step::Data;
         true
+    }
+
+    fn python(&self, _services: &Services) -> Option<String> {
+        self.finished.as_ref().map(|finished| compare::python(&finished.folder))
+    }
+
+    fn command_lines(&self) -> Vec<String> {
+        self.finished
+            .as_ref()
+            .map(|finished| study::command_lines(&finished.folder, &finished.record))
+            .unwrap_or_default()
+    }
+
+    fn record(&self) -> Option<String> {
+        self.finished.as_ref().and_then(|finished| finished.record.to_json().ok())
+    }
+
+    fn products(&self, _services: &Services) -> Vec<Product> {
+        self.finished
+            .as_ref()
+            .map(|finished| study::run_products(&finished.folder, &finished.record))
+            .unwrap_or_default()
     }
 
     fn busy(&self) -> bool {

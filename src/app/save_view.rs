@@ -1,0 +1,351 @@
+//! Saving a view: as PNG or SVG, its data as FITS or ECSV, as a script or a command line.
+//!
+//! Nothing is drawn or written here on the window's thread: a picture is made by the same panel, set up anew from its
+//! saved state on a thread of its own, and files get their name when they are whole.
+
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use egui::{Align2, Context, Key, RichText, Vec2, vec2};
+use serde_json::Value;
+
+use super::{ThemeChoice, ViewId, Workbench};
+use crate::data::write_atomically;
+use crate::panels::{Links, PanelContext, PanelEntry, Product, Services, Severity};
+use crate::plots::headless::Headless;
+use crate::workers::no_wake;
+
+/// Longest wait for what a view computes before its picture is taken.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Set in the number of a view that stands in for another one while its picture is taken.
+const STAND_IN: u64 = 1 << 62;
+/// Stack of the thread: drawing nests deeply.
+const STACK_BYTES: usize = 8 << 20;
+
+/// What a view is kept as.
+#[derive(Clone)]
+enum Form {
+    /// So many pixels a point.
+    Png(f32),
+    Svg,
+    Data(Product),
+}
+
+impl Form {
+    fn title(&self) -> String {
+        match self {
+            Self::Png(scale) => format!("PNG picture, {scale}×"),
+            Self::Svg => "SVG drawing".into(),
+            Self::Data(product) => product.title.clone(),
+        }
+    }
+}
+
+/// A view as a thread can draw it again.
+#[derive(Clone)]
+struct Portrait {
+    view: ViewId,
+    entry: &'static PanelEntry,
+    state: Value,
+    record: Option<String>,
+    size: Vec2,
+    zoom: f32,
+    theme: ThemeChoice,
+    links: Links,
+    services: Services,
+}
+
+/// The dialog.
+struct SaveDialog {
+    portrait: Portrait,
+    title: String,
+    stem: String,
+    forms: Vec<Form>,
+    chosen: usize,
+    path: String,
+}
+
+/// A file being written.
+struct Writing {
+    form: Form,
+    portrait: Portrait,
+    path: PathBuf,
+    thread: JoinHandle<Written>,
+}
+
+/// What became of it.
+enum Written {
+    Done,
+    /// A file of this name is there, and nobody said that it may go.
+    Exists,
+    Failed(String),
+}
+
+/// What is being saved.
+#[derive(Default)]
+pub(super) struct Saving {
+    dialog: Option<SaveDialog>,
+    writing: Vec<Writing>,
+    /// Files that are there already: asked about one after the other.
+    exists: Vec<(Form, Portrait, PathBuf)>,
+}
+
+impl Saving {
+    /// True while a file is being written.
+    pub fn busy(&self) -> bool {
+        !self.writing.is_empty()
+    }
+
+    /// Writes on a thread of its own.
+    fn start(&mut self, form: Form, portrait: Portrait, path: PathBuf, replace: bool) -> Result<(), String> {
+        let (work_form, work_portrait, work_path) = (form.clone(), portrait.clone(), path.clone());
+        let wake = portrait.services.wake.clone();
+        let thread = std::thread::Builder::new()
+            .name("save view".into())
+            .stack_size(STACK_BYTES)
+            .spawn(move || {
+                let written = write(&work_form, &work_portrait, &work_path, replace);
+                wake();
+                written
+            })
+            .map_err(|e| format!("{}: no thread could be started to write it ({e})", path.display()))?;
+        self.writing.push(Writing { form, portrait, path, thread });
+        Ok(())
+    }
+}
+
+impl Workbench {
+    /// Opens the dialog for the focused view.
+    pub(super) fn open_save_view(&mut self) {
+        let Some((id, view)) = self.focused.and_then(|id| Some((id, self.views.get(&id)?))) else {
+            self.notices.push(Severity::Warning, "No view is open to be saved".into());
+            return;
+        };
+        let Some(entry) = crate::panels::entry(view.kind) else { return };
+        let title = view.panel.title();
+        let stem = crate::panels::product::file_stem(&title);
+        let mut forms = vec![Form::Png(1.0), Form::Png(2.0), Form::Png(4.0), Form::Svg];
+        forms.extend(view.panel.products(&self.services).into_iter().map(Form::Data));
+        let size = if view.size.x > 1.0 { view.size } else { vec2(860.0, 620.0) };
+        let portrait = Portrait {
+            view: id,
+            entry,
+            state: view.panel.save(),
+            record: view.panel.record(),
+            size,
+            zoom: self.zoom,
+            theme: self.theme,
+            links: self.links.standing_in(id, id | STAND_IN),
+            services: self.services.clone(),
+        };
+        let path = format!("{stem}.png");
+        self.saving.dialog = Some(SaveDialog { portrait, title, stem, forms, chosen: 0, path });
+    }
+
+    /// The script of the focused view to the clipboard.
+    pub(super) fn copy_python(&mut self, ctx: &Context) {
+        let view = self.focused.and_then(|id| self.views.get(&id));
+        match view.and_then(|view| view.panel.python(&self.services)) {
+            Some(script) => {
+                ctx.copy_text(script);
+                self.notices.push(Severity::Info, "Copied a Python script that shows this view".into());
+            }
+            None => self.notices.push(
+                Severity::Warning,
+                "This view shows no file yet; open one, then a script can show the same".into(),
+            ),
+        }
+    }
+
+    /// The command lines of the focused view to the clipboard.
+    pub(super) fn copy_command_line(&mut self, ctx: &Context) {
+        let lines = self.focused.and_then(|id| self.views.get(&id)).map(|view| view.panel.command_lines());
+        match lines.filter(|lines| !lines.is_empty()) {
+            Some(lines) => {
+                ctx.copy_text(lines.join("\n"));
+                self.notices.push(Severity::Info, format!("Copied: {}", lines.join("  or  ")));
+            }
+            None => self
+                .notices
+                .push(Severity::Warning, "This view shows no file or run yet; there is no command line for it".into()),
+        }
+    }
+
+    /// Takes files that have been written.
+    pub(super) fn take_saved(&mut self) {
+        let mut at = 0;
+        while at < self.saving.writing.len() {
+            if !self.saving.writing[at].thread.is_finished() {
+                at += 1;
+                continue;
+            }
+            let Writing { form, portrait, path, thread } = self.saving.writing.remove(at);
+            match thread
+                .join()
+                .unwrap_or_else(|_| Written::Failed(format!("{}: drawing failed inside", path.display())))
+            {
+                Written::Done => self.notices.push(Severity::Info, format!("Saved {}", path.display())),
+                Written::Failed(problem) => self.notices.push(Severity::Error, problem),
+                Written::Exists => self.saving.exists.push((form, portrait, path)),
+            }
+        }
+    }
+
+    /// Draws the dialogs.
+    pub(super) fn save_view_ui(&mut self, ctx: &Context) {
+        let mut start = None;
+        if let Some(mut dialog) = self.saving.dialog.take() {
+            let (stay, save) = dialog_ui(ctx, &mut dialog);
+            if save {
+                let form = dialog.forms.swap_remove(dialog.chosen);
+                let path = super::browser::expand_home(dialog.path.trim());
+                let path = std::path::absolute(&path).unwrap_or(path);
+                start = Some((form, dialog.portrait, path, false));
+            } else if stay {
+                self.saving.dialog = Some(dialog);
+            }
+        } else if let Some((form, portrait, path)) = self.saving.exists.pop() {
+            match replace_ui(ctx, &path) {
+                Some(true) => start = Some((form, portrait, path, true)),
+                Some(false) => {}
+                None => self.saving.exists.push((form, portrait, path)),
+            }
+        }
+        if let Some((form, portrait, path, replace)) = start
+            && let Err(problem) = self.saving.start(form, portrait, path, replace)
+        {
+            self.notices.push(Severity::Error, problem);
+        }
+    }
+}
+
+/// Draws the dialog; whether it stays, and whether to save.
+fn dialog_ui(ctx: &Context, dialog: &mut SaveDialog) -> (bool, bool) {
+    let (mut stay, mut save, mut keep) = (true, false, true);
+    egui::Window::new("Save view")
+        .anchor(Align2::CENTER_CENTER, Vec2::ZERO)
+        .collapsible(false)
+        .resizable(false)
+        .open(&mut stay)
+        .show(ctx, |ui| {
+            ui.label(RichText::new(&dialog.title).strong());
+            for n in 0..dialog.forms.len() {
+                if ui.radio(dialog.chosen == n, dialog.forms[n].title()).clicked() && dialog.chosen != n {
+                    dialog.chosen = n;
+                    dialog.path = proposed(dialog);
+                }
+            }
+            ui.add_space(4.0);
+            let label = ui.label("Path of the file");
+            let field = ui.add(egui::TextEdit::singleline(&mut dialog.path).desired_width(420.0)).labelled_by(label.id);
+            let entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+            if !entered && ctx.memory(|m| m.focused().is_none()) {
+                field.request_focus();
+            }
+            if let Form::Png(scale) = dialog.forms[dialog.chosen] {
+                let pixels = dialog.portrait.size * (scale * dialog.portrait.zoom);
+                ui.weak(format!("{:.0} × {:.0} pixels", pixels.x, pixels.y));
+            }
+            ui.horizontal(|ui| {
+                let can = !dialog.path.trim().is_empty();
+                save = (ui.add_enabled(can, egui::Button::new("Save")).clicked() || entered) && can;
+                keep = !ui.button("Cancel").clicked();
+            });
+        });
+    (stay && keep && !ctx.input(|i| i.key_pressed(Key::Escape)), save)
+}
+
+/// The path for another form: the folder that was typed, the name that fits.
+fn proposed(dialog: &SaveDialog) -> String {
+    let name = match &dialog.forms[dialog.chosen] {
+        Form::Png(_) => format!("{}.png", dialog.stem),
+        Form::Svg => format!("{}.svg", dialog.stem),
+        Form::Data(product) => product.file_name.clone(),
+    };
+    let folder = Path::new(dialog.path.trim()).parent().filter(|p| !p.as_os_str().is_empty());
+    folder.map_or_else(|| name.clone(), |folder| folder.join(&name).display().to_string())
+}
+
+/// Asks before a file is replaced; `None` while nothing is answered.
+fn replace_ui(ctx: &Context, path: &Path) -> Option<bool> {
+    let mut answer = None;
+    egui::Window::new("Replace this file?")
+        .anchor(Align2::CENTER_CENTER, Vec2::ZERO)
+        .collapsible(false)
+        .resizable(false)
+        .show(ctx, |ui| {
+            ui.monospace(path.display().to_string());
+            ui.label("A file of this name is there already.");
+            ui.horizontal(|ui| {
+                if ui.button("Replace").clicked() {
+                    answer = Some(true);
+                }
+                if ui.button("Keep the old one").clicked() {
+                    answer = Some(false);
+                }
+            });
+        });
+    if answer.is_none() && ctx.input(|i| i.key_pressed(Key::Escape)) { Some(false) } else { answer }
+}
+
+/// Makes the file.
+fn write(form: &Form, portrait: &Portrait, path: &Path, replace: bool) -> Written {
+    if path.is_dir() {
+        return Written::Failed(format!("{}: this is a folder; give the name of a file in it", path.display()));
+    }
+    if !replace && path.exists() {
+        return Written::Exists;
+    }
+    let bytes = match form {
+        Form::Data(product) => {
+            return match (product.write)(path) {
+                Ok(()) => Written::Done,
+                Err(error) => Written::Failed(error.to_string()),
+            };
+        }
+        Form::Png(scale) => draw(portrait, *scale).and_then(|screen| {
+            let picture = screen.picture().map_err(|e| e.to_string())?;
+            picture.to_png(portrait.record.as_deref(), &[("Software", "Sextans")]).map_err(|e| e.to_string())
+        }),
+        Form::Svg => draw(portrait, 1.0).and_then(|s| s.svg().map(String::into_bytes).map_err(|e| e.to_string())),
+    };
+    let written = bytes
+        .map_err(|problem| format!("{}: {problem}", path.display()))
+        .and_then(|bytes| write_atomically(path, |out| out.write_all(&bytes)).map_err(|e| e.to_string()));
+    match written {
+        Ok(()) => Written::Done,
+        Err(problem) => Written::Failed(problem),
+    }
+}
+
+/// Sets the view up anew without a window and steps it until it rests.
+fn draw(portrait: &Portrait, scale: f32) -> Result<Headless, String> {
+    let mut panel = (portrait.entry.make)(&portrait.state);
+    let mut screen = Headless::new(portrait.size.round().into(), scale * portrait.zoom, egui::Theme::Dark);
+    super::theme::install(screen.ctx(), portrait.theme);
+    // The thread looks by itself whether there is something new; the window need not be drawn for it.
+    let services = Services { wake: no_wake(), ..portrait.services.clone() };
+    let view = portrait.view | STAND_IN;
+    let mut links = portrait.links.clone();
+    let (start, mut quiet) = (Instant::now(), 0);
+    while quiet < 5 {
+        screen.frame(|ui| {
+            let cx = &mut PanelContext { view, services: &services, commands: &mut Vec::new(), links: &mut links };
+            panel.logic(cx);
+            let frame = egui::Frame::new().fill(ui.visuals().panel_fill).inner_margin(6);
+            egui::CentralPanel::no_frame().frame(frame).show(ui, |ui| panel.ui(ui, cx));
+        });
+        if panel.busy() {
+            quiet = 0;
+            std::thread::sleep(Duration::from_millis(5));
+        } else {
+            quiet += 1;
+        }
+        if start.elapsed() > PATIENCE {
+            return Err("the view is still computing after 300 s; no picture was taken".into());
+        }
+    }
+    panel.close(&mut PanelContext { view, services: &services, commands: &mut Vec::new(), links: &mut links });
+    Ok(screen)
+}
