@@ -15,6 +15,7 @@ mod study;
 
 pub use command::{Command, Listed, Severity};
 pub use display::display_ui;
+pub use image::IMAGE_KEYS;
 pub use inspector::request_ui;
 pub use links::{Cursor, ImageNote, Links, RowSelection};
 pub use series::series_ui;

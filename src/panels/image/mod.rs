@@ -19,6 +19,8 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::tools::IMAGE_KEYS;
+
 use self::go_to::GoTo;
 use self::load::{Loader, Shown};
 use self::profiles::Profile;
@@ -31,6 +33,7 @@ use crate::plots::colors;
 use crate::plots::image_camera::Camera;
 use crate::plots::image_overlay::{MarkerShape, Markers, Overlays, Polyline};
 use crate::plots::image_view::{ImageResponse, ImageView};
+use crate::plots::limits::LimitsMode;
 use crate::plots::sky_grid::{SkyGrid, compass_rect, draw_compass};
 use crate::workers::Key;
 
@@ -101,6 +104,8 @@ pub struct ImagePanel {
     pending: bool,
     /// Show the test pattern when there is no file.
     example: bool,
+    /// Nobody has chosen how it is coloured yet: what the file holds decides, once it is read.
+    fresh: bool,
 }
 
 impl ImagePanel {
@@ -122,6 +127,16 @@ impl ImagePanel {
             found_center: None,
             pending: false,
             example: false,
+            fresh: state.get("display").is_none(),
+        }
+    }
+
+    /// Planes of a cube open with percentiles: zscale, made for fields of stars, cuts off lines and emission.
+    fn choose_limits(&mut self) {
+        let Some(shown) = self.load.shown.as_ref().filter(|_| self.fresh) else { return };
+        self.fresh = false;
+        if shown.planes() > 1 {
+            self.saved.display.limits = LimitsMode::Percentile(99.5);
         }
     }
 
@@ -281,6 +296,7 @@ impl Panel for ImagePanel {
         self.ask_example(cx);
         let name = self.title();
         self.load.ask(&self.saved, &name, cx);
+        self.choose_limits();
         let shown = self.load.shown.as_ref();
         let note = ImageNote {
             title: self.title(),
