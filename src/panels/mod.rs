@@ -18,6 +18,7 @@ pub mod world;
 
 pub use command::{Command, Listed, Severity};
 pub use display::display_ui;
+pub use image::IMAGE_KEYS;
 pub use inspector::request_ui;
 pub use links::{Cursor, ImageNote, Links, RowSelection, SliceStep};
 pub use series::series_ui;

@@ -24,6 +24,8 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::tools::IMAGE_KEYS;
+
 use self::contours::{ContourSettings, Contours};
 use self::go_to::GoTo;
 pub(super) use self::linking::Linking;
@@ -41,6 +43,7 @@ use crate::plots::colors;
 use crate::plots::image_camera::Camera;
 use crate::plots::image_overlay::{MarkerShape, Markers, Overlays, Polyline};
 use crate::plots::image_view::{ImageResponse, ImageView};
+use crate::plots::limits::LimitsMode;
 use crate::plots::sky_grid::{SkyGrid, compass_rect, draw_compass};
 use crate::workers::Key;
 
@@ -136,6 +139,8 @@ pub struct ImagePanel {
     pending: bool,
     /// Show the test pattern when there is no file.
     example: bool,
+    /// Nobody has chosen how it is coloured yet: what the file holds decides, once it is read.
+    fresh: bool,
 }
 
 impl ImagePanel {
@@ -151,7 +156,7 @@ impl ImagePanel {
             frozen: false,
             linked: None,
             linking: Linking::default(),
-            slices: Slices::new(state),
+            slices: Slices::default(),
             contours: Contours::default(),
             line_tool: LineTool::Off,
             go_to: None,
@@ -159,6 +164,16 @@ impl ImagePanel {
             found_center: None,
             pending: false,
             example: false,
+            fresh: state.get("display").is_none(),
+        }
+    }
+
+    /// Planes of a cube open with percentiles: zscale, made for fields of stars, cuts off lines and emission.
+    fn choose_limits(&mut self) {
+        let Some(shown) = self.load.shown.as_ref().filter(|_| self.fresh) else { return };
+        self.fresh = false;
+        if shown.planes() > 1 {
+            self.saved.display.limits = LimitsMode::Percentile(99.5);
         }
     }
 
@@ -186,7 +201,7 @@ impl ImagePanel {
         let saved = &mut self.saved;
         let world = self.linking.world.clone();
         let world = world.as_ref();
-        self.slices.logic(cx, &source, world, &mut saved.slices, &mut saved.display, &mut saved.plane);
+        self.slices.logic(cx, &source, world, &mut saved.slices, &saved.display, &mut saved.plane);
         self.linking.logic(cx, &source, &mut saved.link, &mut saved.camera, &mut saved.plane);
         self.contours.logic(cx, &source, world, saved.plane, &saved.camera, &saved.contours);
     }
@@ -339,6 +354,7 @@ impl Panel for ImagePanel {
         self.companions(cx);
         let name = self.title();
         self.load.ask(&self.saved, &name, cx);
+        self.choose_limits();
         let shown = self.load.shown.as_ref();
         let note = ImageNote {
             title: self.title(),

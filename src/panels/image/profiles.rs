@@ -192,6 +192,12 @@ fn distance_text(shown: &Shown, pixels: f64) -> String {
     if unit == "pixel" { text } else { format!("{text} = {} {unit}", axes::format_value(pixels * factor, 4)) }
 }
 
+/// The unit for the axis, or, where it is too long for that, words for the line above the plot.
+fn value_unit(shown: &Shown) -> (String, String) {
+    let unit = crate::data::typeset_unit(&shown.source.unit);
+    if unit.chars().count() <= 12 { (unit, String::new()) } else { (String::new(), format!("  in {unit}")) }
+}
+
 fn line_ui(
     ui: &mut Ui,
     cx: &mut PanelContext<'_>,
@@ -202,23 +208,17 @@ fn line_ui(
 ) {
     let length = samples.last().map_or(0.0, |s| s.distance);
     let (factor, unit) = distance_unit(shown, length);
-    ui.horizontal(|ui| {
-        let [a, b] = ends.map(|p| p.map(|v| format!("{:.1}", axes::fits_from_pixel(v))));
-        let text = format!(
-            "Line profile  {}  from ({}, {}) to ({}, {})",
-            distance_text(shown, length),
-            a[0],
-            a[1],
-            b[0],
-            b[1]
-        );
+    let (y_unit, said) = value_unit(shown);
+    ui.horizontal_wrapped(|ui| {
         buttons(ui, done, || cx.send(Command::Copy(line_table(shown, samples))));
-        ui.add(egui::Label::new(text).truncate());
+        let [a, b] = ends.map(|p| p.map(|v| format!("{:.1}", axes::fits_from_pixel(v))));
+        ui.label(format!("Line profile  {}{said}", distance_text(shown, length)));
+        ui.weak(format!("from ({}, {}) to ({}, {})", a[0], a[1], b[0], b[1]));
     });
     let points: Vec<[f64; 2]> = samples.iter().map(|s| [s.distance * factor, s.value]).collect();
     LinePlot::new("Line profile")
         .x("distance", unit)
-        .y("value", &crate::data::typeset_unit(&shown.source.unit))
+        .y("value", &y_unit)
         .series(Series::new("image", &points).role(Role::Data))
         .show(ui, "line profile");
 }
@@ -233,21 +233,22 @@ fn radial_ui(
 ) {
     let Profile::Radial { center, mut radius, mut recentre } = profile else { return };
     let (factor, unit) = distance_unit(shown, radius);
-    ui.horizontal(|ui| {
+    let (y_unit, said) = value_unit(shown);
+    ui.horizontal_wrapped(|ui| {
         buttons(ui, done, || cx.send(Command::Copy(radial_table(shown, found))));
         let [x, y] = found.center.map(|v| format!("{:.2}", axes::fits_from_pixel(v)));
-        let label = ui.label(format!("Radial profile at ({x}, {y})  radius"));
-        ui.add(DragValue::new(&mut radius).range(RADII).speed(0.2).max_decimals(1).suffix(" px")).labelled_by(label.id);
-        ui.checkbox(&mut recentre, "recentre").on_hover_text("Move to the centre of light near the place");
-        let text = match &found.star {
+        ui.label(match &found.star {
             Some(star) => format!(
                 "FWHM {} (Gaussian, {:.0} % of the variance)",
                 distance_text(shown, star.fwhm()),
                 (100.0 * star.explained).floor()
             ),
-            None => "no star: a Gaussian does not describe it".to_owned(),
-        };
-        ui.add(egui::Label::new(text).truncate());
+            None => "No star: a Gaussian does not describe it".to_owned(),
+        });
+        ui.label(format!("Radial profile at ({x}, {y}){said}"));
+        let label = ui.label("radius");
+        ui.add(DragValue::new(&mut radius).range(RADII).speed(0.2).max_decimals(1).suffix(" px")).labelled_by(label.id);
+        ui.checkbox(&mut recentre, "recentre").on_hover_text("Move to the centre of light near the place");
     });
     let changed = Profile::Radial { center, radius, recentre };
     if changed != profile {
@@ -258,8 +259,7 @@ fn radial_ui(
     let curve: Vec<[f64; 2]> = found.star.as_ref().map_or_else(Vec::new, |star| {
         (0..=100).map(|i| f64::from(i) / 100.0 * radius).map(|r| [r * factor, star.at(r)]).collect()
     });
-    let value_unit = crate::data::typeset_unit(&shown.source.unit);
-    let mut plot = LinePlot::new("Radial profile").x("radius", unit).y("value", &value_unit).series(
+    let mut plot = LinePlot::new("Radial profile").x("radius", unit).y("value", &y_unit).series(
         Series::new("mean and scatter of rings", &means)
             .role(Role::Data)
             .style(SeriesStyle::Points)
