@@ -1,6 +1,7 @@
 //! Benches: one group a claim.
 
 mod fits_cube;
+mod image_view;
 
 use std::hint::black_box;
 
@@ -62,5 +63,5 @@ fn colouring(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, lens_forward, lens_geometry, colouring, fits_cube::fits_cube);
+criterion_group!(benches, lens_forward, lens_geometry, colouring, fits_cube::fits_cube, image_view::image_view);
 criterion_main!(benches);

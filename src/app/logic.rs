@@ -8,7 +8,7 @@ use egui::Context;
 
 use super::{Dialog, Opened, Session, Workbench};
 use crate::data::DataId;
-use crate::panels::{Command, PANELS, Panel, PanelContext, Severity};
+use crate::panels::{Command, PANELS, Panel, PanelContext, Severity, SliceStep};
 use crate::plots::picture::read_record;
 use crate::runs::{RECORD_NAME, Record};
 use crate::tasks::TaskError;
@@ -19,7 +19,8 @@ const FRAME_BUDGET: Duration = Duration::from_millis(10);
 
 /// What a path turned out to be.
 enum Kind {
-    Fits(DataId),
+    /// A file, and those of its HDUs that are spectra by themselves.
+    Fits(DataId, Vec<usize>),
     /// A table in a text file.
     Table,
     Run(PathBuf, Arc<Record>),
@@ -87,8 +88,18 @@ impl Workbench {
             let m = keys.modifiers;
             std::cmp::Reverse([m.ctrl || m.command, m.shift, m.alt].into_iter().filter(|held| *held).count())
         });
+        let plane = |key, step| (egui::KeyboardShortcut::new(egui::Modifiers::CTRL, key), Command::Slice(step));
+        listed.push(plane(egui::Key::ArrowUp, SliceStep::Next));
+        listed.push(plane(egui::Key::ArrowDown, SliceStep::Previous));
+        // The key with the plus on it, without Shift.
+        let equals = egui::KeyboardShortcut::new(egui::Modifiers::NONE, egui::Key::Equals);
+        listed.push((equals, Command::Slice(SliceStep::Next)));
         for (keys, command) in listed {
             if typing && keys.modifiers.is_none() && !is_function_key(keys.logical_key) {
+                continue;
+            }
+            // Space presses the button that the keyboard is on.
+            if keys.logical_key == egui::Key::Space && ctx.memory(|m| m.focused().is_some()) {
                 continue;
             }
             if ctx.input_mut(|i| i.consume_shortcut(&keys)) {
@@ -117,7 +128,10 @@ impl Workbench {
             match answer {
                 Answer::Ready(kind) => {
                     self.opened[index].1 = match kind.as_ref() {
-                        Kind::Fits(id) => Opened::File(*id),
+                        Kind::Fits(id, spectra) => {
+                            self.spectra.insert(path.clone(), spectra.clone());
+                            Opened::File(*id)
+                        }
                         Kind::Table => Opened::Table,
                         Kind::Run(folder, record) => Opened::Run(folder.clone(), record.clone()),
                         Kind::Request(record) => Opened::Request(record.clone()),
@@ -153,10 +167,11 @@ impl Workbench {
             Some(Opened::File(id)) => {
                 let entry = self.services.store.entry(id);
                 let hdus = entry.iter().flat_map(|e| &e.hdus);
-                let first = hdus.clone().find(|h| h.is_image).map(|h| h.index);
+                let image = hdus.clone().find(|h| h.is_image).map(|h| h.index);
+                let spectrum = self.spectra.get(path).and_then(|hdus| hdus.first().copied());
                 let table = hdus.clone().find(|h| h.is_table).map(|h| h.index);
                 let path = path.to_owned();
-                self.commands.push_back(match (first, table) {
+                self.commands.push_back(match (image.or(spectrum), table) {
                     (Some(hdu), _) => Command::ShowImage { path, hdu },
                     (None, Some(hdu)) => Command::ShowTable { path, hdu },
                     // Nothing but headers: they are what there is to see.
@@ -189,17 +204,20 @@ impl Workbench {
         match command {
             Command::Open => self.dialog = Some(Dialog::Open(String::new())),
             Command::OpenPath(path) => self.open(&path),
-            Command::ShowImage { path, hdu } => {
-                if let Some(entry) = crate::panels::entry("image") {
-                    let state = serde_json::json!({ "path": path, "hdu": hdu });
-                    self.add_view(entry, &state);
+            Command::ShowImage { path, hdu } => self.show_hdu(&path, hdu),
+            Command::Slice(step) => {
+                if let Some(view) = self.links.slice_target(self.focused) {
+                    self.links.steps.entry(view).or_default().push(step);
+                    ctx.request_repaint();
                 }
             }
             Command::ShowTable { path, hdu } => self.show_of_file("table", &path, hdu),
             Command::ShowHeader { path, hdu } => self.show_of_file("header", &path, hdu),
-            Command::SaveView => self.open_save_view(),
+            Command::SaveView => self.open_save_view(ctx),
             Command::CopyPython => self.copy_python(ctx),
             Command::CopyCommandLine => self.copy_command_line(ctx),
+            Command::Blink => self.blink(),
+            Command::SideBySide(views) => self.side_by_side(views),
             Command::OpenPanel(kind) => {
                 if let Some(entry) = crate::panels::entry(kind) {
                     self.focus_or_add(entry);
@@ -326,7 +344,11 @@ fn identify(path: &Path, store: &crate::data::Store) -> Result<Kind, TaskError> 
             // Read by the view, as rows; here only whether it is there.
             std::fs::metadata(path).map(|_| Kind::Table).map_err(|e| TaskError::file(path, e.to_string()))
         }
-        _ => Ok(Kind::Fits(store.open(path)?)),
+        _ => {
+            let id = store.open(path)?;
+            let spectra = super::dock::spectra_of(store.file(id)?.as_ref());
+            Ok(Kind::Fits(id, spectra))
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! all three call [`Workbench::logic`] and [`Workbench::ui`], nothing else.
 
 mod data_tree;
+mod dock;
 mod headless;
 mod jobs_view;
 mod library_view;
@@ -38,8 +39,6 @@ pub type ViewId = u64;
 struct View {
     kind: &'static str,
     panel: Box<dyn Panel>,
-    /// Size of its pane in points when it was last drawn; zero before.
-    size: egui::Vec2,
 }
 
 /// A dialog that is open.
@@ -89,6 +88,8 @@ pub struct Workbench {
     to_show: Vec<PathBuf>,
     /// Opened paths in order; what they turned out to be.
     opened: Vec<(PathBuf, Opened)>,
+    /// HDUs of opened files that hold spectra by themselves.
+    spectra: BTreeMap<PathBuf, Vec<usize>>,
     views: BTreeMap<ViewId, View>,
     tree: egui_tiles::Tree<ViewId>,
     next_view: ViewId,
@@ -139,6 +140,7 @@ impl Workbench {
             show_jobs: false,
             to_show: Vec::new(),
             opened: Vec::new(),
+            spectra: BTreeMap::new(),
             views: BTreeMap::new(),
             tree: egui_tiles::Tree::empty(egui::Id::unique("views")),
             next_view: 1,
@@ -172,6 +174,11 @@ impl Workbench {
     /// The services, for tests that look at jobs and data.
     pub fn services(&self) -> &Services {
         &self.services
+    }
+
+    /// What the views know of each other, for tests that ask where the pointer is.
+    pub fn links(&self) -> &Links {
+        &self.links
     }
 
     /// Messages so far.
@@ -229,7 +236,7 @@ impl Workbench {
             match crate::panels::entry(&record.kind) {
                 Some(entry) => {
                     let panel = (entry.make)(&record.state);
-                    self.views.insert(record.id, View { kind: entry.kind, panel, size: egui::Vec2::ZERO });
+                    self.views.insert(record.id, View { kind: entry.kind, panel });
                 }
                 None => self.notices.push(
                     crate::panels::Severity::Warning,

@@ -3,7 +3,7 @@
 use egui::{Align, Align2, Key, Layout, Panel as Side, RichText, Ui};
 
 use super::{Dialog, Workbench};
-use crate::panels::{Command, PANELS, PanelContext};
+use crate::panels::{Command, IMAGE_KEYS, PANELS, PanelContext};
 use crate::workers::JobState;
 
 impl Workbench {
@@ -46,7 +46,7 @@ impl Workbench {
             ui.label(RichText::new("Sextans").strong());
             ui.separator();
             let listed = Command::listed();
-            for menu in ["File", "View", "Studies", "Help"] {
+            for menu in ["File", "View", "Cube", "Studies", "Help"] {
                 ui.menu_button(menu, |ui| {
                     if menu == "Studies" {
                         for panel in PANELS.iter().filter(|p| p.study) {
@@ -283,13 +283,12 @@ fn shortcuts_ui(ctx: &egui::Context, open: &mut bool) {
                     ui.weak(item.help);
                     ui.end_row();
                 }
-                for (keys, help) in [
+                let mouse = [
                     ("Wheel", "Zoom the image at the pointer"),
                     ("Left drag", "Move the image"),
                     ("Right drag", "Bias (across) and contrast (up and down); double right-click resets"),
-                    ("Double-click, 0", "Fit the image into its view"),
-                    ("1", "One image pixel on one screen point"),
-                ] {
+                ];
+                for (keys, help) in mouse.into_iter().chain(IMAGE_KEYS) {
                     ui.label("Image");
                     ui.monospace(keys);
                     ui.weak(help);

@@ -11,7 +11,7 @@ impl Workbench {
     pub(super) fn add_view(&mut self, entry: &PanelEntry, state: &Value) -> ViewId {
         let id = self.next_view;
         self.next_view += 1;
-        self.views.insert(id, View { kind: entry.kind, panel: (entry.make)(state), size: egui::Vec2::ZERO });
+        self.views.insert(id, View { kind: entry.kind, panel: (entry.make)(state) });
         let tile = self.tree.tiles.insert_pane(id);
         match self.tree.root().and_then(|root| self.tabs_within(root)) {
             Some(tabs) => {
@@ -151,7 +151,7 @@ impl egui_tiles::Behavior<ViewId> for Docking<'_> {
     fn pane_ui(&mut self, ui: &mut egui::Ui, _tile: TileId, id: &mut ViewId) -> UiResponse {
         let Some(view) = self.views.get_mut(id) else { return UiResponse::None };
         let rect = ui.max_rect();
-        view.size = rect.size();
+        super::save_view::remember_size(ui.ctx(), *id, rect.size());
         let pressed =
             ui.input(|i| i.pointer.any_pressed() && i.pointer.interact_pos().is_some_and(|p| rect.contains(p)));
         if pressed {

@@ -44,11 +44,13 @@ pub mod sheet;
 mod sidecar;
 mod source;
 pub mod spectra;
+pub mod spectral_units;
 pub mod statistics;
 mod store;
 mod table;
 mod tiles;
 mod triplets;
+mod unit_text;
 mod units;
 mod wcs;
 mod write;
@@ -72,10 +74,11 @@ pub use source::{FileSource, Source};
 pub use store::{DataId, Entry, EntryKind, HduEntry, Store};
 pub use table::{FitsColumn, FitsTable, Values};
 pub use triplets::{ErrorKind, Triplet, constant_image, triplets};
+pub use unit_text::typeset_unit;
 pub use units::Unit;
 pub use wcs::{
-    AxisKind, LinearAxis, Sky, Wcs, WorldAxis, arcsec_grid, format_dec, format_ra, parse_dec, parse_position, parse_ra,
-    pixel_scale_arcsec, wcs_keywords,
+    AxisKind, LinearAxis, PixelMap, PlaneWcs, Sky, Wcs, WorldAxis, arcsec_grid, format_dec, format_ra, parse_dec,
+    parse_position, parse_ra, pixel_scale_arcsec, wcs_keywords,
 };
 pub use write::{OwnedPlane, Plane, read_planes, write_planes};
 pub use write_table::write_fits_table;

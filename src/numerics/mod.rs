@@ -2,10 +2,13 @@
 //!
 //! - [`levenberg_marquardt`]: least squares with bounds, from accumulated normal equations.
 //! - [`convolution`]: an image with a small kernel, and its adjoint.
+//! - [`graticule`]: lines of equal longitude and latitude over a map of a sphere.
+//! - [`profile`]: values along a line of an image, and around a point.
 //! - [`contour`]: level lines of a sampled function; area of a polygon.
 //! - [`density`]: points counted in bins, histograms.
 //! - [`fast_math`]: ln, exp and atan without branches, for loops that the compiler turns into vector code.
 //! - [`linear`]: Cholesky solves and non-negative least squares for a few dozen unknowns.
+//! - [`regrid`]: an image on the pixels of another; block means.
 //! - [`special`]: gamma functions and what stands on them.
 //! - [`statistics`]: the median.
 //! - [`random`]: seeded streams, the same numbers on any number of threads.
@@ -16,8 +19,11 @@ pub mod contour;
 pub mod convolution;
 pub mod density;
 pub mod fast_math;
+pub mod graticule;
 pub mod levenberg_marquardt;
 pub mod linear;
+pub mod profile;
 pub mod random;
+pub mod regrid;
 pub mod special;
 pub mod statistics;

@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use super::links::SliceStep;
+
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 /// Something to be carried out by the window.
@@ -34,6 +36,12 @@ pub enum Command {
         /// Index of the HDU.
         hdu: usize,
     },
+    /// A step through the planes of a cube: of the focused view, or of the one under the pointer.
+    Slice(SliceStep),
+    /// Show the other image of a comparison; opens one if there is none.
+    Blink,
+    /// Show two image views beside each other, linked: these, or the focused one and another.
+    SideBySide(Option<[u64; 2]>),
     /// Open a view of a registered kind, or focus the one that is open.
     OpenPanel(&'static str),
     /// Open a study and start its demo.
@@ -167,6 +175,26 @@ impl Command {
             item("View", "Larger", "Larger text and widgets", ctrl(Key::Plus), Self::ZoomIn),
             item("View", "Smaller", "Smaller text and widgets", ctrl(Key::Minus), Self::ZoomOut),
             item("View", "Normal size", "Text and widgets at their normal size", ctrl(Key::Num0), Self::ZoomReset),
+            item("View", "Compare…", "Blink two images, or show their difference", None, Self::OpenPanel("compare")),
+            item("View", "Blink", "Show the other image of a comparison", key(Key::B), Self::Blink),
+            item(
+                "View",
+                "Side by side",
+                "Two images beside each other, with linked centre, scale, pointer and plane",
+                None,
+                Self::SideBySide(None),
+            ),
+            item("Cube", "Next plane", "The next plane (also Ctrl+Up)", key(Key::Plus), Self::Slice(SliceStep::Next)),
+            item(
+                "Cube",
+                "Previous plane",
+                "The plane before (also Ctrl+Down)",
+                key(Key::Minus),
+                Self::Slice(SliceStep::Previous),
+            ),
+            item("Cube", "First plane", "The first plane", key(Key::Home), Self::Slice(SliceStep::First)),
+            item("Cube", "Last plane", "The last plane", key(Key::End), Self::Slice(SliceStep::Last)),
+            item("Cube", "Play or stop", "The planes as a movie", key(Key::Space), Self::Slice(SliceStep::Play)),
             item("Help", "Keys and commands", "Every command with its keys", key(Key::F1), Self::Shortcuts),
             item("Help", "About Sextans", "What this program is", None, Self::About),
         ]

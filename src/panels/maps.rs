@@ -269,7 +269,7 @@ impl Views {
         });
 
         let display = self.displays.entry(map.look).or_insert_with(|| map.look.display());
-        let bar_width = ColorBar::width();
+        let bar_width = ColorBar::width_for("", map.unit);
         let mut camera = self.cameras.get(&map.frame).copied().filter(|_| map.frame != OWN);
         let title_rect = ui.horizontal(|ui| ui.label(RichText::new(map.title).strong()));
         let view_rect = ui.available_rect_before_wrap();

@@ -4,22 +4,26 @@
 //! It holds ids and handles, never the window; what reaches beyond it goes out as a [`Command`].
 
 mod command;
+mod compare;
 mod display;
 mod header;
 mod image;
 mod inspector;
 mod lens_reconstruction;
-mod links;
+pub mod links;
 pub mod maps;
 pub mod product;
 mod series;
+mod spectrum;
 mod study;
 mod table;
+pub mod world;
 
 pub use command::{Command, Listed, Severity};
 pub use display::display_ui;
+pub use image::IMAGE_KEYS;
 pub use inspector::request_ui;
-pub use links::{Catalogue, Cursor, ImageNote, Links, RowSelection};
+pub use links::{Catalogue, Cursor, ImageNote, Links, RowSelection, SliceStep};
 pub use product::Product;
 pub use series::series_ui;
 pub use study::{HOOKS, Step, panel_picture};
@@ -158,7 +162,14 @@ pub struct PanelEntry {
 }
 
 /// Every kind of panel.
-pub const PANELS: &[PanelEntry] = &[image::ENTRY, table::ENTRY, header::ENTRY, lens_reconstruction::ENTRY];
+pub const PANELS: &[PanelEntry] = &[
+    image::ENTRY,
+    spectrum::ENTRY,
+    compare::ENTRY,
+    table::ENTRY,
+    header::ENTRY,
+    lens_reconstruction::ENTRY,
+];
 
 /// The entry of a kind.
 pub fn entry(kind: &str) -> Option<&'static PanelEntry> {

@@ -6,6 +6,12 @@ pub fn fits_from_pixel(pixel: f64) -> f64 {
     pixel + 1.0
 }
 
+/// The way back: the 0-based pixel coordinate of a number that a user typed.
+#[must_use]
+pub fn pixel_from_fits(number: f64) -> f64 {
+    number - 1.0
+}
+
 /// Ticks of one axis: positions and their labels, and the power of ten taken out of all labels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ticks {

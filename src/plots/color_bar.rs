@@ -10,10 +10,15 @@ use egui::{
 use super::axes::{self, Ticks};
 use super::color_table::Display;
 use super::limits::Limits;
+use crate::data::typeset_unit;
 
 const BAR_WIDTH: f32 = 14.0;
 const TICK_LENGTH: f32 = 4.0;
 const FONT_SIZE: f32 = 11.0;
+/// A caption of more signs than this does not fit above the bar: it is set along it.
+const SHORT_CAPTION: usize = 13;
+/// Room that a caption along the bar takes.
+const SIDE_CAPTION: f32 = 16.0;
 /// Points between two ticks, at least.
 const TICK_SPACING: f32 = 26.0;
 
@@ -22,7 +27,7 @@ pub struct ColorBar<'a> {
     display: &'a mut Display,
     limits: Limits,
     label: &'a str,
-    unit: &'a str,
+    unit: String,
     height: Option<f32>,
     draggable: bool,
 }
@@ -30,14 +35,14 @@ pub struct ColorBar<'a> {
 impl<'a> ColorBar<'a> {
     /// A bar for an image shown with these settings and limits (see [`super::image_view::ImageResponse::limits`]).
     pub fn new(display: &'a mut Display, limits: Limits) -> Self {
-        Self { display, limits, label: "", unit: "", height: None, draggable: false }
+        Self { display, limits, label: "", unit: String::new(), height: None, draggable: false }
     }
 
-    /// What the values are, and their unit.
+    /// What the values are, and their unit as a file writes it.
     #[must_use]
-    pub fn label(mut self, label: &'a str, unit: &'a str) -> Self {
+    pub fn label(mut self, label: &'a str, unit: &str) -> Self {
         self.label = label;
-        self.unit = unit;
+        self.unit = typeset_unit(unit);
         self
     }
 
@@ -55,27 +60,41 @@ impl<'a> ColorBar<'a> {
         self
     }
 
-    /// The width that the bar with its labels takes, in points.
+    /// The width that the bar with its labels takes, in points, when its caption is short.
     #[must_use]
     pub fn width() -> f32 {
         BAR_WIDTH + TICK_LENGTH + 58.0
     }
 
+    /// The width that the bar takes with this label and unit: more when the caption has to run along it.
+    #[must_use]
+    pub fn width_for(label: &str, unit: &str) -> f32 {
+        let beside = is_long(&axes::axis_label(label, &typeset_unit(unit), ""));
+        Self::width() + if beside { SIDE_CAPTION } else { 0.0 }
+    }
+
     /// Draws the bar.
     pub fn show(self, ui: &mut Ui, id: impl Hash + Debug) -> Response {
         let height = self.height.unwrap_or_else(|| ui.available_height()).clamp(40.0, 4000.0);
-        let (outer, response) = ui.allocate_exact_size(vec2(Self::width(), height), Sense::hover());
+        let long = is_long(&axes::axis_label(self.label, &self.unit, ""));
+        let width = Self::width() + if long { SIDE_CAPTION } else { 0.0 };
+        let (outer, response) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
         let name = if self.label.is_empty() { "Colour bar" } else { self.label };
         response.widget_info(|| {
             let text = format!(
                 "Colour bar of {name} from {} to {}",
-                axes::format_with_unit(self.limits.low, 4, self.unit),
-                axes::format_with_unit(self.limits.high, 4, self.unit)
+                axes::format_with_unit(self.limits.low, 4, &self.unit),
+                axes::format_with_unit(self.limits.high, 4, &self.unit)
             );
             WidgetInfo::labeled(egui::Role::Image, true, text)
         });
         let ticks = bar_ticks(self.display, self.limits, height);
-        let caption = axes::axis_label(self.label, self.unit, &ticks.factor());
+        // Along the bar goes what the values are; the factor of the numbers stays above them.
+        let (caption, side) = if long {
+            (ticks.factor(), axes::axis_label(self.label, &self.unit, ""))
+        } else {
+            (axes::axis_label(self.label, &self.unit, &ticks.factor()), String::new())
+        };
         let font = FontId::proportional(FONT_SIZE);
         let caption_height = if caption.is_empty() { 0.0 } else { FONT_SIZE + 5.0 };
         let bar = Rect::from_min_max(
@@ -89,6 +108,9 @@ impl<'a> ColorBar<'a> {
         if !caption.is_empty() {
             draw_caption(&painter, outer, &caption, ui.visuals().text_color());
         }
+        if !side.is_empty() {
+            draw_side_caption(&painter, outer, bar, &side, ui.visuals().text_color());
+        }
         for (value, label) in ticks.values.iter().zip(&ticks.labels) {
             let place = self.display.stretch.apply(self.limits.fraction(*value)) as f32;
             let y = bar.bottom() - place * bar.height();
@@ -101,8 +123,32 @@ impl<'a> ColorBar<'a> {
             drag_limit(ui, id.with("high"), bar, self.display, self.limits, true);
             drag_limit(ui, id.with("low"), bar, self.display, self.limits, false);
         }
-        response
+        if side.is_empty() { response } else { response.on_hover_text(side) }
     }
+}
+
+fn is_long(caption: &str) -> bool {
+    caption.chars().count() > SHORT_CAPTION
+}
+
+/// The caption from bottom to top at the right end; set smaller, and at last cut, where the bar is short.
+fn draw_side_caption(painter: &Painter, outer: Rect, bar: Rect, caption: &str, color: Color32) {
+    let room = outer.height();
+    let lay = |text: &str, size: f32| painter.layout_no_wrap(text.to_owned(), FontId::proportional(size), color);
+    let mut galley = lay(caption, FONT_SIZE);
+    if galley.size().x > room {
+        let size = (FONT_SIZE * room / galley.size().x).max(8.0);
+        galley = lay(caption, size);
+        let mut kept = caption.chars().count();
+        while galley.size().x > room && kept > 1 {
+            kept -= 1;
+            let cut: String = caption.chars().take(kept).chain(std::iter::once('…')).collect();
+            galley = lay(&cut, size);
+        }
+    }
+    let foot = (bar.center().y + galley.size().x / 2.0).min(outer.bottom());
+    let place = pos2(outer.right() - galley.size().y - 1.0, foot);
+    painter.add(egui::epaint::TextShape::new(place, galley, color).with_angle(-std::f32::consts::FRAC_PI_2));
 }
 
 fn draw_caption(painter: &Painter, outer: Rect, caption: &str, color: Color32) {

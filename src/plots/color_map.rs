@@ -4,36 +4,84 @@ use egui::Color32;
 
 use super::colors;
 
-/// Names without `_r`, in menu order: sequential first, then diverging.
-pub const NAMES: [&str; 27] = [
-    "viridis",
-    "inferno",
-    "magma",
-    "plasma",
-    "cividis",
-    "turbo",
-    "cubehelix",
-    "gray",
-    "hot",
-    "bone",
-    "Greys",
-    "Blues",
-    "Greens",
-    "Oranges",
-    "Reds",
-    "YlGnBu",
-    "RdBu",
-    "coolwarm",
-    "PuOr",
-    "BrBG",
-    "PiYG",
-    "PRGn",
-    "RdYlBu",
-    "RdYlGn",
-    "Spectral",
-    "bwr",
-    "seismic",
+/// Names without `_r` by kind, in menu order.
+pub const GROUPS: [(&str, &[&str]); 5] = [
+    ("Uniform", &["viridis", "plasma", "inferno", "magma", "cividis"]),
+    (
+        "Sequential",
+        &[
+            "gray",
+            "Greys",
+            "Purples",
+            "Blues",
+            "Greens",
+            "Oranges",
+            "Reds",
+            "YlOrBr",
+            "YlOrRd",
+            "OrRd",
+            "PuRd",
+            "RdPu",
+            "BuPu",
+            "GnBu",
+            "PuBu",
+            "YlGnBu",
+            "PuBuGn",
+            "BuGn",
+            "YlGn",
+            "binary",
+            "gist_yarg",
+            "gist_gray",
+            "bone",
+            "pink",
+            "spring",
+            "summer",
+            "autumn",
+            "winter",
+            "cool",
+            "Wistia",
+            "hot",
+            "afmhot",
+            "gist_heat",
+            "copper",
+        ],
+    ),
+    (
+        "Diverging",
+        &[
+            "PiYG", "PRGn", "BrBG", "PuOr", "RdGy", "RdBu", "RdYlBu", "RdYlGn", "Spectral", "coolwarm", "bwr",
+            "seismic", "berlin", "managua", "vanimo",
+        ],
+    ),
+    ("Cyclic", &["twilight", "twilight_shifted", "hsv"]),
+    (
+        "Other",
+        &[
+            "cubehelix",
+            "turbo",
+            "jet",
+            "rainbow",
+            "ocean",
+            "terrain",
+            "gist_earth",
+            "gist_stern",
+            "gnuplot",
+            "gnuplot2",
+            "CMRmap",
+            "brg",
+            "gist_rainbow",
+            "nipy_spectral",
+            "gist_ncar",
+            "flag",
+            "prism",
+        ],
+    ),
 ];
+
+/// Every name without `_r`, in menu order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    GROUPS.iter().flat_map(|(_, names)| names.iter().copied())
+}
 
 /// No colour map has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,9 +164,8 @@ impl ColorMap {
 
 fn nearest_name(name: &str) -> String {
     let wanted = name.to_lowercase();
-    NAMES
-        .iter()
-        .map(|n| (strsim::jaro_winkler(&n.to_lowercase(), &wanted), *n))
+    names()
+        .map(|n| (strsim::jaro_winkler(&n.to_lowercase(), &wanted), n))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map_or_else(|| "gray".to_owned(), |(_, n)| n.to_owned())
 }
@@ -193,7 +240,12 @@ fn table(name: &str) -> Option<Vec<[u8; 3]>> {
             0x9e0142, 0xd53e4f, 0xf46d43, 0xfdae61, 0xfee08b, 0xffffbf, 0xe6f598, 0xabdda4, 0x66c2a5, 0x3288bd,
             0x5e4fa2,
         ]),
-        _ => None,
+        // Other spellings that matplotlib takes too.
+        "grey" => table("gray"),
+        "gist_grey" => table("gist_gray"),
+        "gist_yerg" => table("gist_yarg"),
+        "Grays" => table("Greys"),
+        other => super::color_map_anchors::anchors(other).map(joined),
     }
 }
 
@@ -260,7 +312,7 @@ mod tests {
     use super::*;
 
     /// Entries 0, 64, 128, 192 and 255 of matplotlib 3.11.2, `mpl.colormaps[name](i, bytes=True)`, which cuts to whole bytes.
-    const GOLDEN: [(&str, [[u8; 3]; 5]); 21] = [
+    const GOLDEN: [(&str, [[u8; 3]; 5]); 32] = [
         ("viridis", [[68, 1, 84], [58, 82, 139], [32, 144, 140], [94, 201, 97], [253, 231, 36]]),
         ("inferno", [[0, 0, 3], [87, 15, 109], [187, 55, 84], [249, 142, 8], [252, 254, 164]]),
         ("magma", [[0, 0, 3], [80, 18, 123], [182, 54, 121], [251, 136, 97], [251, 252, 191]]),
@@ -282,6 +334,17 @@ mod tests {
         ("BrBG", [[84, 48, 5], [207, 162, 85], [244, 244, 244], [88, 176, 166], [0, 60, 48]]),
         ("Blues", [[247, 251, 255], [197, 218, 238], [106, 173, 213], [32, 112, 180], [8, 48, 107]]),
         ("Greys", [[255, 255, 255], [216, 216, 216], [149, 149, 149], [80, 80, 80], [0, 0, 0]]),
+        ("YlOrRd", [[255, 255, 204], [254, 216, 117], [252, 140, 59], [226, 25, 28], [128, 0, 38]]),
+        ("pink", [[30, 0, 0], [161, 104, 104], [208, 171, 147], [233, 233, 182], [255, 255, 255]]),
+        ("copper", [[0, 0, 0], [79, 49, 31], [158, 99, 63], [237, 149, 95], [255, 199, 126]]),
+        ("berlin", [[158, 175, 254], [39, 103, 133], [25, 11, 8], [125, 51, 30], [254, 173, 173]]),
+        ("twilight", [[225, 216, 226], [97, 116, 186], [47, 19, 54], [179, 88, 82], [225, 216, 225]]),
+        ("hsv", [[255, 0, 0], [131, 255, 0], [0, 255, 245], [113, 0, 255], [255, 0, 23]]),
+        ("jet", [[0, 0, 127], [0, 128, 255], [124, 255, 121], [255, 148, 0], [127, 0, 0]]),
+        ("terrain", [[51, 51, 153], [1, 204, 102], [254, 253, 152], [129, 93, 86], [255, 255, 255]]),
+        ("nipy_spectral", [[0, 0, 0], [0, 119, 221], [0, 188, 0], [255, 201, 0], [204, 204, 204]]),
+        ("gist_ncar", [[0, 0, 128], [0, 250, 176], [218, 255, 31], [255, 0, 70], [254, 247, 254]]),
+        ("flag", [[255, 0, 0], [217, 0, 0], [164, 0, 0], [108, 0, 0], [0, 0, 0]]),
     ];
 
     #[test]
@@ -301,7 +364,7 @@ mod tests {
 
     #[test]
     fn every_listed_name_exists_and_reverses() {
-        for name in NAMES {
+        for name in names() {
             let map = ColorMap::by_name(name).unwrap();
             let back = ColorMap::by_name(&format!("{name}_r")).unwrap();
             assert_eq!(map.table()[0], back.table()[255], "{name}");

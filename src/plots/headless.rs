@@ -20,6 +20,7 @@ pub struct Headless {
     time: f64,
     events: Vec<Event>,
     last: Option<Frame>,
+    uploaded_bytes: usize,
 }
 
 struct Frame {
@@ -42,6 +43,7 @@ impl Headless {
             time: 0.0,
             events: Vec::new(),
             last: None,
+            uploaded_bytes: 0,
         }
     }
 
@@ -72,6 +74,8 @@ impl Headless {
         }
         self.time += FRAME_SECONDS;
         let mut output = self.ctx.run_ui(input, ui);
+        let patches = output.textures_delta.set.values().flatten();
+        self.uploaded_bytes = patches.map(|patch| patch.image.width() * patch.image.height() * 4).sum();
         self.painter.update_textures(&mut output.textures_delta);
         let wants_more = output
             .viewport_output
@@ -91,6 +95,24 @@ impl Headless {
             }
         }
         false
+    }
+
+    /// Bytes of textures that the last frame sent, as a window would send them to the graphics card.
+    #[must_use]
+    pub fn uploaded_bytes(&self) -> usize {
+        self.uploaded_bytes
+    }
+
+    /// Makes the triangles of the last frame, as a window does before it paints; how many vertices there are.
+    #[must_use]
+    pub fn tessellate(&self) -> usize {
+        let Some(frame) = &self.last else { return 0 };
+        let primitives = self.ctx.tessellate(frame.shapes.clone(), frame.pixels_per_point);
+        let vertices = |primitive: &egui::epaint::Primitive| match primitive {
+            egui::epaint::Primitive::Mesh(mesh) => mesh.vertices.len(),
+            egui::epaint::Primitive::Callback(_) => 0,
+        };
+        primitives.iter().map(|clipped| vertices(&clipped.primitive)).sum()
     }
 
     /// The picture of the last frame; an empty canvas before the first.

@@ -60,6 +60,12 @@ impl Histogram {
         &self.counts
     }
 
+    /// The lower end of the first bin and the upper end of the last.
+    #[must_use]
+    pub fn range(&self) -> [f64; 2] {
+        [self.low, self.low + self.width * self.counts.len() as f64]
+    }
+
     /// How many values lie below the range, above it, and have no value.
     #[must_use]
     pub fn outside(&self) -> [u64; 3] {

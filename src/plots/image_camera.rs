@@ -27,6 +27,14 @@ impl Default for Camera {
 }
 
 impl Camera {
+    /// A camera with a pixel coordinate in the middle and a scale, which is kept within what a view can show.
+    #[must_use]
+    pub fn at(center: [f64; 2], points_per_pixel: f64) -> Self {
+        let mut camera = Self { center, follows_fit: false, ..Self::default() };
+        camera.set_scale(points_per_pixel);
+        camera
+    }
+
     /// Shows a whole image of `[width, height]` pixels in a view of the given size in points, and keeps it fitted.
     pub fn fit(&mut self, image_size: [usize; 2], view_size: Vec2) {
         let [width, height] = image_size.map(|n| n.max(1) as f64);

@@ -43,20 +43,25 @@ impl Scale {
         }
     }
 
-    fn unit(self) -> &'static str {
+    /// The unit in which people would read a length of so many pixels.
+    fn unit(self, pixels: f64) -> Unit {
         match self {
-            Self::Pixels => "pixel",
-            Self::Arcsec { .. } => "arcsec",
+            Self::Pixels => Unit { size: 1.0, name: "pixel", sign: "px" },
+            Self::Arcsec { step, .. } if step * pixels > 36_000.0 => Unit { size: 3600.0, name: "deg", sign: "°" },
+            Self::Arcsec { step, .. } if step * pixels > 1200.0 => Unit { size: 60.0, name: "arcmin", sign: "′" },
+            Self::Arcsec { .. } => Unit { size: 1.0, name: "arcsec", sign: "″" },
         }
     }
+}
 
-    /// The unit where there is room for a sign only.
-    fn sign(self) -> &'static str {
-        match self {
-            Self::Pixels => "px",
-            Self::Arcsec { .. } => "″",
-        }
-    }
+/// The unit of the tick labels.
+#[derive(Clone, Copy)]
+struct Unit {
+    /// In units of the scale.
+    size: f64,
+    name: &'static str,
+    /// Where there is room for a sign only.
+    sign: &'static str,
 }
 
 /// The ticks of both axes and the rectangle that is left for the image.
@@ -97,12 +102,13 @@ impl Frame {
         let room = |pixels: [f64; 2], each: f64| {
             ((pixels[1] - pixels[0]) * camera.points_per_pixel / each).clamp(0.0, 9.0) as usize
         };
-        let x_ticks = self.ticks(x_range, width, 0, room(x_range, 25.0));
-        let y_ticks = self.ticks(y_range, height, 1, room(y_range, 14.0));
+        let unit = self.scale.unit((x_range[1] - x_range[0]).max(y_range[1] - y_range[0]));
+        let x_ticks = self.ticks(x_range, width, 0, room(x_range, 25.0), unit);
+        let y_ticks = self.ticks(y_range, height, 1, room(y_range, 14.0), unit);
         // The unit stands left of the view, see below.
         let mut last_right = view.left() - TICK_LENGTH;
         for (value, label) in x_ticks.values.iter().zip(&x_ticks.labels) {
-            let x = camera.screen_from_pixel(view, [self.scale.pixel(*value, width, 0), 0.0]).x;
+            let x = camera.screen_from_pixel(view, [self.scale.pixel(*value * unit.size, width, 0), 0.0]).x;
             painter.vline(x, view.bottom()..=view.bottom() + TICK_LENGTH, stroke);
             let galley = painter.layout_no_wrap(label.clone(), font.clone(), color);
             let half = galley.size().x / 2.0;
@@ -113,7 +119,7 @@ impl Frame {
         }
         let mut last_top = f32::INFINITY;
         for (value, label) in y_ticks.values.iter().zip(&y_ticks.labels) {
-            let y = camera.screen_from_pixel(view, [0.0, self.scale.pixel(*value, height, 1)]).y;
+            let y = camera.screen_from_pixel(view, [0.0, self.scale.pixel(*value * unit.size, height, 1)]).y;
             painter.hline(view.left() - TICK_LENGTH..=view.left(), y, stroke);
             if y < last_top - FONT_SIZE {
                 last_top = y;
@@ -123,19 +129,19 @@ impl Frame {
         }
         // The unit in the corner between the axes, where no tick label can be.
         let corner = pos2(view.left() - TICK_LENGTH, view.bottom() + TICK_LENGTH);
-        let unit = match x_ticks.factor() {
-            factor if factor.is_empty() => self.scale.unit().to_owned(),
-            factor => format!("{factor}{}", self.scale.sign()),
+        let name = match x_ticks.factor() {
+            factor if factor.is_empty() => unit.name.to_owned(),
+            factor => format!("{factor}{}", unit.sign),
         };
-        painter.text(corner, Align2::RIGHT_TOP, unit, font, color);
+        painter.text(corner, Align2::RIGHT_TOP, name, font, color);
         painter.rect_stroke(view, 0.0, stroke, egui::StrokeKind::Outside);
     }
 
-    fn ticks(&self, pixels: [f64; 2], size: usize, axis: usize, count: usize) -> Ticks {
+    fn ticks(&self, pixels: [f64; 2], size: usize, axis: usize, count: usize, unit: Unit) -> Ticks {
         if pixels[0] >= pixels[1] {
             return Ticks::of(Vec::new());
         }
-        let [low, high] = pixels.map(|p| self.scale.value(p, size, axis));
+        let [low, high] = pixels.map(|p| self.scale.value(p, size, axis) / unit.size);
         let mut values = axes::nice_values(low, high, count);
         if self.scale == Scale::Pixels {
             values.retain(|v| v.fract() == 0.0);

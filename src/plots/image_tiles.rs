@@ -49,9 +49,16 @@ pub struct TileLayer {
     tiles: HashMap<Place, Tile>,
     frame: u64,
     uploads: u64,
+    unfinished: bool,
 }
 
 impl TileLayer {
+    /// True when the last drawing was a coarser or older picture than it is to be: tiles or reduced levels are to come.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.unfinished
+    }
+
     /// How many tiles have been coloured and uploaded since the layer was made.
     #[must_use]
     pub fn uploads(&self) -> u64 {
@@ -77,6 +84,7 @@ impl TileLayer {
         budget: &mut usize,
     ) {
         self.frame += 1;
+        self.unfinished = false;
         if image.is_empty() {
             return;
         }
@@ -108,6 +116,7 @@ impl TileLayer {
             shapes.extend(self.shape(&scene, place, pyramid.level_count()));
         }
         painter.extend(shapes);
+        self.unfinished = missing || pyramid.level(level).is_none();
         if missing {
             painter.ctx().request_repaint();
         }

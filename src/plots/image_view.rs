@@ -41,6 +41,9 @@ pub struct ImageSource {
     pub arcsec_per_pixel: Option<f64>,
     /// Coordinates `[x, y]` of the centre of the image on the scale of arcseconds.
     pub centre_arcsec: [f64; 2],
+    /// The limits that the pixels give, found elsewhere (by a query). Without them the view finds them as it draws, which
+    /// is right for small live maps only. Typed and symmetric limits of the settings need no pixels and go first.
+    pub limits: Option<Limits>,
 }
 
 impl ImageSource {
@@ -56,6 +59,7 @@ impl ImageSource {
             unit: String::new(),
             arcsec_per_pixel: None,
             centre_arcsec: [0.0; 2],
+            limits: None,
         }
     }
 
@@ -77,6 +81,13 @@ impl ImageSource {
     #[must_use]
     pub fn centre_arcsec(mut self, centre: [f64; 2]) -> Self {
         self.centre_arcsec = centre;
+        self
+    }
+
+    /// With the limits that its pixels give.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
         self
     }
 
@@ -194,8 +205,17 @@ impl ImageView {
         self.image.uploads() + self.masks.values().map(|m| m.tiles.uploads()).sum::<u64>()
     }
 
-    /// The limits that these settings give; computed once for an image and a mode.
+    /// True when the last frame showed less than there will be: tiles or reduced levels are still being made.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.image.is_unfinished() || self.masks.values().any(|mask| mask.tiles.is_unfinished())
+    }
+
+    /// The limits that these settings give; computed once for an image and a mode, unless the source has them.
     pub fn limits(&mut self, source: &ImageSource, display: &Display) -> Limits {
+        if let Some(limits) = display.limits.without_pixels(display.typed_limits).or(source.limits) {
+            return limits;
+        }
         let key = LimitsKey { revision: source.revision, mode: display.limits, typed: display.typed_limits };
         match &self.limits {
             Some((known, limits)) if *known == key => *limits,
@@ -319,7 +339,7 @@ impl ImageView {
             if factor != 1.0 {
                 camera.zoom_at(view, pointer, factor);
             }
-            if !ui.ctx().egui_wants_keyboard_input() {
+            if !ui.ctx().text_edit_focused() {
                 let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
                 if pressed(Key::Num0) {
                     camera.fit(source.size(), view.size());

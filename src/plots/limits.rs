@@ -28,6 +28,26 @@ pub enum LimitsMode {
 }
 
 impl LimitsMode {
+    /// The limits where no pixel needs to be looked at for them.
+    #[must_use]
+    pub fn without_pixels(self, typed: [f64; 2]) -> Option<Limits> {
+        match self {
+            Self::Typed => Some(Limits::new(typed[0], typed[1])),
+            Self::Symmetric(v) => Some(Limits::new(-v, v)),
+            Self::MinMax | Self::Percentile(_) | Self::Zscale | Self::SymmetricPercentile(_) => None,
+        }
+    }
+
+    /// Every how many pixels one is looked at in an image of so many; 1 is all of them. What a user is told beside it.
+    #[must_use]
+    pub fn stride(self, pixels: usize) -> usize {
+        match self {
+            Self::Percentile(_) | Self::SymmetricPercentile(_) => sample_stride(pixels),
+            // zscale is a thousand pixels by its definition, whatever the image.
+            Self::MinMax | Self::Symmetric(_) | Self::Typed | Self::Zscale => 1,
+        }
+    }
+
     /// The name shown in menus.
     #[must_use]
     pub fn name(self) -> String {
@@ -144,14 +164,18 @@ fn min_max(image: &ArrayView2<'_, f32>) -> Option<(f64, f64)> {
 }
 
 fn finite_values(image: &ArrayView2<'_, f32>) -> Vec<f32> {
-    // An odd stride does not lock onto rows or columns of images with a power of two a side.
-    let stride = (image.len() / EXACT_PIXELS) | 1;
-    image
-        .iter()
-        .step_by(if image.len() <= EXACT_PIXELS { 1 } else { stride.max(3) })
-        .copied()
-        .filter(|v| v.is_finite())
-        .collect()
+    let stride = sample_stride(image.len());
+    match image.as_slice_memory_order() {
+        Some(values) => values.iter().step_by(stride).copied().filter(|v| v.is_finite()).collect(),
+        None => image.iter().step_by(stride).copied().filter(|v| v.is_finite()).collect(),
+    }
+}
+
+/// Every how many pixels percentiles and histograms look at one. Odd, so that it does not lock onto rows or columns of
+/// images with a power of two a side.
+#[must_use]
+pub fn sample_stride(pixels: usize) -> usize {
+    if pixels <= EXACT_PIXELS { 1 } else { ((pixels / EXACT_PIXELS) | 1).max(3) }
 }
 
 /// The percentile with straight lines between ranks, as numpy's default. Reorders the values.

@@ -8,11 +8,13 @@ use std::ops::RangeInclusive;
 
 use egui::{Color32, PointerButton, Response, Theme, Ui, Vec2, WidgetInfo};
 use egui_plot::{
-    AxisHints, GridInput, GridMark, HoverPosition, Legend, Line, LineStyle, Plot, PlotUi, Points, Span, VLine,
+    AxisHints, FilledArea, GridInput, GridMark, HoverPosition, Legend, Line, LineStyle, Plot, PlotUi, Points, Span,
+    VLine,
 };
 
 use super::axes;
 use super::colors::{self, Role};
+use super::line_plot_hold::{Handle, Held};
 
 /// Points of the screen between two labels, along x and along y.
 pub(super) const LABEL_SPACING: [f64; 2] = [52.0, 30.0];
@@ -107,6 +109,8 @@ pub struct LinePlotResponse {
     pub picked: Option<[f64; 2]>,
     /// The x of a click.
     pub clicked_x: Option<f64>,
+    /// The x to which the handle is being dragged.
+    pub dragged_x: Option<f64>,
 }
 
 /// A plot of named series.
@@ -120,6 +124,9 @@ pub struct LinePlot<'a> {
     height: Option<f32>,
     include_y: Vec<f64>,
     link: Option<egui::Id>,
+    bands: Vec<(&'a str, &'a [[f64; 3]], Color32)>,
+    held: Held,
+    handle: Option<(&'a str, f64, Color32)>,
 }
 
 impl<'a> LinePlot<'a> {
@@ -136,6 +143,9 @@ impl<'a> LinePlot<'a> {
             height: None,
             include_y: Vec::new(),
             link: None,
+            bands: Vec::new(),
+            held: Held::default(),
+            handle: None,
         }
     }
 
@@ -174,6 +184,29 @@ impl<'a> LinePlot<'a> {
         self
     }
 
+    /// A filled band under the series: points `[x, low, high]`; one that is not finite breaks it.
+    #[must_use]
+    pub fn band(mut self, name: &'a str, points: &'a [[f64; 3]], color: Color32) -> Self {
+        self.bands.push((name, points, color));
+        self
+    }
+
+    /// Ranges of x and y that are shown until the user moves the axes, and again after a double click or with another
+    /// key. None leaves the axis to what is drawn.
+    #[must_use]
+    pub fn ranges(mut self, x: Option<[f64; 2]>, y: Option<[f64; 2]>, key: u64) -> Self {
+        let usable = |range: &[f64; 2]| range.iter().all(|v| v.is_finite()) && range[0] < range[1];
+        self.held = Held { ranges: [x.filter(usable), y.filter(usable)], key };
+        self
+    }
+
+    /// A vertical line that the user can drag.
+    #[must_use]
+    pub fn handle(mut self, name: &'a str, x: f64, color: Color32) -> Self {
+        self.handle = x.is_finite().then_some((name, x, color));
+        self
+    }
+
     /// Keeps a value of y in view.
     #[must_use]
     pub fn include_y(mut self, y: f64) -> Self {
@@ -201,8 +234,11 @@ impl<'a> LinePlot<'a> {
         let log_y = self.log_y;
         let name = self.name;
         let shift = ui.input(|i| i.modifiers.shift);
-        let plot = self.plot(ui, id, theme, shift);
-        let mut picked = None;
+        let handle_id = ui.scope_id().with("handle");
+        let grip = self.handle.map(|line| (Handle::before(ui, handle_id), line));
+        let dragging = grip.is_some_and(|(handle, _)| handle.held);
+        let plot = self.plot(ui, id, theme, shift || dragging);
+        let (held, mut picked) = (self.held, None);
         // egui_plot lets the turned label and the outermost tick labels stick out a little: keep them off the neighbours.
         let available = ui.available_rect_before_wrap();
         let mut inner = available;
@@ -213,15 +249,23 @@ impl<'a> LinePlot<'a> {
         }
         let mut child = ui.new_child(egui::UiBuilder::new().max_rect(inner));
         let shown = plot.show(&mut child, |plot| {
+            held.apply(plot);
             zoom_with_wheel(plot);
             picked = pick_range(plot, shift, theme);
+            for (name, points, color) in &self.bands {
+                draw_band(plot, name, points, *color);
+            }
             for (index, series) in self.series.iter().enumerate() {
                 draw_series(plot, series, index, theme, log_y);
             }
             for (label, x, color) in &self.vertical_lines {
                 plot.vline(VLine::new(*label, *x).color(*color).width(1.5));
             }
+            if let Some((label, x, color)) = self.handle {
+                plot.vline(VLine::new(label, x).color(color).width(if dragging { 3.0 } else { 2.0 }));
+            }
         });
+        let dragged_x = grip.and_then(|(handle, (_, x, _))| handle.after(ui, &shown, x));
         let used = child.min_rect();
         ui.advance_cursor_after_rect(egui::Rect::from_min_max(
             available.min,
@@ -240,6 +284,7 @@ impl<'a> LinePlot<'a> {
                 .flatten()
                 .map(|pointer| at(pointer)[0]),
             picked,
+            dragged_x,
             response,
         }
     }
@@ -284,7 +329,7 @@ impl<'a> LinePlot<'a> {
         if let Some(group) = self.link {
             plot = plot.link_axis(group, [true, false]).link_cursor(group, [true, false]);
         }
-        if self.series.len() + self.vertical_lines.len() > 1 {
+        if self.series.len() + self.vertical_lines.len() + self.bands.len() > 1 {
             let legend =
                 Legend::default().follow_insertion_order(true).text_style(egui::TextStyle::Small).background_alpha(0.7);
             plot = plot.legend(legend);
@@ -401,6 +446,15 @@ fn draw_series(plot: &mut PlotUi<'_>, series: &Series<'_>, index: usize, theme: 
                 );
             }
         }
+    }
+}
+
+/// Stretches of a band without missing values, each filled.
+fn draw_band(plot: &mut PlotUi<'_>, name: &str, points: &[[f64; 3]], color: Color32) {
+    for run in points.split(|p| !p.iter().all(|v| v.is_finite())).filter(|run| run.len() > 1) {
+        let column = |k: usize| -> Vec<f64> { run.iter().map(|p| p[k]).collect() };
+        let area = FilledArea::new(name, &column(0), &column(1), &column(2));
+        plot.add(area.fill_color(colors::faded(color, 0.28)).allow_hover(false));
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! Header -> cards (what is written) -> build (repairs, fitsy) -> Wcs: world_from_pixel, pixel_from_world, sky
-//! linear (one axis, grids in arcsec)   scale (size of a pixel)   angle (sexagesimal)   cutout (cards for products)
+//! plane (one plane of a cube, for pictures)   linear (one axis, grids in arcsec)   scale (size of a pixel)   angle (sexagesimal)   cutout (cards for products)
 //! ```
 
 mod angle;
@@ -14,6 +14,8 @@ mod build;
 mod cards;
 mod cutout;
 mod linear;
+mod plane;
+mod same_sky;
 mod scale;
 mod sky;
 mod spectral;
@@ -23,6 +25,8 @@ mod tests;
 pub use angle::{format_dec, format_ra, parse_dec, parse_position, parse_ra};
 pub use cutout::wcs_keywords;
 pub use linear::{LinearAxis, arcsec_grid};
+pub use plane::PlaneWcs;
+pub use same_sky::PixelMap;
 pub use scale::pixel_scale_arcsec;
 pub use sky::Sky;
 

@@ -1,26 +1,55 @@
 //! A view of one image of an opened file: pan, zoom, limits, stretch, colour map, colour bar, read-out; a slider for cubes.
+//!
+//! ```text
+//! load (pixels, coordinates, limits)   read_out (what is under the pointer)   tools (keys, menu, line)
+//! go_to (typed places)   profiles (along a line, around a point)   inspector (settings, histogram)
+//! catalogue (rows of tables over the image)   keep (the plane as FITS, a script)
+//! slices (planes of a cube, movie)   contours (of this or another image)   linking (views that move together)
+//! ```
 
 mod catalogue;
+mod contour_trace;
+mod contours;
+mod go_to;
+mod inspector;
 mod keep;
+mod linking;
+mod load;
+mod profiles;
+mod read_out;
+mod slices;
+mod tools;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use egui::{RichText, Ui};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::tools::IMAGE_KEYS;
+
 use self::catalogue::CatalogueLayers;
-use super::{ImageNote, Panel, PanelContext, PanelEntry, Product, Services, display_ui};
-use crate::data::{DataId, HduEntry};
+use self::contours::{ContourSettings, Contours};
+use self::go_to::GoTo;
+pub(super) use self::linking::Linking;
+use self::load::{Loader, Shown};
+use self::profiles::Profile;
+use self::read_out::Place;
+use self::slices::{SliceSettings, Slices};
+use self::tools::LineTool;
+use super::links::Link;
+use super::world;
+use super::{Cursor, ImageNote, Panel, PanelContext, PanelEntry, Product, Services};
 use crate::plots::color_bar::ColorBar;
 use crate::plots::color_table::Display;
+use crate::plots::colors;
 use crate::plots::image_camera::Camera;
-use crate::plots::image_overlay::Overlays;
-use crate::plots::image_view::{ImageSource, ImageView};
-use crate::tasks::TaskError;
-use crate::workers::{Answer, Key};
+use crate::plots::image_overlay::{MarkerShape, Markers, Overlays, Polyline};
+use crate::plots::image_view::{ImageResponse, ImageView};
+use crate::plots::limits::{Limits, LimitsMode};
+use crate::plots::sky_grid::{SkyGrid, compass_rect, draw_compass};
+use crate::workers::Key;
 
 /// In the registry.
 pub const ENTRY: PanelEntry = PanelEntry {
@@ -41,6 +70,22 @@ struct Saved {
     plane: usize,
     display: Display,
     camera: Camera,
+    /// Lines of equal longitude and latitude.
+    grid: bool,
+    /// Arrows to the north and east.
+    compass: bool,
+    /// A round length on the sky.
+    scale_bar: bool,
+    /// The profile below the image.
+    profile: Option<Profile>,
+    /// The place that was gone to, a pixel coordinate.
+    mark: Option<[f64; 2]>,
+    /// The group of views that move together.
+    link: Link,
+    /// Movie and limits of a cube.
+    slices: SliceSettings,
+    /// Contours over the image.
+    contours: ContourSettings,
 }
 
 impl Default for Saved {
@@ -51,120 +96,260 @@ impl Default for Saved {
             plane: 0,
             display: Display { color_map: "gray".into(), ..Display::default() },
             camera: Camera::default(),
+            grid: false,
+            compass: true,
+            scale_bar: true,
+            profile: None,
+            mark: None,
+            link: Link::default(),
+            slices: SliceSettings::default(),
+            contours: ContourSettings::default(),
         }
     }
 }
 
-/// What is on the screen.
-struct Shown {
-    source: ImageSource,
-    hdu: HduEntry,
+impl Saved {
+    /// Makes what a file says usable.
+    fn sanitize(&mut self) {
+        self.camera.sanitize();
+        self.slices.sanitize();
+        self.contours.sanitize();
+        self.profile = self.profile.and_then(Profile::sane);
+        self.mark = self.mark.filter(|mark| mark.iter().all(|v| v.is_finite()));
+    }
 }
 
 /// The panel.
 pub struct ImagePanel {
     saved: Saved,
-    /// A result in the store, when there is no path.
-    result: Option<DataId>,
-    shown: Option<Shown>,
-    problem: Option<String>,
-    waiting: bool,
+    load: Loader,
     view: ImageView,
-    read_out: String,
+    grid: SkyGrid,
+    /// What the read-out shows; the last place where it is frozen.
+    place: Option<Place>,
+    frozen: bool,
+    /// The place that the pointer of a linked view points to.
+    linked: Option<Place>,
+    linking: Linking,
+    slices: Slices,
+    contours: Contours,
     catalogues: CatalogueLayers,
     /// Limits and the part of the image (pixels `[x low, y low, x high, y high]`) that were last on the screen.
-    on_screen: Option<(crate::plots::limits::Limits, [f64; 4])>,
+    on_screen: Option<(Limits, [f64; 4])>,
+    line_tool: LineTool,
+    go_to: Option<GoTo>,
+    /// Where the menu of the right button was opened.
+    menu_at: Option<[f64; 2]>,
+    /// The centre of light that the radial profile moved to.
+    found_center: Option<[f64; 2]>,
+    /// Something on the screen is still being made: tiles, a histogram, a profile.
+    pending: bool,
     /// Show the test pattern when there is no file.
     example: bool,
+    /// Nobody has chosen how it is coloured yet: what the file holds decides, once it is read.
+    fresh: bool,
 }
 
 impl ImagePanel {
     fn new(state: &Value) -> Self {
         let mut saved: Saved = serde_json::from_value(state.clone()).unwrap_or_default();
-        saved.camera.sanitize();
+        saved.sanitize();
         Self {
             saved,
-            result: None,
-            shown: None,
-            problem: None,
-            waiting: false,
+            load: Loader::default(),
             view: ImageView::default(),
-            read_out: String::new(),
+            grid: SkyGrid::default(),
+            place: None,
+            frozen: false,
+            linked: None,
+            linking: Linking::default(),
+            slices: Slices::default(),
+            contours: Contours::default(),
             catalogues: CatalogueLayers::default(),
             on_screen: None,
+            line_tool: LineTool::Off,
+            go_to: None,
+            menu_at: None,
+            found_center: None,
+            pending: false,
             example: false,
+            fresh: state.get("display").is_none(),
+        }
+    }
+
+    /// Planes of a cube open with percentiles: zscale, made for fields of stars, cuts off lines and emission.
+    fn choose_limits(&mut self) {
+        let Some(shown) = self.load.shown.as_ref().filter(|_| self.fresh) else { return };
+        self.fresh = false;
+        if shown.planes() > 1 {
+            self.saved.display.limits = LimitsMode::Percentile(99.5);
         }
     }
 
     /// Without a file: a pattern of rings with noise and missing pixels, made in the background.
     fn ask_example(&mut self, cx: &mut PanelContext<'_>) {
-        if !self.example || self.result.is_some() {
+        if !self.example || self.load.result.is_some() {
             return;
         }
         let answer = cx.services.queries.ask(cx.slot("example"), Key::of(&()), &cx.services.wake, |_| Ok(example()));
         if let Some(pixels) = answer.ready() {
             let pixels = pixels.as_ref().clone().into_dyn();
-            self.result = Some(cx.services.store.insert("test pattern", pixels, "counts", None));
+            self.load.result = Some(cx.services.store.insert("test pattern", pixels, "counts", None));
         }
     }
 
-    fn ask(&mut self, cx: &mut PanelContext<'_>) {
-        self.waiting = false;
-        let result = self.result;
-        if self.saved.path.as_os_str().is_empty() && result.is_none() {
-            return;
-        }
-        let store = cx.services.store.clone();
-        let (path, hdu, plane) = (self.saved.path.clone(), self.saved.hdu, self.saved.plane);
-        // A file that was read again is another file.
-        let id = result.or_else(|| store.id_of(&path));
-        let revision = id.and_then(|id| store.revision(id));
-        let key = Key::of(&(&path, hdu, plane, id, revision));
-        let answer = cx.services.queries.ask(cx.slot("plane"), key, &cx.services.wake, move |_| {
-            let id = result.map_or_else(|| store.open(&path), Ok)?;
-            let pixels = store.plane(id, hdu, plane)?;
-            let hdu = store.entry(id).and_then(|e| e.hdus.iter().find(|h| h.index == hdu).cloned());
-            let hdu = hdu.ok_or_else(|| TaskError::file(&path, "closed while it was being read; open it again"))?;
-            Ok(Loaded { pixels, hdu })
-        });
-        match &answer {
-            Answer::Failed(message) => {
-                self.problem = Some(message.to_string());
-                self.shown = None;
-            }
-            Answer::Pending { .. } => self.waiting = true,
-            Answer::Ready(_) => self.problem = None,
-        }
-        if let Some(loaded) = answer.newest() {
-            let same = self.shown.as_ref().is_some_and(|s| Arc::ptr_eq(&s.source.pixels, &loaded.pixels));
-            if !same {
-                let name = self.title();
-                let mut source = ImageSource::new(name, loaded.pixels.clone()).unit(loaded.hdu.unit.clone());
-                if let Some(scale) = loaded.hdu.pixel_scale_arcsec {
-                    source = source.arcsec_per_pixel(scale);
-                }
-                self.shown = Some(Shown { source, hdu: loaded.hdu.clone() });
-            }
-        }
+    /// What it shows, for other views.
+    fn source(&self) -> world::Place {
+        let result = if self.saved.path.as_os_str().is_empty() { self.load.result } else { None };
+        world::Place { path: self.saved.path.clone(), hdu: self.saved.hdu, result }
     }
-}
 
-impl ImagePanel {
+    /// Slices, links and contours, before the plane is asked for.
+    fn companions(&mut self, cx: &mut PanelContext<'_>) {
+        let source = self.source();
+        let saved = &mut self.saved;
+        let world = self.linking.world.clone();
+        let world = world.as_ref();
+        self.slices.logic(cx, &source, world, &mut saved.slices, &saved.display, &mut saved.plane);
+        self.linking.logic(cx, &source, &mut saved.link, &mut saved.camera, &mut saved.plane);
+        self.contours.logic(cx, &source, world, saved.plane, &saved.camera, &saved.contours);
+    }
+
     /// What is shown, for those who write it to files; `None` without a file.
     fn plane_of_file(&self) -> Option<keep::PlaneOfFile<'_>> {
-        let shown = self.shown.as_ref().filter(|_| !self.saved.path.as_os_str().is_empty())?;
+        let shown = self.load.shown.as_ref().filter(|_| !self.saved.path.as_os_str().is_empty())?;
         let size = shown.source.size();
         Some(keep::PlaneOfFile {
             path: &self.saved.path,
             hdu: self.saved.hdu,
             plane: self.saved.plane,
-            planes: shown.hdu.shape.iter().rev().skip(2).product(),
+            planes: shown.planes(),
             shape: &shown.hdu.shape,
             size,
             seen: self.on_screen.map_or([0.0, 0.0, size[0] as f64, size[1] as f64], |(_, seen)| seen),
             unit: &shown.source.unit,
         })
     }
+
+    /// The lines above the image: value and place under the pointer. Always as high, so that the image stays where it is.
+    fn read_out_ui(&mut self, ui: &mut Ui, size: [usize; 2], has_wcs: bool) {
+        ui.horizontal(|ui| {
+            let value = match (&self.place, &self.linked) {
+                (Some(place), _) => place.value_line(),
+                (None, Some(place)) => format!("linked {}", place.value_line()),
+                (None, None) => format!("{} × {} pixels", size[0], size[1]),
+            };
+            let room = (ui.available_width() - 130.0).max(60.0);
+            ui.scope(|ui| {
+                ui.set_max_width(room);
+                ui.add(egui::Label::new(RichText::new(value).monospace()).truncate());
+            });
+            if self.frozen {
+                ui.label(RichText::new("frozen").strong()).on_hover_text("F over the image lets it follow again");
+            }
+            if self.go_to.is_none() {
+                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                    if ui.small_button("Go to…").on_hover_text("Centre on typed coordinates").clicked() {
+                        self.go_to = Some(GoTo::open());
+                    }
+                });
+            }
+        });
+        if has_wcs {
+            let world = self.place.as_ref().or(self.linked.as_ref()).map_or_else(|| " ".to_owned(), Place::world_line);
+            let text = if world.is_empty() { " ".to_owned() } else { world };
+            ui.add(egui::Label::new(RichText::new(text).monospace()).truncate());
+        }
+        self.go_to_ui(ui);
+    }
+
+    /// The image with everything over it.
+    fn image_ui(&mut self, ui: &mut Ui, cx: &PanelContext<'_>) -> Option<ImageResponse> {
+        let shown = self.load.shown.as_ref()?;
+        self.view.options.left_drag_pans = self.line_tool == LineTool::Off;
+        self.view.options.scale_bar = self.saved.scale_bar;
+        let mut overlays = Overlays::default();
+        let ends = match self.saved.profile {
+            Some(Profile::Line { ends }) => ends.to_vec(),
+            Some(Profile::Radial { center, radius, recentre }) => {
+                circle(self.found_center.filter(|_| recentre).unwrap_or(center), radius)
+            }
+            None => Vec::new(),
+        };
+        let color = colors::Role::Reference.on_image();
+        overlays.lines.push(Polyline { points: &ends, closed: false, color, width: 1.5, label: "" });
+        let mark: Vec<[f64; 2]> = self.saved.mark.into_iter().collect();
+        for shape in [MarkerShape::Cross, MarkerShape::Circle] {
+            overlays.markers.push(Markers { positions: &mark, shape, radius: 9.0, color, label: "" });
+        }
+        self.contours.add(&self.saved.contours, &mut overlays);
+        overlays.markers.extend(self.catalogues.markers());
+        self.linked = self.linking.crosshair(cx, &mut overlays).map(|pixel| Place::of(pixel, shown));
+        let response =
+            self.view.show(ui, "image", &shown.source, &mut self.saved.display, &mut self.saved.camera, &overlays);
+        draw_sky(ui, &response, shown, &self.saved, &mut self.grid);
+        Some(response)
+    }
+
+    fn color_bar_ui(&mut self, ui: &mut Ui, response: &ImageResponse) {
+        let Some(shown) = &self.load.shown else { return };
+        ColorBar::new(&mut self.saved.display, response.limits)
+            .label("", &shown.source.unit)
+            .height(response.view.height())
+            .draggable(true)
+            .show(ui, "bar");
+    }
+
+    /// Takes what is under the pointer, for the read-out and for the other views.
+    fn follow_pointer(&mut self, ui: &Ui, response: &ImageResponse, cx: &mut PanelContext<'_>) {
+        let Some(shown) = &self.load.shown else { return };
+        if self.frozen {
+            return;
+        }
+        let place = response.hovered.map(|pixel| Place::of(pixel, shown));
+        match &place {
+            Some(place) => {
+                cx.links.cursor = Some(Cursor { view: cx.view, pixel: place.pixel, sky: place.sky, inside: true });
+            }
+            None => {
+                if let Some(cursor) = cx.links.cursor.as_mut().filter(|c| c.view == cx.view) {
+                    cursor.inside = false;
+                }
+            }
+        }
+        // Shown on the line above in the next frame, which the moving pointer asks for anyway.
+        if place != self.place {
+            self.place = place;
+            ui.ctx().request_repaint();
+        }
+    }
+}
+
+/// Grid and compass.
+fn draw_sky(ui: &Ui, response: &ImageResponse, shown: &Shown, saved: &Saved, grid: &mut SkyGrid) {
+    let Some(wcs) = shown.wcs.as_ref().filter(|wcs| wcs.shows_sky()) else { return };
+    let (view, size) = (response.view, shown.source.size());
+    let painter = ui.painter_at(view);
+    if saved.grid {
+        let mut reserved = Vec::new();
+        if saved.compass {
+            reserved.push(compass_rect(view));
+        }
+        if saved.scale_bar {
+            let corner = egui::vec2(0.33 * view.width(), 34.0);
+            reserved.push(egui::Rect::from_min_size(egui::pos2(view.left(), view.bottom() - corner.y), corner));
+        }
+        grid.draw(&painter, view, &response.camera, size, wcs, shown.sky_key, &reserved);
+    }
+    if saved.compass {
+        draw_compass(&painter, view, &response.camera, size, wcs);
+    }
+}
+
+/// A circle as a closed line of pixel coordinates.
+fn circle(center: [f64; 2], radius: f64) -> Vec<[f64; 2]> {
+    let angle = |i: u32| f64::from(i) / 64.0 * std::f64::consts::TAU;
+    (0..=64).map(|i| [center[0] + radius * angle(i).cos(), center[1] + radius * angle(i).sin()]).collect()
 }
 
 /// Rings that widen outwards, seeded noise, and a corner without values: it shows stretch, limits and the neutral colour.
@@ -178,23 +363,11 @@ fn example() -> Array2<f32> {
     })
 }
 
-struct Loaded {
-    pixels: Arc<Array2<f32>>,
-    hdu: HduEntry,
-}
-
-impl crate::workers::Weigh for Loaded {
-    fn bytes(&self) -> usize {
-        // A remembered answer keeps the plane alive, also when the store has let it go.
-        self.pixels.len() * 4 + size_of::<Self>()
-    }
-}
-
 impl Panel for ImagePanel {
     fn title(&self) -> String {
         let name =
             self.saved.path.file_name().map_or_else(|| ENTRY.title.to_owned(), |n| n.to_string_lossy().into_owned());
-        match self.shown.as_ref().map(|s| s.hdu.name.as_str()) {
+        match self.load.shown.as_ref().map(|s| s.hdu.name.as_str()) {
             Some(hdu) if !hdu.is_empty() && hdu != "PRIMARY" => format!("{name} [{hdu}]"),
             _ if self.saved.hdu > 0 => format!("{name} [{}]", self.saved.hdu),
             _ => name,
@@ -202,32 +375,36 @@ impl Panel for ImagePanel {
     }
 
     fn logic(&mut self, cx: &mut PanelContext<'_>) {
+        self.pending = false;
         self.ask_example(cx);
-        self.ask(cx);
-        let size = self.shown.as_ref().map_or([0; 2], |s| s.source.size());
+        self.companions(cx);
+        let name = self.title();
+        self.load.ask(&self.saved, &name, cx);
+        self.choose_limits();
+        let shown = self.load.shown.as_ref();
         let note = ImageNote {
             title: self.title(),
             path: self.saved.path.clone(),
-            data: self.result.or_else(|| cx.services.store.id_of(&self.saved.path)),
+            data: self.load.result.or_else(|| cx.services.store.id_of(&self.saved.path)),
             hdu: self.saved.hdu,
             plane: self.saved.plane,
-            planes: self.shown.as_ref().map_or(1, |s| s.hdu.shape.iter().rev().skip(2).product()),
-            size,
+            planes: shown.map_or(1, Shown::planes),
+            size: shown.map_or([0; 2], |s| s.source.size()),
         };
         let seen = self.on_screen.map(|(_, seen)| seen);
-        self.catalogues.ask(cx, note.data, note.hdu, size, seen);
+        self.catalogues.ask(cx, note.data, note.hdu, note.size, seen);
         cx.links.publish(cx.view, note);
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
-        if let Some(problem) = &self.problem {
+        if let Some(problem) = &self.load.problem {
             let color = ui.visuals().error_fg_color;
             ui.add(egui::Label::new(RichText::new(problem).color(color)).wrap());
             return;
         }
-        let Some(shown) = &self.shown else {
+        let Some(shown) = &self.load.shown else {
             ui.centered_and_justified(|ui| {
-                if self.waiting {
+                if self.load.waiting {
                     ui.spinner();
                 } else {
                     ui.weak("Open a FITS file from the data tree, or drop one on the window");
@@ -235,89 +412,54 @@ impl Panel for ImagePanel {
             });
             return;
         };
-        let planes: usize = shown.hdu.shape.iter().rev().skip(2).product();
-        ui.horizontal(|ui| {
-            ui.label(RichText::new(&self.read_out).monospace());
-        });
-        if planes > 1 {
-            ui.horizontal(|ui| {
-                let label = ui.label("Plane");
-                let mut plane = self.saved.plane + 1;
-                ui.spacing_mut().slider_width = (ui.available_width() - 120.0).max(80.0);
-                if ui.add(egui::Slider::new(&mut plane, 1..=planes)).labelled_by(label.id).changed() {
-                    self.saved.plane = plane - 1;
-                }
-            });
+        let bar_width = ColorBar::width_for("", &shown.source.unit);
+        let (size, has_wcs) = (shown.source.size(), shown.wcs.is_some());
+        self.read_out_ui(ui, size, has_wcs);
+        let source = self.source();
+        if let Some(world) = &self.linking.world {
+            let ready = !self.load.waiting;
+            self.slices.ui(ui, cx, world, &source, &self.saved.slices, &mut self.saved.plane, ready);
         }
+        let unlocked = self.slices.lock(&mut self.saved.display);
         let room = ui.available_rect_before_wrap();
         let mut image_rect = room;
-        image_rect.set_width((room.width() - ColorBar::width() - 4.0).max(60.0));
-        let mut image_ui = ui.new_child(egui::UiBuilder::new().max_rect(image_rect));
-        let response = self.view.show(
-            &mut image_ui,
-            "image",
-            &shown.source,
-            &mut self.saved.display,
-            &mut self.saved.camera,
-            &Overlays { markers: self.catalogues.markers(), ..Overlays::default() },
-        );
-        self.on_screen = Some((response.limits, response.camera.visible(response.view)));
-        if let Some(pixel) = response.clicked {
-            let add = ui.input(|i| i.modifiers.command || i.modifiers.shift);
-            self.catalogues.click(pixel, response.camera.points_per_pixel, add, cx);
-        }
-        let bar_rect = egui::Rect::from_min_max(
-            egui::pos2(image_rect.right() + 4.0, response.view.top()),
-            egui::pos2(room.right(), response.view.bottom()),
-        );
-        let mut bar_ui = ui.new_child(egui::UiBuilder::new().max_rect(bar_rect));
-        ColorBar::new(&mut self.saved.display, response.limits)
-            .label("Value", &shown.source.unit)
-            .height(bar_rect.height())
-            .draggable(true)
-            .show(&mut bar_ui, "bar");
-        ui.allocate_rect(room, egui::Sense::hover());
-        // Shown on the line above in the next frame, which the moving pointer asks for anyway.
-        let read_out = response.read_out(&shown.source.unit).unwrap_or_else(|| {
-            let [width, height] = shown.source.size();
-            format!("{width} × {height} pixels")
+        image_rect.set_width((room.width() - bar_width - 4.0).max(60.0));
+        // From the moment the line is armed, so that the image does not move under the drag that draws it.
+        let wanted = self.saved.profile.is_some() || self.line_tool != LineTool::Off;
+        let profile = wanted.then(|| {
+            let below = profiles::height(room.height());
+            image_rect.set_height((room.height() - below - 4.0).max(60.0));
+            egui::Rect::from_min_max(egui::pos2(room.left(), image_rect.bottom() + 4.0), room.max)
         });
-        if read_out != self.read_out {
-            self.read_out = read_out;
-            ui.ctx().request_repaint();
+        let mut image_ui = ui.new_child(egui::UiBuilder::new().max_rect(image_rect));
+        if let Some(response) = self.image_ui(&mut image_ui, cx) {
+            let bar_rect = egui::Rect::from_min_max(
+                egui::pos2(image_rect.right() + 4.0, response.view.top()),
+                egui::pos2(room.right(), response.view.bottom()),
+            );
+            self.pending |= self.view.is_unfinished();
+            self.on_screen = Some((response.limits, response.camera.visible(response.view)));
+            self.color_bar_ui(&mut ui.new_child(egui::UiBuilder::new().max_rect(bar_rect)), &response);
+            self.tools(ui, &response, cx);
+            self.profile_handles(ui, &response);
+            self.follow_pointer(ui, &response, cx);
+            if let Some(pixel) = response.clicked.filter(|_| self.line_tool == LineTool::Off) {
+                cx.links.clicked(cx.view, pixel);
+                let add = ui.input(|i| i.modifiers.command || i.modifiers.shift);
+                self.catalogues.click(pixel, response.camera.points_per_pixel, add, cx);
+            }
+            self.linking.after(ui, cx, self.saved.link, &self.saved.camera);
+            self.contours.drawn(ui, response.view);
         }
+        self.slices.unlock(unlocked, &mut self.saved.display);
+        if let Some(rect) = profile {
+            self.profile_ui(&mut ui.new_child(egui::UiBuilder::new().max_rect(rect)), cx);
+        }
+        ui.allocate_rect(room, egui::Sense::hover());
     }
 
     fn inspector_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
-        ui.label(RichText::new("Display").strong());
-        display_ui(ui, "image display", &mut self.saved.display);
-        ui.horizontal(|ui| {
-            if ui.button("Fit").on_hover_text("Show the whole image (double-click, 0)").clicked() {
-                self.saved.camera.follows_fit = true;
-            }
-            if ui.button("1:1").on_hover_text("One image pixel on one screen pixel (1)").clicked() {
-                self.saved.camera.one_to_one(ui.ctx().pixels_per_point());
-            }
-        });
-        ui.checkbox(&mut self.saved.display.axes, "Axes");
-        if let Some(shown) = &self.shown {
-            ui.separator();
-            ui.horizontal(|ui| {
-                ui.label(RichText::new("HDU").strong());
-                let file = !self.saved.path.as_os_str().is_empty();
-                if file && ui.small_button("Header").on_hover_text("Every card of this HDU").clicked() {
-                    cx.send(super::Command::ShowHeader { path: self.saved.path.clone(), hdu: self.saved.hdu });
-                }
-            });
-            ui.label(format!("{} {}", shown.hdu.index, shown.hdu.name));
-            ui.label(&shown.hdu.description);
-            if !shown.hdu.unit.is_empty() {
-                ui.label(format!("Unit {}", shown.hdu.unit));
-            }
-            if let Some(scale) = shown.hdu.pixel_scale_arcsec {
-                ui.label(format!("{scale:.4} arcsec per pixel"));
-            }
-        }
+        self.settings_ui(ui, cx);
     }
 
     fn save(&self) -> Value {
@@ -325,7 +467,9 @@ impl Panel for ImagePanel {
     }
 
     fn busy(&self) -> bool {
-        self.waiting || self.catalogues.waiting() || (self.example && self.result.is_none())
+        let companions =
+            self.linking.busy() || self.slices.busy() || self.contours.busy() || self.catalogues.waiting();
+        self.load.waiting || self.pending || companions || (self.example && self.load.result.is_none())
     }
 
     fn products(&self, services: &Services) -> Vec<Product> {
@@ -333,9 +477,9 @@ impl Panel for ImagePanel {
         keep::products(&of, &self.title(), &services.store)
     }
 
-    fn python(&self, services: &Services) -> Option<String> {
-        let of = self.plane_of_file()?;
-        let has_sky = keep::has_sky(&services.store, of.path, of.hdu);
+    fn python(&self, _services: &Services) -> Option<String> {
+        let (of, shown) = (self.plane_of_file()?, self.load.shown.as_ref()?);
+        let has_sky = shown.wcs.as_ref().is_some_and(|wcs| wcs.shows_sky());
         Some(keep::python(&of, &self.saved.display, self.on_screen?.0, has_sky))
     }
 
@@ -345,12 +489,14 @@ impl Panel for ImagePanel {
 
     fn close(&mut self, cx: &mut PanelContext<'_>) {
         self.catalogues.close(cx);
-        for name in ["plane", "example"] {
+        self.slices.close(cx);
+        self.contours.close(cx);
+        for name in load::SLOTS.into_iter().chain(["world", "example", profiles::SLOT, inspector::SLOT]) {
             cx.services.queries.forget(cx.slot(name));
         }
     }
 
     fn show_example(&mut self, _cx: &mut PanelContext<'_>) {
-        self.example = self.saved.path.as_os_str().is_empty() && self.result.is_none();
+        self.example = self.saved.path.as_os_str().is_empty() && self.load.result.is_none();
     }
 }

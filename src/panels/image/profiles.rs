@@ -1,0 +1,322 @@
+//! Profiles under an image: values along a line, and around a point.
+
+use egui::{DragValue, Sense, Ui, WidgetInfo, vec2};
+use serde::{Deserialize, Serialize};
+
+use super::ImagePanel;
+use super::load::Shown;
+use crate::numerics::profile::{LineSample, RadialProfile, centroid, line_profile, radial_profile};
+use crate::panels::{Command, PanelContext};
+use crate::plots::axes;
+use crate::plots::colors::{self, Role};
+use crate::plots::image_view::ImageResponse;
+use crate::plots::line_plot::{LinePlot, Series, SeriesStyle};
+use crate::workers::{Key, Weigh};
+
+/// The question of a view for its profile.
+pub(super) const SLOT: &str = "profile";
+
+/// Radii of a radial profile, pixels.
+const RADII: std::ops::RangeInclusive<f64> = 2.0..=500.0;
+
+/// What is drawn below the image.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Profile {
+    /// Along a line between two pixel coordinates `[x, y]`, 0-based.
+    Line {
+        /// First and last point.
+        ends: [[f64; 2]; 2],
+    },
+    /// Around a pixel coordinate.
+    Radial {
+        /// The place that was pointed at.
+        center: [f64; 2],
+        /// Pixels.
+        radius: f64,
+        /// Moves to the centre of light near that place.
+        recentre: bool,
+    },
+}
+
+impl Profile {
+    /// A radial profile as it begins.
+    pub(super) fn around(center: [f64; 2]) -> Self {
+        Self::Radial { center, radius: 12.0, recentre: true }
+    }
+
+    /// `None` for what a file must not bring in.
+    pub(super) fn sane(self) -> Option<Self> {
+        let finite = |p: &[f64; 2]| p.iter().all(|v| v.is_finite() && v.abs() < 1e9);
+        match self {
+            Self::Line { ends } => ends.iter().all(finite).then_some(self),
+            Self::Radial { center, radius, recentre } => (finite(&center) && radius.is_finite())
+                .then(|| Self::Radial { center, radius: radius.clamp(*RADII.start(), *RADII.end()), recentre }),
+        }
+    }
+
+    fn key(&self, plane: Key) -> Key {
+        let numbers = match self {
+            Self::Line { ends: [a, b] } => [a[0], a[1], b[0], b[1], 0.0],
+            Self::Radial { center, radius, recentre } => {
+                [center[0], center[1], *radius, if *recentre { 1.0 } else { 0.0 }, 1.0]
+            }
+        };
+        numbers.into_iter().fold(plane, Key::and_f64)
+    }
+}
+
+/// A profile as computed.
+enum Computed {
+    Line(Vec<LineSample>),
+    Radial(RadialProfile),
+}
+
+impl Weigh for Computed {
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Line(samples) => size_of_val(samples.as_slice()),
+                Self::Radial(profile) => size_of_val(profile.rings.as_slice()),
+            }
+    }
+}
+
+/// What the user did below the image.
+#[derive(Default)]
+struct Done {
+    close: bool,
+    profile: Option<Profile>,
+}
+
+/// The height that the profile takes of the room for the view.
+pub(super) fn height(room: f32) -> f32 {
+    (0.38 * room).clamp(110.0, 230.0)
+}
+
+impl ImagePanel {
+    /// Draws the profile below the image.
+    pub(super) fn profile_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
+        let (Some(profile), Some(shown)) = (self.saved.profile, &self.load.shown) else {
+            ui.centered_and_justified(|ui| ui.weak("Drag a line over the image; Esc puts the tool down"));
+            return;
+        };
+        let pixels = shown.source.pixels.clone();
+        let answer = cx.services.queries.ask(cx.slot(SLOT), profile.key(shown.key), &cx.services.wake, move |_| {
+            let image = pixels.view();
+            Ok(match profile {
+                Profile::Line { ends } => Computed::Line(line_profile(&image, ends)),
+                Profile::Radial { center, radius, recentre } => {
+                    let center = if recentre { centroid(&image, center, radius.min(8.0)) } else { center };
+                    Computed::Radial(radial_profile(&image, center, radius))
+                }
+            })
+        });
+        self.pending |= answer.ready().is_none();
+        let mut done = Done::default();
+        // An answer of the other kind is that of the profile before.
+        match (profile, answer.newest().map(AsRef::as_ref)) {
+            (Profile::Line { ends }, Some(Computed::Line(samples))) => line_ui(ui, cx, shown, ends, samples, &mut done),
+            (Profile::Radial { .. }, Some(Computed::Radial(rings))) => {
+                radial_ui(ui, cx, shown, profile, rings, &mut done);
+                self.found_center = Some(rings.center);
+            }
+            _ => {
+                ui.spinner();
+            }
+        }
+        if done.profile.is_some() {
+            self.saved.profile = done.profile;
+        }
+        if done.close {
+            self.saved.profile = None;
+        }
+    }
+
+    /// The handles of the profile on the image.
+    pub(super) fn profile_handles(&mut self, ui: &Ui, response: &ImageResponse) {
+        match &mut self.saved.profile {
+            Some(Profile::Line { ends }) => {
+                for (end, name) in ends.iter_mut().zip(["Start of the line profile", "End of the line profile"]) {
+                    handle(ui, response, end, name);
+                }
+            }
+            Some(Profile::Radial { center, recentre, .. }) => {
+                let mut at = self.found_center.filter(|_| *recentre).unwrap_or(*center);
+                if handle(ui, response, &mut at, "Centre of the radial profile") {
+                    *center = at;
+                    self.found_center = None;
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+/// A grip at a pixel coordinate; true when it was moved.
+fn handle(ui: &Ui, response: &ImageResponse, pixel: &mut [f64; 2], name: &str) -> bool {
+    let place = response.screen_from_pixel(*pixel);
+    if !response.view.contains(place) {
+        return false;
+    }
+    let grip = egui::Rect::from_center_size(place, vec2(14.0, 14.0));
+    let touched = ui.interact(grip, ui.scope_id().with(name), Sense::click_and_drag());
+    touched.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, name));
+    let painter = ui.painter_at(response.view);
+    let color = ui.style().interact(&touched).fg_stroke.color;
+    painter.circle(place, 4.5, colors::faded(colors::UNDER_IMAGE_TEXT, 0.6), egui::Stroke::new(1.5, color));
+    let touched = touched.on_hover_cursor(egui::CursorIcon::Move);
+    match touched.interact_pointer_pos().filter(|_| touched.dragged() && touched.drag_delta() != egui::Vec2::ZERO) {
+        Some(pointer) => {
+            *pixel = response.camera.pixel_from_screen(response.view, pointer);
+            true
+        }
+        None => false,
+    }
+}
+
+/// The unit of distances of so many pixels: how many of it a pixel is, and its name.
+fn distance_unit(shown: &Shown, pixels: f64) -> (f64, &'static str) {
+    match shown.source.arcsec_per_pixel {
+        Some(scale) if scale * pixels > 36_000.0 => (scale / 3600.0, "deg"),
+        Some(scale) if scale * pixels > 1200.0 => (scale / 60.0, "arcmin"),
+        Some(scale) => (scale, "arcsec"),
+        None => (1.0, "pixel"),
+    }
+}
+
+/// `12.3 px`, and on the sky where the scale is known.
+fn distance_text(shown: &Shown, pixels: f64) -> String {
+    let (factor, unit) = distance_unit(shown, pixels);
+    let text = format!("{} px", axes::format_value(pixels, 4));
+    if unit == "pixel" { text } else { format!("{text} = {} {unit}", axes::format_value(pixels * factor, 4)) }
+}
+
+/// The unit for the axis, or, where it is too long for that, words for the line above the plot.
+fn value_unit(shown: &Shown) -> (String, String) {
+    let unit = crate::data::typeset_unit(&shown.source.unit);
+    if unit.chars().count() <= 12 { (unit, String::new()) } else { (String::new(), format!("  in {unit}")) }
+}
+
+fn line_ui(
+    ui: &mut Ui,
+    cx: &mut PanelContext<'_>,
+    shown: &Shown,
+    ends: [[f64; 2]; 2],
+    samples: &[LineSample],
+    done: &mut Done,
+) {
+    let length = samples.last().map_or(0.0, |s| s.distance);
+    let (factor, unit) = distance_unit(shown, length);
+    let (y_unit, said) = value_unit(shown);
+    ui.horizontal_wrapped(|ui| {
+        buttons(ui, done, || cx.send(Command::Copy(line_table(shown, samples))));
+        let [a, b] = ends.map(|p| p.map(|v| format!("{:.1}", axes::fits_from_pixel(v))));
+        ui.label(format!("Line profile  {}{said}", distance_text(shown, length)));
+        ui.weak(format!("from ({}, {}) to ({}, {})", a[0], a[1], b[0], b[1]));
+    });
+    let points: Vec<[f64; 2]> = samples.iter().map(|s| [s.distance * factor, s.value]).collect();
+    LinePlot::new("Line profile")
+        .x("distance", unit)
+        .y("value", &y_unit)
+        .series(Series::new("image", &points).role(Role::Data))
+        .show(ui, "line profile");
+}
+
+fn radial_ui(
+    ui: &mut Ui,
+    cx: &mut PanelContext<'_>,
+    shown: &Shown,
+    profile: Profile,
+    found: &RadialProfile,
+    done: &mut Done,
+) {
+    let Profile::Radial { center, mut radius, mut recentre } = profile else { return };
+    let (factor, unit) = distance_unit(shown, radius);
+    let (y_unit, said) = value_unit(shown);
+    ui.horizontal_wrapped(|ui| {
+        buttons(ui, done, || cx.send(Command::Copy(radial_table(shown, found))));
+        let [x, y] = found.center.map(|v| format!("{:.2}", axes::fits_from_pixel(v)));
+        ui.label(match &found.star {
+            Some(star) => format!(
+                "FWHM {} (Gaussian, {:.0} % of the variance)",
+                distance_text(shown, star.fwhm()),
+                (100.0 * star.explained).floor()
+            ),
+            None => "No star: a Gaussian does not describe it".to_owned(),
+        });
+        ui.label(format!("Radial profile at ({x}, {y}){said}"));
+        let label = ui.label("radius");
+        ui.add(DragValue::new(&mut radius).range(RADII).speed(0.2).max_decimals(1).suffix(" px")).labelled_by(label.id);
+        ui.checkbox(&mut recentre, "recentre").on_hover_text("Move to the centre of light near the place");
+    });
+    let changed = Profile::Radial { center, radius, recentre };
+    if changed != profile {
+        done.profile = Some(changed);
+    }
+    let means: Vec<[f64; 2]> = found.rings.iter().map(|r| [r.radius * factor, r.mean]).collect();
+    let scatter: Vec<f64> = found.rings.iter().map(|r| if r.scatter.is_finite() { r.scatter } else { 0.0 }).collect();
+    let curve: Vec<[f64; 2]> = found.star.as_ref().map_or_else(Vec::new, |star| {
+        (0..=100).map(|i| f64::from(i) / 100.0 * radius).map(|r| [r * factor, star.at(r)]).collect()
+    });
+    let mut plot = LinePlot::new("Radial profile").x("radius", unit).y("value", &y_unit).series(
+        Series::new("mean and scatter of rings", &means)
+            .role(Role::Data)
+            .style(SeriesStyle::Points)
+            .width(2.5)
+            .errors(&scatter),
+    );
+    if !curve.is_empty() {
+        plot = plot.series(Series::new("Gaussian", &curve).role(Role::Model).style(SeriesStyle::Dashed));
+    }
+    plot.show(ui, "radial profile");
+}
+
+fn buttons(ui: &mut Ui, done: &mut Done, copy: impl FnOnce()) {
+    if ui.button("Close").on_hover_text("Close the profile (Esc over the image)").clicked() {
+        done.close = true;
+    }
+    if ui.button("Copy data").on_hover_text("Copy the numbers as a table with tabs").clicked() {
+        copy();
+    }
+}
+
+fn scale_column(shown: &Shown) -> f64 {
+    shown.source.arcsec_per_pixel.unwrap_or(f64::NAN)
+}
+
+/// A table with tabs: pixels counted from 1.
+fn line_table(shown: &Shown, samples: &[LineSample]) -> String {
+    let mut text = "distance_pixel\tdistance_arcsec\tx\ty\tvalue\n".to_owned();
+    for sample in samples {
+        let [x, y] = sample.pixel.map(axes::fits_from_pixel);
+        let arcsec = sample.distance * scale_column(shown);
+        text.push_str(&format!("{:.4}\t{arcsec:.6}\t{x:.4}\t{y:.4}\t{:e}\n", sample.distance, sample.value));
+    }
+    text
+}
+
+fn radial_table(shown: &Shown, profile: &RadialProfile) -> String {
+    let mut text = "radius_pixel\tradius_arcsec\tmean\tscatter\tpixels\n".to_owned();
+    for ring in &profile.rings {
+        let arcsec = ring.radius * scale_column(shown);
+        text.push_str(&format!(
+            "{:.4}\t{arcsec:.6}\t{:e}\t{:e}\t{}\n",
+            ring.radius, ring.mean, ring.scatter, ring.count
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonsense_from_a_file_is_left_out() {
+        assert_eq!(Profile::Line { ends: [[0.0, f64::INFINITY], [1.0, 1.0]] }.sane(), None);
+        assert_eq!(Profile::Radial { center: [0.0, f64::NAN], radius: 3.0, recentre: true }.sane(), None);
+        let wide = Profile::Radial { center: [0.0, 1.0], radius: 1e9, recentre: false }.sane();
+        assert_eq!(wide, Some(Profile::Radial { center: [0.0, 1.0], radius: 500.0, recentre: false }));
+    }
+}
