@@ -178,7 +178,11 @@ impl Workbench {
                     (None, None) => Command::ShowHeader { path, hdu: 0 },
                 });
             }
-            Some(Opened::Table) => self.commands.push_back(Command::ShowTable { path: path.to_owned(), hdu: 0 }),
+            Some(Opened::Table) => {
+                // Opened again it is read again: it may be another table by now.
+                *self.links.readings.entry(path.to_owned()).or_default() += 1;
+                self.commands.push_back(Command::ShowTable { path: path.to_owned(), hdu: 0 });
+            }
             Some(Opened::Run(folder, record)) => self.show_run(&record, |panel, cx| panel.open(&folder, &record, cx)),
             Some(Opened::Request(record)) => self.show_run(&record, |panel, cx| panel.open_request(&record, cx)),
             _ => {}
@@ -261,19 +265,11 @@ impl Workbench {
         };
         let open = self.views.iter().find(|(_, v)| v.kind == kind && shows(&v.panel.save())).map(|(id, _)| *id);
         match (open, crate::panels::entry(kind)) {
-            (Some(id), Some(entry)) => {
-                self.focus(id);
-                // A text table that is opened again is read again: it may be another one by now.
-                if crate::panels::is_text_table(path)
-                    && let Some(view) = self.views.get_mut(&id)
-                {
-                    view.panel = (entry.make)(&view.panel.save());
-                }
-            }
+            (Some(id), _) => self.focus(id),
             (None, Some(entry)) => {
                 self.add_view(entry, &serde_json::json!({ "path": path, "hdu": hdu }));
             }
-            (_, None) => {}
+            (None, None) => {}
         }
     }
 

@@ -282,6 +282,8 @@ pub struct Links {
     rows: BTreeMap<(PathBuf, usize), RowSelection>,
     /// Tables that are drawn over images, by the view that shows their rows.
     pub catalogues: BTreeMap<u64, Catalogue>,
+    /// How often a text table was read on demand: nobody watches those for changes.
+    pub readings: BTreeMap<PathBuf, u64>,
 }
 
 impl Links {
