@@ -25,6 +25,7 @@ mod painter;
 mod plots_image_view;
 mod plots_labels;
 mod plots_pictures;
+mod plots_sky_grid;
 mod ui_image;
 mod ui_panels;
 mod ui_stories;
