@@ -26,6 +26,7 @@ mod painter;
 mod plots_image_view;
 mod plots_labels;
 mod plots_pictures;
+mod plots_sky_grid;
 mod ui_compare;
 mod ui_cube;
 mod ui_image;
