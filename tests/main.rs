@@ -27,6 +27,7 @@ mod plots_image_view;
 mod plots_labels;
 mod plots_pictures;
 mod ui_keeping;
+mod plots_sky_grid;
 mod ui_compare;
 mod ui_cube;
 mod ui_image;

@@ -67,7 +67,7 @@ impl ImagePanel {
         self.tool_buttons(ui);
         ui.separator();
         ui.label(RichText::new("Over the image").strong());
-        let sky = self.load.shown.as_ref().and_then(|s| s.wcs.as_ref()).is_some_and(|wcs| wcs.shows_sky());
+        let sky = self.load.shown.as_ref().and_then(|s| s.wcs.as_ref()).is_some_and(crate::data::PlaneWcs::shows_sky);
         ui.horizontal_wrapped(|ui| {
             ui.checkbox(&mut self.saved.display.axes, "Axes");
             ui.add_enabled(sky, egui::Checkbox::new(&mut self.saved.grid, "Grid"))

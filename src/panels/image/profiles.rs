@@ -1,6 +1,6 @@
 //! Profiles under an image: values along a line, and around a point.
 
-use egui::{DragValue, Sense, Ui, WidgetInfo, vec2};
+use egui::{DragValue, Modifiers, Sense, Ui, WidgetInfo, vec2};
 use serde::{Deserialize, Serialize};
 
 use super::ImagePanel;
@@ -165,7 +165,12 @@ fn handle(ui: &Ui, response: &ImageResponse, pixel: &mut [f64; 2], name: &str) -
     let painter = ui.painter_at(response.view);
     let color = ui.style().interact(&touched).fg_stroke.color;
     painter.circle(place, 4.5, colors::faded(colors::UNDER_IMAGE_TEXT, 0.6), egui::Stroke::new(1.5, color));
-    let touched = touched.on_hover_cursor(egui::CursorIcon::Move);
+    let touched = touched.on_hover_cursor(egui::CursorIcon::Move).on_hover_text("Drag, or focus and use the arrows");
+    let step = arrows(ui, &touched);
+    if step != [0.0; 2] {
+        *pixel = [pixel[0] + step[0], pixel[1] + step[1]];
+        return true;
+    }
     match touched.interact_pointer_pos().filter(|_| touched.dragged() && touched.drag_delta() != egui::Vec2::ZERO) {
         Some(pointer) => {
             *pixel = response.camera.pixel_from_screen(response.view, pointer);
@@ -173,6 +178,22 @@ fn handle(ui: &Ui, response: &ImageResponse, pixel: &mut [f64; 2], name: &str) -
         }
         None => false,
     }
+}
+
+/// The pixels `[x, y]` that the arrow keys move a focused grip by: one, with Shift ten.
+fn arrows(ui: &Ui, touched: &egui::Response) -> [f64; 2] {
+    if !touched.has_focus() {
+        return [0.0; 2];
+    }
+    let filter = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+    ui.memory_mut(|memory| memory.set_focus_lock_filter(touched.id, filter));
+    let mut step = [0.0; 2];
+    for (modifiers, pixels) in [(Modifiers::NONE, 1.0), (Modifiers::SHIFT, 10.0)] {
+        let times = |key: egui::Key| ui.input_mut(|input| input.count_and_consume_key(modifiers, key)) as f64;
+        step[0] += pixels * (times(egui::Key::ArrowRight) - times(egui::Key::ArrowLeft));
+        step[1] += pixels * (times(egui::Key::ArrowUp) - times(egui::Key::ArrowDown));
+    }
+    step
 }
 
 /// The unit of distances of so many pixels: how many of it a pixel is, and its name.
