@@ -14,8 +14,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::world::World;
-use crate::data::spectral_units::SpectralScale;
 use crate::data::sheet::Positions;
+use crate::data::spectral_units::SpectralScale;
 use crate::data::{DataId, PixelMap};
 use crate::plots::image_camera::Camera;
 use crate::workers::Key;

@@ -162,14 +162,8 @@ pub struct PanelEntry {
 }
 
 /// Every kind of panel.
-pub const PANELS: &[PanelEntry] = &[
-    image::ENTRY,
-    spectrum::ENTRY,
-    compare::ENTRY,
-    table::ENTRY,
-    header::ENTRY,
-    lens_reconstruction::ENTRY,
-];
+pub const PANELS: &[PanelEntry] =
+    &[image::ENTRY, spectrum::ENTRY, compare::ENTRY, table::ENTRY, header::ENTRY, lens_reconstruction::ENTRY];
 
 /// The entry of a kind.
 pub fn entry(kind: &str) -> Option<&'static PanelEntry> {

@@ -467,8 +467,7 @@ impl Panel for ImagePanel {
     }
 
     fn busy(&self) -> bool {
-        let companions =
-            self.linking.busy() || self.slices.busy() || self.contours.busy() || self.catalogues.waiting();
+        let companions = self.linking.busy() || self.slices.busy() || self.contours.busy() || self.catalogues.waiting();
         self.load.waiting || self.pending || companions || (self.example && self.load.result.is_none())
     }
 
