@@ -136,10 +136,10 @@ impl Window {
     /// One frame of a drag that goes around in the view, many points a frame.
     fn pan(&mut self, i: usize) -> (f64, usize) {
         // Down and up again, so that the image is crossed and not only shaken.
-        let forth = if i / 160 % 2 == 0 { 1.0 } else { -1.0 };
+        let forth = if (i / 160).is_multiple_of(2) { 1.0 } else { -1.0 };
         let way = (i % 8) as f32 - 3.5;
         let place = pos2(620.0, 420.0) + forth * vec2(37.0 * way, 29.0 * way);
-        if i % 8 == 0 {
+        if i.is_multiple_of(8) {
             self.button(place, true);
         }
         self.screen.event(Event::PointerMoved(place));
@@ -191,7 +191,7 @@ fn claims(path: &Path) -> Window {
     let frames: Vec<_> = (0..FRAMES)
         .map(|i| {
             // In for 40 frames, out for 40.
-            window.wheel(if i / 40 % 2 == 0 { 30.0 } else { -30.0 });
+            window.wheel(if (i / 40).is_multiple_of(2) { 30.0 } else { -30.0 });
             window.frame()
         })
         .collect();

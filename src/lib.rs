@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`tasks`] | the leaf: what a task is, how it reports and is stopped, the schema of its request |
 //! | [`data`] | FITS in and out (images, cubes, tiles, tables, spectra, responses), world coordinates, units, ECSV; the store of what is opened |
-//! | [`numerics`] | convolution, Levenberg-Marquardt, contours, special functions, statistics, seeded random streams |
+//! | [`numerics`] | convolution, Levenberg-Marquardt, contours, profiles, lines of a sphere, special functions, statistics, seeded random streams |
 //! | [`studies`] | the published systems, and the physics that two of them share; no egui, no threads |
 //! | [`workers`] | threads: jobs in two lanes, queries, cancelling, panic containment |
 //! | [`runs`] | run folders: record, products, repeat and verify |

@@ -26,6 +26,7 @@ mod painter;
 mod plots_image_view;
 mod plots_labels;
 mod plots_pictures;
+mod plots_sky_grid;
 mod ui_browser;
 mod ui_commands;
 mod ui_compare;

@@ -80,7 +80,12 @@ impl Workbench {
                     if line.clicked() {
                         commands.push(command);
                     }
+                    let curve = hdu.is_table && self.spectra.get(&path).is_some_and(|all| all.contains(&hdu_number));
                     line.context_menu(|ui| {
+                        if curve && ui.button("Spectrum").clicked() {
+                            commands.push(Command::ShowImage { path: path.clone(), hdu: hdu_number });
+                            ui.close();
+                        }
                         if ui.button("Header").clicked() {
                             commands.push(Command::ShowHeader { path, hdu: hdu_number });
                             ui.close();

@@ -108,13 +108,13 @@ impl Workbench {
                     ctx.request_repaint();
                 }
             }
-            Command::Blink => self.blink(),
-            Command::SideBySide(views) => self.side_by_side(views),
             Command::ShowTable { path, hdu } => self.show_of_file("table", &path, hdu),
             Command::ShowHeader { path, hdu } => self.show_of_file("header", &path, hdu),
-            Command::SaveView => self.open_save_view(),
+            Command::SaveView => self.open_save_view(ctx),
             Command::CopyPython => self.copy_python(ctx),
             Command::CopyCommandLine => self.copy_command_line(ctx),
+            Command::Blink => self.blink(),
+            Command::SideBySide(views) => self.side_by_side(views),
             Command::OpenPanel(kind) => {
                 if let Some(entry) = crate::panels::entry(kind) {
                     self.focus_or_add(entry);
@@ -197,19 +197,11 @@ impl Workbench {
         };
         let open = self.views.iter().find(|(_, v)| v.kind == kind && shows(&v.panel.save())).map(|(id, _)| *id);
         match (open, crate::panels::entry(kind)) {
-            (Some(id), Some(entry)) => {
-                self.focus(id);
-                // A text table that is opened again is read again: it may be another one by now.
-                if crate::panels::is_text_table(path)
-                    && let Some(view) = self.views.get_mut(&id)
-                {
-                    view.panel = (entry.make)(&view.panel.save());
-                }
-            }
+            (Some(id), _) => self.focus(id),
             (None, Some(entry)) => {
                 self.add_view(entry, &serde_json::json!({ "path": path, "hdu": hdu }));
             }
-            (_, None) => {}
+            (None, None) => {}
         }
     }
 

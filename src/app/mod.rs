@@ -57,13 +57,11 @@ pub type ViewId = u64;
 struct View {
     kind: &'static str,
     panel: Box<dyn Panel>,
-    /// Size of its pane in points when it was last drawn; zero before.
-    size: egui::Vec2,
 }
 
 impl View {
     fn new(entry: &crate::panels::PanelEntry, state: &serde_json::Value) -> Self {
-        Self { kind: entry.kind, panel: (entry.make)(state), size: egui::Vec2::ZERO }
+        Self { kind: entry.kind, panel: (entry.make)(state) }
     }
 }
 

@@ -152,7 +152,11 @@ impl Workbench {
                     (None, None) => Command::ShowHeader { path, hdu: 0 },
                 });
             }
-            Some(Opened::Table) => self.commands.push_back(Command::ShowTable { path: path.to_owned(), hdu: 0 }),
+            Some(Opened::Table) => {
+                // Opened again it is read again: it may be another table by now.
+                *self.links.readings.entry(path.to_owned()).or_default() += 1;
+                self.commands.push_back(Command::ShowTable { path: path.to_owned(), hdu: 0 });
+            }
             Some(Opened::Run(folder, record)) => self.show_run(&record, |panel, cx| panel.open(&folder, &record, cx)),
             Some(Opened::Request(record)) => self.show_run(&record, |panel, cx| panel.open_request(&record, cx)),
             _ => {}

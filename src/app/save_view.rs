@@ -115,9 +115,19 @@ impl Saving {
     }
 }
 
+/// Where the size of a view's pane is kept.
+fn size_place(view: ViewId) -> egui::Id {
+    egui::Id::unique(("size of view", view))
+}
+
+/// Keeps the size in points of the pane in which a view was last drawn: a picture of it has the same.
+pub(super) fn remember_size(ctx: &Context, view: ViewId, size: Vec2) {
+    ctx.data_mut(|data| data.insert_temp(size_place(view), size));
+}
+
 impl Workbench {
     /// Opens the dialog for the focused view.
-    pub(super) fn open_save_view(&mut self) {
+    pub(super) fn open_save_view(&mut self, ctx: &Context) {
         let Some((id, view)) = self.focused.and_then(|id| Some((id, self.views.get(&id)?))) else {
             self.notices.push(Severity::Warning, "No view is open to be saved".into());
             return;
@@ -127,7 +137,7 @@ impl Workbench {
         let stem = crate::panels::product::file_stem(&title);
         let mut forms = vec![Form::Png(1.0), Form::Png(2.0), Form::Png(4.0), Form::Svg];
         forms.extend(view.panel.products(&self.services).into_iter().map(Form::Data));
-        let size = if view.size.x > 1.0 { view.size } else { vec2(860.0, 620.0) };
+        let size = ctx.data(|data| data.get_temp(size_place(id))).unwrap_or(vec2(860.0, 620.0));
         let portrait = Portrait {
             view: id,
             entry,

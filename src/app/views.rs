@@ -165,7 +165,7 @@ impl egui_tiles::Behavior<ViewId> for Docking<'_> {
     fn pane_ui(&mut self, ui: &mut egui::Ui, _tile: TileId, id: &mut ViewId) -> UiResponse {
         let Some(view) = self.views.get_mut(id) else { return UiResponse::None };
         let rect = ui.max_rect();
-        view.size = rect.size();
+        super::save_view::remember_size(ui.ctx(), *id, rect.size());
         let pressed =
             ui.input(|i| i.pointer.any_pressed() && i.pointer.interact_pos().is_some_and(|p| rect.contains(p)));
         if pressed {

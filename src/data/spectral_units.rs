@@ -262,7 +262,7 @@ impl SpectralScale {
             matches!(q, Quantity::Wavelength | Quantity::Frequency | Quantity::Wavenumber | Quantity::Energy)
         };
         let same_medium = self.in_air == other.in_air || !self.medium_told || !other.medium_told;
-        (direct(self.quantity) && direct(other.quantity) && same_medium) || self.quantity == other.quantity
+        same_medium && (self.quantity == other.quantity || (direct(self.quantity) && direct(other.quantity)))
     }
 
     /// A value of this axis as a value of another with which it [compares](Self::compares_with).

@@ -52,7 +52,7 @@ impl Factor {
 fn number_text(number: f64, written: &str) -> String {
     let Some((mantissa, exponent)) = written.split_once(['e', 'E']) else { return written.to_owned() };
     match (mantissa.parse::<f64>(), exponent.parse::<i32>()) {
-        (Ok(mantissa), Ok(exponent)) if mantissa == 1.0 => format!("10{}", superscript(exponent)),
+        (Ok(1.0), Ok(exponent)) => format!("10{}", superscript(exponent)),
         (Ok(_), Ok(exponent)) => format!("{mantissa}×10{}", superscript(exponent)),
         _ => number.to_string(),
     }

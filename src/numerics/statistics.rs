@@ -27,8 +27,10 @@ pub fn sturdy_range(values: &[f64]) -> Option<[f64; 2]> {
         .collect();
     let typical = median(&mut scatters.clone())?;
     let noisy = |scatter: &&f64| typical > 0.0 && **scatter > 5.0 * typical;
-    let before = scatters.iter().take_while(noisy).count();
-    let after = scatters.iter().rev().take_while(noisy).count();
+    // The noise may end within the stretch behind, which is half quiet: that one goes as well.
+    let with_next = |dropped: usize| if dropped > 0 { dropped + 1 } else { 0 };
+    let before = with_next(scatters.iter().take_while(noisy).count());
+    let after = with_next(scatters.iter().rev().take_while(noisy).count());
     let end = (scatters.len().saturating_sub(after) * length).min(finite.len());
     let kept = finite.get((before * length).min(end)..end).filter(|kept| !kept.is_empty()).unwrap_or(&finite);
     let mut range = [f64::INFINITY, f64::NEG_INFINITY];

@@ -123,6 +123,9 @@ fn color_maps_ui(ui: &mut Ui, id: impl Hash + Debug, chosen: &mut String) {
     let mut search: String = ui.data(|data| data.get_temp(memory)).unwrap_or_default();
     let label = ui.label("Search");
     let field = ui.add(TextEdit::singleline(&mut search).desired_width(140.0).hint_text("name, name_r"));
+    if ui.memory(|memory| memory.focused().is_none()) {
+        field.request_focus(); // typing narrows the list down at once
+    }
     let entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
     field.labelled_by(label.id);
     let wanted = search.trim().to_lowercase();

@@ -282,6 +282,8 @@ pub struct Links {
     rows: BTreeMap<(PathBuf, usize), RowSelection>,
     /// Tables that are drawn over images, by the view that shows their rows.
     pub catalogues: BTreeMap<u64, Catalogue>,
+    /// How often a text table was read on demand: nobody watches those for changes.
+    pub readings: BTreeMap<PathBuf, u64>,
 }
 
 impl Links {
@@ -305,12 +307,12 @@ impl Links {
     /// Forgets a view that was closed.
     pub fn forget(&mut self, view: u64) {
         self.images.remove(&view);
+        self.catalogues.remove(&view);
         self.wanted_planes.remove(&view);
         self.steps.remove(&view);
         self.wanted_links.remove(&view);
         self.members.remove(&view);
         self.drop_empty_groups();
-        self.catalogues.remove(&view);
         if self.cursor.is_some_and(|c| c.view == view) {
             self.cursor = None;
         }

@@ -9,6 +9,7 @@ pub mod color_bar;
 pub mod color_map;
 mod color_map_anchors;
 mod color_map_data;
+mod color_map_tables;
 pub mod color_table;
 pub mod colors;
 pub mod corner;

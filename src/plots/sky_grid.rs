@@ -17,7 +17,7 @@ const MARGIN: f64 = 0.35;
 const ZOOM: f64 = 1.35;
 const FONT_SIZE: f32 = 11.0;
 /// Length of the arrow to the north, points.
-const ARROW: f32 = 26.0;
+const ARROW: f32 = 22.0;
 
 /// World coordinates as the grid asks for them.
 struct Sky<'a>(&'a PlaneWcs);
@@ -260,7 +260,7 @@ pub fn compass_rect(view: Rect) -> Rect {
 pub fn draw_compass(painter: &Painter, view: Rect, camera: &Camera, size: [usize; 2], wcs: &PlaneWcs) {
     let image_center = size.map(|n| (n as f64 - 1.0) / 2.0);
     let looked_at = wcs.sky(camera.center).or_else(|| wcs.sky(image_center));
-    let Some(sky) = looked_at.filter(|_| view.width() > 220.0 && view.height() > 180.0) else { return };
+    let Some(sky) = looked_at.filter(|_| view.width() > 300.0 && view.height() > 220.0) else { return };
     let plate = compass_rect(view);
     painter.circle_filled(plate.center(), plate.width() / 2.0 - 6.0, colors::faded(colors::UNDER_IMAGE_TEXT, 0.75));
     let [north, east] = [sky.north, sky.east].map(|v| vec2(v[0] as f32, -v[1] as f32));

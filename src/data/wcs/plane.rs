@@ -75,12 +75,14 @@ impl PlaneWcs {
         if self.shows_sky() { self.wcs.sky(&self.full(pixel)) } else { None }
     }
 
-    /// The axes that are not on the sky, with their values at a pixel: wavelength, frequency, velocity, Stokes.
-    pub fn others(&self, pixel: [f64; 2]) -> Vec<(&WorldAxis, f64)> {
+    /// The axes that are not on the sky, with their numbers (from 0) and their values at a pixel: wavelength, frequency,
+    /// velocity, Stokes.
+    pub fn others(&self, pixel: [f64; 2]) -> Vec<(usize, &WorldAxis, f64)> {
         let Some(world) = self.world(pixel) else { return Vec::new() };
         let (longitude, latitude) = self.wcs.celestial().unwrap_or((usize::MAX, usize::MAX));
         let axes = self.wcs.axes().iter().zip(world).enumerate();
-        axes.filter(|(i, _)| *i != longitude && *i != latitude).map(|(_, pair)| pair).collect()
+        let free = axes.filter(|(i, _)| *i != longitude && *i != latitude);
+        free.map(|(i, (axis, value))| (i, axis, value)).collect()
     }
 }
 
@@ -128,8 +130,8 @@ mod tests {
         assert!((pixel[0] - 3.0).abs() < 1e-6 && (pixel[1] - 9.5).abs() < 1e-6, "{pixel:?}");
         let others = plane.others([0.0, 0.0]);
         assert_eq!(others.len(), 1);
-        assert!((others[0].1 - 4800.0).abs() < 1e-9);
-        assert_eq!(others[0].0.readable(4800.0), (4800.0, "Å".to_owned()));
+        assert!((others[0].2 - 4800.0).abs() < 1e-9);
+        assert_eq!(others[0].1.readable(4800.0), (4800.0, "Å".to_owned()));
         let sky = plane.sky([10.0, 5.0]).unwrap();
         assert!(sky.north[1] > 0.999 && sky.east[0] < -0.999, "{sky:?}");
     }
@@ -139,7 +141,7 @@ mod tests {
         let text = CUBE.replace("NAXIS   = 3", "NAXIS   = 4")
             + "\nCTYPE4  = 'STOKES'\nCRVAL4  = 1.0\nCDELT4  = 1.0\nCRPIX4  = 1.0";
         let plane = PlaneWcs::new(wcs(&text), &[2, 100, 11, 21], 103);
-        let values: Vec<f64> = plane.others([0.0, 0.0]).into_iter().map(|(_, value)| value).collect();
+        let values: Vec<f64> = plane.others([0.0, 0.0]).into_iter().map(|(.., value)| value).collect();
         assert!((values[0] - (4750.0 + 3.0 * 1.25)).abs() < 1e-9 && values[1] == 2.0, "{values:?}");
     }
 
@@ -150,7 +152,7 @@ mod tests {
         let plane = PlaneWcs::new(wcs(text), &[1, 30, 40], 0);
         assert!(!plane.shows_sky() && plane.pixel_from_sky([0.0, 0.0]).is_none());
         assert!(plane.sky_from_pixel([2.0, 3.0]).is_some());
-        let (axis, value) = plane.others([2.0, 3.0])[0];
+        let (_, axis, value) = plane.others([2.0, 3.0])[0];
         let (readable, unit) = axis.readable(value);
         assert!((readable - 1.5).abs() < 1e-12 && unit == "km/s", "{value} {readable} {unit}");
     }

@@ -112,9 +112,13 @@ struct Picture {
 
 impl Picture {
     /// Shows these pixels from now on.
-    fn set(&mut self, pixels: &Arc<ndarray::Array2<f32>>, name: &str, unit: &str) {
+    fn set(&mut self, pixels: &Arc<ndarray::Array2<f32>>, name: &str, unit: &str, pair: &Pair) {
         if self.source.as_ref().is_none_or(|s| !Arc::ptr_eq(&s.pixels, pixels)) {
-            self.source = Some(ImageSource::new(name, pixels.clone()).unit(unit));
+            let source = ImageSource::new(name, pixels.clone()).unit(unit);
+            self.source = Some(match pair.arcsec_per_pixel {
+                Some(scale) => source.arcsec_per_pixel(scale),
+                None => source,
+            });
         }
     }
 }
@@ -196,21 +200,22 @@ impl ComparePanel {
             .ask(cx.slot("pair"), key, &cx.services.wake, move |progress| Pair::read(&store, &a, &b, progress));
         self.take_pair(&answer);
         let Some(pair) = self.pair.clone() else { return };
-        self.pictures[0].set(&pair.a, "A", &typeset_unit(&pair.units[0]));
-        self.pictures[1].set(&pair.b, "B", &typeset_unit(&pair.units[1]));
+        self.pictures[0].set(&pair.a, "A", &typeset_unit(&pair.units[0]), &pair);
+        self.pictures[1].set(&pair.b, "B", &typeset_unit(&pair.units[1]), &pair);
         if self.saved.mode != Mode::Combine || answer.ready().is_none() {
             return;
         }
         let (operation, k) = (self.saved.operation, self.saved.k);
         let key = key.and(&operation).and_f64(if operation == Operation::Scaled { k } else { 1.0 });
         let unit = typeset_unit(&pair.unit(operation));
+        let both = pair.clone();
         let answer = cx
             .services
             .queries
-            .ask(cx.slot("combined"), key, &cx.services.wake, move |_| Ok(pair.combine(operation, k)));
+            .ask(cx.slot("combined"), key, &cx.services.wake, move |_| Ok(both.combine(operation, k)));
         self.waiting |= answer.ready().is_none();
         if let Some(outcome) = answer.newest() {
-            self.pictures[2].set(&outcome.pixels, operation.name(), &unit);
+            self.pictures[2].set(&outcome.pixels, operation.name(), &unit, &pair);
             self.outcome = Some(outcome.clone());
         }
     }

@@ -53,6 +53,8 @@ pub struct Pair {
     pub regridded: bool,
     /// Units of both.
     pub units: [String; 2],
+    /// Side of a pixel of the first on the sky, where known.
+    pub arcsec_per_pixel: Option<f64>,
 }
 
 impl Weigh for Pair {
@@ -88,6 +90,7 @@ impl Pair {
         let worlds = [World::read(store, &a.0)?, World::read(store, &b.0)?];
         let (first, second) = (plane(a)?, plane(b)?);
         let units = worlds.each_ref().map(|w| w.unit.clone());
+        let arcsec_per_pixel = worlds[0].wcs.as_ref().and_then(|w| w.pixel_scale_arcsec());
         let map = match (&worlds[0].wcs, &worlds[1].wcs) {
             (Some(from), Some(to)) if from.meets(to) => PixelMap::Sky { from: from.clone(), to: to.clone() },
             _ => PixelMap::Identity,
@@ -95,7 +98,7 @@ impl Pair {
         let (height, width) = first.dim();
         let equal_sizes = first.dim() == second.dim();
         if equal_sizes && same_grid(&map, [width, height]) {
-            return Ok(Self { a: first, b: second, regridded: false, units });
+            return Ok(Self { a: first, b: second, regridded: false, units, arcsec_per_pixel });
         }
         if matches!(map, PixelMap::Identity) {
             let size = |(h, w): (usize, usize)| format!("{w} × {h}");
@@ -116,7 +119,7 @@ impl Pair {
             let text = format!("{} and {} do not overlap on the sky", a.0.name(), b.0.name());
             return Err(TaskError::Failed(text));
         }
-        Ok(Self { a: first, b: Arc::new(regridded), regridded: true, units })
+        Ok(Self { a: first, b: Arc::new(regridded), regridded: true, units, arcsec_per_pixel })
     }
 
     /// The unit of the result: that of A, or the quotient's.
@@ -171,6 +174,7 @@ mod tests {
             b: Arc::new(Array2::from_shape_vec((1, 3), vec![2.0, 0.0, 1.0]).unwrap()),
             regridded: false,
             units: ["Jy".into(), "Jy".into()],
+            arcsec_per_pixel: None,
         };
         let values = |operation| pair.combine(operation, 2.0).pixels.iter().copied().collect::<Vec<_>>();
         assert_eq!(values(Operation::Difference)[..2], [4.0, 5.0]);

@@ -17,7 +17,7 @@ impl ComparePanel {
     /// Draws the panel.
     pub(super) fn view_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
         ui.horizontal(|ui| self.sides_ui(ui, cx));
-        ui.horizontal(|ui| self.mode_ui(ui));
+        ui.horizontal_wrapped(|ui| self.mode_ui(ui));
         if let Some(problem) = &self.problem {
             let color = ui.visuals().error_fg_color;
             ui.add(egui::Label::new(RichText::new(problem).color(color)).wrap());
@@ -33,7 +33,7 @@ impl ComparePanel {
             });
             return;
         }
-        ui.label(RichText::new(&self.read_out).monospace());
+        ui.add(egui::Label::new(RichText::new(&self.read_out).monospace()).truncate());
         self.blink_by_the_clock(ui);
         self.picture_ui(ui, cx);
     }

@@ -193,13 +193,13 @@ mod tests {
 
     #[test]
     fn levels_are_what_they_are_called() {
-        // Half of the pixels at ±1 around 10, a peak of 110: the median deviation is 1.
-        let mut pixels = Array2::from_shape_fn((20, 20), |(y, x)| 10.0 + if (x + y) % 2 == 0 { 1.0 } else { -1.0_f32 });
+        // 8 to 12 around 10: the median of the deviations is 1. One peak of 110, one pixel without a value.
+        let mut pixels = Array2::from_shape_fn((20, 20), |(y, x)| 8.0 + ((x + y) % 5) as f32);
         pixels[[3, 3]] = 110.0;
         pixels[[4, 4]] = f32::NAN;
         let sigma = levels(&pixels, LevelRule::Sigma, &[5.0, 3.0], "Jy");
-        assert!(sigma[0].0 < sigma[1].0 && sigma[0].1.starts_with("3σ: ") && sigma[0].1.ends_with(" Jy"), "{sigma:?}");
-        // median of the values is one of 9 and 11; the deviations' median is 0 or 2, whichever half the middle falls in.
+        assert!((sigma[0].0 - (10.0 + 3.0 * 1.482_602)).abs() < 1e-5, "{sigma:?}");
+        assert_eq!((sigma[0].1.as_str(), sigma[1].1.as_str()), ("3σ: 14.4 Jy", "5σ: 17.4 Jy"));
         let percent = levels(&pixels, LevelRule::Percent, &[50.0], "Jy");
         assert_eq!(percent, [(55.0, "50 %: 55 Jy".to_owned())]);
         let typed = levels(&pixels, LevelRule::Typed, &[1e-17], "");

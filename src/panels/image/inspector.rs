@@ -5,8 +5,8 @@ use egui::{RichText, Ui};
 use super::ImagePanel;
 use super::tools::LineTool;
 use crate::data::typeset_unit;
-use crate::panels::PanelContext;
 use crate::panels::display::display_ui_with_limits;
+use crate::panels::{Command, PanelContext};
 use crate::plots::axes;
 use crate::plots::histogram::Histogram;
 use crate::plots::limits::{Limits, sample_stride};
@@ -67,7 +67,7 @@ impl ImagePanel {
         self.tool_buttons(ui);
         ui.separator();
         ui.label(RichText::new("Over the image").strong());
-        let sky = self.load.shown.as_ref().and_then(|s| s.wcs.as_ref()).is_some_and(|wcs| wcs.shows_sky());
+        let sky = self.load.shown.as_ref().and_then(|s| s.wcs.as_ref()).is_some_and(crate::data::PlaneWcs::shows_sky);
         ui.horizontal_wrapped(|ui| {
             ui.checkbox(&mut self.saved.display.axes, "Axes");
             ui.add_enabled(sky, egui::Checkbox::new(&mut self.saved.grid, "Grid"))
@@ -152,7 +152,7 @@ impl ImagePanel {
             ui.label(RichText::new("HDU").strong());
             let file = !self.saved.path.as_os_str().is_empty();
             if file && ui.small_button("Header").on_hover_text("Every card of this HDU").clicked() {
-                cx.send(crate::panels::Command::ShowHeader { path: self.saved.path.clone(), hdu: self.saved.hdu });
+                cx.send(Command::ShowHeader { path: self.saved.path.clone(), hdu: self.saved.hdu });
             }
         });
         ui.label(format!("{} {}", shown.hdu.index, shown.hdu.name));

@@ -144,13 +144,6 @@ pub(super) fn python(of: &PlaneOfFile<'_>, display: &Display, limits: Limits, ha
     text
 }
 
-/// True when the image has coordinates on the sky. Reads the header that is in memory.
-pub(super) fn has_sky(store: &Store, path: &Path, hdu: usize) -> bool {
-    let Some(file) = store.id_of(path).and_then(|id| store.file(id).ok()) else { return false };
-    let wcs = file.hdu(hdu).ok().and_then(|unit| crate::data::Wcs::from_header(&unit.header).ok().flatten());
-    wcs.is_some_and(|wcs| wcs.celestial().is_some())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

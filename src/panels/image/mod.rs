@@ -3,6 +3,7 @@
 //! ```text
 //! load (pixels, coordinates, limits)   read_out (what is under the pointer)   tools (keys, menu, line)
 //! go_to (typed places)   profiles (along a line, around a point)   inspector (settings, histogram)
+//! catalogue (rows of tables over the image)   keep (the plane as FITS, a script)
 //! slices (planes of a cube, movie)   contours (of this or another image)   linking (views that move together)
 //! ```
 
@@ -26,6 +27,8 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::tools::IMAGE_KEYS;
+
 use self::catalogue::CatalogueLayers;
 use self::contours::{ContourSettings, Contours};
 use self::go_to::GoTo;
@@ -44,6 +47,7 @@ use crate::plots::colors;
 use crate::plots::image_camera::Camera;
 use crate::plots::image_overlay::{MarkerShape, Markers, Overlays, Polyline};
 use crate::plots::image_view::{ImageResponse, ImageView};
+use crate::plots::limits::{Limits, LimitsMode};
 use crate::plots::sky_grid::{SkyGrid, compass_rect, draw_compass};
 use crate::workers::Key;
 
@@ -129,6 +133,9 @@ pub struct ImagePanel {
     linking: Linking,
     slices: Slices,
     contours: Contours,
+    catalogues: CatalogueLayers,
+    /// Limits and the part of the image (pixels `[x low, y low, x high, y high]`) that were last on the screen.
+    on_screen: Option<(Limits, [f64; 4])>,
     line_tool: LineTool,
     go_to: Option<GoTo>,
     /// Where the menu of the right button was opened.
@@ -137,11 +144,10 @@ pub struct ImagePanel {
     found_center: Option<[f64; 2]>,
     /// Something on the screen is still being made: tiles, a histogram, a profile.
     pending: bool,
-    catalogues: CatalogueLayers,
-    /// Limits and the part of the image (pixels `[x low, y low, x high, y high]`) that were last on the screen.
-    on_screen: Option<(crate::plots::limits::Limits, [f64; 4])>,
     /// Show the test pattern when there is no file.
     example: bool,
+    /// Nobody has chosen how it is coloured yet: what the file holds decides, once it is read.
+    fresh: bool,
 }
 
 impl ImagePanel {
@@ -157,16 +163,26 @@ impl ImagePanel {
             frozen: false,
             linked: None,
             linking: Linking::default(),
-            slices: Slices::new(state),
+            slices: Slices::default(),
             contours: Contours::default(),
+            catalogues: CatalogueLayers::default(),
+            on_screen: None,
             line_tool: LineTool::Off,
             go_to: None,
             menu_at: None,
             found_center: None,
             pending: false,
-            catalogues: CatalogueLayers::default(),
-            on_screen: None,
             example: false,
+            fresh: state.get("display").is_none(),
+        }
+    }
+
+    /// Planes of a cube open with percentiles: zscale, made for fields of stars, cuts off lines and emission.
+    fn choose_limits(&mut self) {
+        let Some(shown) = self.load.shown.as_ref().filter(|_| self.fresh) else { return };
+        self.fresh = false;
+        if shown.planes() > 1 {
+            self.saved.display.limits = LimitsMode::Percentile(99.5);
         }
     }
 
@@ -194,9 +210,25 @@ impl ImagePanel {
         let saved = &mut self.saved;
         let world = self.linking.world.clone();
         let world = world.as_ref();
-        self.slices.logic(cx, &source, world, &mut saved.slices, &mut saved.display, &mut saved.plane);
+        self.slices.logic(cx, &source, world, &mut saved.slices, &saved.display, &mut saved.plane);
         self.linking.logic(cx, &source, &mut saved.link, &mut saved.camera, &mut saved.plane);
         self.contours.logic(cx, &source, world, saved.plane, &saved.camera, &saved.contours);
+    }
+
+    /// What is shown, for those who write it to files; `None` without a file.
+    fn plane_of_file(&self) -> Option<keep::PlaneOfFile<'_>> {
+        let shown = self.load.shown.as_ref().filter(|_| !self.saved.path.as_os_str().is_empty())?;
+        let size = shown.source.size();
+        Some(keep::PlaneOfFile {
+            path: &self.saved.path,
+            hdu: self.saved.hdu,
+            plane: self.saved.plane,
+            planes: shown.planes(),
+            shape: &shown.hdu.shape,
+            size,
+            seen: self.on_screen.map_or([0.0, 0.0, size[0] as f64, size[1] as f64], |(_, seen)| seen),
+            unit: &shown.source.unit,
+        })
     }
 
     /// The lines above the image: value and place under the pointer. Always as high, so that the image stays where it is.
@@ -293,24 +325,6 @@ impl ImagePanel {
     }
 }
 
-impl ImagePanel {
-    /// What is shown, for those who write it to files; `None` without a file.
-    fn plane_of_file(&self) -> Option<keep::PlaneOfFile<'_>> {
-        let shown = self.load.shown.as_ref().filter(|_| !self.saved.path.as_os_str().is_empty())?;
-        let size = shown.source.size();
-        Some(keep::PlaneOfFile {
-            path: &self.saved.path,
-            hdu: self.saved.hdu,
-            plane: self.saved.plane,
-            planes: shown.planes(),
-            shape: &shown.hdu.shape,
-            size,
-            seen: self.on_screen.map_or([0.0, 0.0, size[0] as f64, size[1] as f64], |(_, seen)| seen),
-            unit: &shown.source.unit,
-        })
-    }
-}
-
 /// Grid and compass.
 fn draw_sky(ui: &Ui, response: &ImageResponse, shown: &Shown, saved: &Saved, grid: &mut SkyGrid) {
     let Some(wcs) = shown.wcs.as_ref().filter(|wcs| wcs.shows_sky()) else { return };
@@ -366,6 +380,7 @@ impl Panel for ImagePanel {
         self.companions(cx);
         let name = self.title();
         self.load.ask(&self.saved, &name, cx);
+        self.choose_limits();
         let shown = self.load.shown.as_ref();
         let note = ImageNote {
             title: self.title(),
@@ -423,15 +438,15 @@ impl Panel for ImagePanel {
                 egui::pos2(room.right(), response.view.bottom()),
             );
             self.pending |= self.view.is_unfinished();
+            self.on_screen = Some((response.limits, response.camera.visible(response.view)));
             self.color_bar_ui(&mut ui.new_child(egui::UiBuilder::new().max_rect(bar_rect)), &response);
             self.tools(ui, &response, cx);
             self.profile_handles(ui, &response);
             self.follow_pointer(ui, &response, cx);
-            self.on_screen = Some((response.limits, response.camera.visible(response.view)));
             if let Some(pixel) = response.clicked.filter(|_| self.line_tool == LineTool::Off) {
+                cx.links.clicked(cx.view, pixel);
                 let add = ui.input(|i| i.modifiers.command || i.modifiers.shift);
                 self.catalogues.click(pixel, response.camera.points_per_pixel, add, cx);
-                cx.links.clicked(cx.view, pixel);
             }
             self.linking.after(ui, cx, self.saved.link, &self.saved.camera);
             self.contours.drawn(ui, response.view);
@@ -456,18 +471,14 @@ impl Panel for ImagePanel {
         if (&saved.path, saved.hdu) != (&self.saved.path, self.saved.hdu) {
             return false;
         }
-        saved.camera.sanitize();
+        saved.sanitize();
         self.saved = saved;
         true
     }
 
     fn busy(&self) -> bool {
-        let companions = self.linking.busy() || self.slices.busy() || self.contours.busy();
-        self.load.waiting
-            || self.pending
-            || companions
-            || self.catalogues.waiting()
-            || (self.example && self.load.result.is_none())
+        let companions = self.linking.busy() || self.slices.busy() || self.contours.busy() || self.catalogues.waiting();
+        self.load.waiting || self.pending || companions || (self.example && self.load.result.is_none())
     }
 
     fn products(&self, services: &Services) -> Vec<Product> {
@@ -475,9 +486,9 @@ impl Panel for ImagePanel {
         keep::products(&of, &self.title(), &services.store)
     }
 
-    fn python(&self, services: &Services) -> Option<String> {
-        let of = self.plane_of_file()?;
-        let has_sky = keep::has_sky(&services.store, of.path, of.hdu);
+    fn python(&self, _services: &Services) -> Option<String> {
+        let (of, shown) = (self.plane_of_file()?, self.load.shown.as_ref()?);
+        let has_sky = shown.wcs.as_ref().is_some_and(|wcs| wcs.shows_sky());
         Some(keep::python(&of, &self.saved.display, self.on_screen?.0, has_sky))
     }
 

@@ -1,6 +1,6 @@
 //! Profiles under an image: values along a line, and around a point.
 
-use egui::{DragValue, Sense, Ui, WidgetInfo, vec2};
+use egui::{DragValue, Modifiers, Sense, Ui, WidgetInfo, vec2};
 use serde::{Deserialize, Serialize};
 
 use super::ImagePanel;
@@ -165,7 +165,12 @@ fn handle(ui: &Ui, response: &ImageResponse, pixel: &mut [f64; 2], name: &str) -
     let painter = ui.painter_at(response.view);
     let color = ui.style().interact(&touched).fg_stroke.color;
     painter.circle(place, 4.5, colors::faded(colors::UNDER_IMAGE_TEXT, 0.6), egui::Stroke::new(1.5, color));
-    let touched = touched.on_hover_cursor(egui::CursorIcon::Move);
+    let touched = touched.on_hover_cursor(egui::CursorIcon::Move).on_hover_text("Drag, or focus and use the arrows");
+    let step = arrows(ui, &touched);
+    if step != [0.0; 2] {
+        *pixel = [pixel[0] + step[0], pixel[1] + step[1]];
+        return true;
+    }
     match touched.interact_pointer_pos().filter(|_| touched.dragged() && touched.drag_delta() != egui::Vec2::ZERO) {
         Some(pointer) => {
             *pixel = response.camera.pixel_from_screen(response.view, pointer);
@@ -173,6 +178,22 @@ fn handle(ui: &Ui, response: &ImageResponse, pixel: &mut [f64; 2], name: &str) -
         }
         None => false,
     }
+}
+
+/// The pixels `[x, y]` that the arrow keys move a focused grip by: one, with Shift ten.
+fn arrows(ui: &Ui, touched: &egui::Response) -> [f64; 2] {
+    if !touched.has_focus() {
+        return [0.0; 2];
+    }
+    let filter = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+    ui.memory_mut(|memory| memory.set_focus_lock_filter(touched.id, filter));
+    let mut step = [0.0; 2];
+    for (modifiers, pixels) in [(Modifiers::NONE, 1.0), (Modifiers::SHIFT, 10.0)] {
+        let times = |key: egui::Key| ui.input_mut(|input| input.count_and_consume_key(modifiers, key)) as f64;
+        step[0] += pixels * (times(egui::Key::ArrowRight) - times(egui::Key::ArrowLeft));
+        step[1] += pixels * (times(egui::Key::ArrowUp) - times(egui::Key::ArrowDown));
+    }
+    step
 }
 
 /// The unit of distances of so many pixels: how many of it a pixel is, and its name.
@@ -192,6 +213,12 @@ fn distance_text(shown: &Shown, pixels: f64) -> String {
     if unit == "pixel" { text } else { format!("{text} = {} {unit}", axes::format_value(pixels * factor, 4)) }
 }
 
+/// The unit for the axis, or, where it is too long for that, words for the line above the plot.
+fn value_unit(shown: &Shown) -> (String, String) {
+    let unit = crate::data::typeset_unit(&shown.source.unit);
+    if unit.chars().count() <= 12 { (unit, String::new()) } else { (String::new(), format!("  in {unit}")) }
+}
+
 fn line_ui(
     ui: &mut Ui,
     cx: &mut PanelContext<'_>,
@@ -202,23 +229,17 @@ fn line_ui(
 ) {
     let length = samples.last().map_or(0.0, |s| s.distance);
     let (factor, unit) = distance_unit(shown, length);
-    ui.horizontal(|ui| {
-        let [a, b] = ends.map(|p| p.map(|v| format!("{:.1}", axes::fits_from_pixel(v))));
-        let text = format!(
-            "Line profile  {}  from ({}, {}) to ({}, {})",
-            distance_text(shown, length),
-            a[0],
-            a[1],
-            b[0],
-            b[1]
-        );
+    let (y_unit, said) = value_unit(shown);
+    ui.horizontal_wrapped(|ui| {
         buttons(ui, done, || cx.send(Command::Copy(line_table(shown, samples))));
-        ui.add(egui::Label::new(text).truncate());
+        let [a, b] = ends.map(|p| p.map(|v| format!("{:.1}", axes::fits_from_pixel(v))));
+        ui.label(format!("Line profile  {}{said}", distance_text(shown, length)));
+        ui.weak(format!("from ({}, {}) to ({}, {})", a[0], a[1], b[0], b[1]));
     });
     let points: Vec<[f64; 2]> = samples.iter().map(|s| [s.distance * factor, s.value]).collect();
     LinePlot::new("Line profile")
         .x("distance", unit)
-        .y("value", &crate::data::typeset_unit(&shown.source.unit))
+        .y("value", &y_unit)
         .series(Series::new("image", &points).role(Role::Data))
         .show(ui, "line profile");
 }
@@ -233,21 +254,22 @@ fn radial_ui(
 ) {
     let Profile::Radial { center, mut radius, mut recentre } = profile else { return };
     let (factor, unit) = distance_unit(shown, radius);
-    ui.horizontal(|ui| {
+    let (y_unit, said) = value_unit(shown);
+    ui.horizontal_wrapped(|ui| {
         buttons(ui, done, || cx.send(Command::Copy(radial_table(shown, found))));
         let [x, y] = found.center.map(|v| format!("{:.2}", axes::fits_from_pixel(v)));
-        let label = ui.label(format!("Radial profile at ({x}, {y})  radius"));
-        ui.add(DragValue::new(&mut radius).range(RADII).speed(0.2).max_decimals(1).suffix(" px")).labelled_by(label.id);
-        ui.checkbox(&mut recentre, "recentre").on_hover_text("Move to the centre of light near the place");
-        let text = match &found.star {
+        ui.label(match &found.star {
             Some(star) => format!(
                 "FWHM {} (Gaussian, {:.0} % of the variance)",
                 distance_text(shown, star.fwhm()),
                 (100.0 * star.explained).floor()
             ),
-            None => "no star: a Gaussian does not describe it".to_owned(),
-        };
-        ui.add(egui::Label::new(text).truncate());
+            None => "No star: a Gaussian does not describe it".to_owned(),
+        });
+        ui.label(format!("Radial profile at ({x}, {y}){said}"));
+        let label = ui.label("radius");
+        ui.add(DragValue::new(&mut radius).range(RADII).speed(0.2).max_decimals(1).suffix(" px")).labelled_by(label.id);
+        ui.checkbox(&mut recentre, "recentre").on_hover_text("Move to the centre of light near the place");
     });
     let changed = Profile::Radial { center, radius, recentre };
     if changed != profile {
@@ -258,8 +280,7 @@ fn radial_ui(
     let curve: Vec<[f64; 2]> = found.star.as_ref().map_or_else(Vec::new, |star| {
         (0..=100).map(|i| f64::from(i) / 100.0 * radius).map(|r| [r * factor, star.at(r)]).collect()
     });
-    let value_unit = crate::data::typeset_unit(&shown.source.unit);
-    let mut plot = LinePlot::new("Radial profile").x("radius", unit).y("value", &value_unit).series(
+    let mut plot = LinePlot::new("Radial profile").x("radius", unit).y("value", &y_unit).series(
         Series::new("mean and scatter of rings", &means)
             .role(Role::Data)
             .style(SeriesStyle::Points)

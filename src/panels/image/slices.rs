@@ -6,7 +6,6 @@ use std::sync::Arc;
 use egui::{ComboBox, DragValue, RichText, Slider, Ui};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::super::PanelContext;
 use super::super::links::SliceStep;
@@ -71,8 +70,6 @@ impl Weigh for CubeLimits {
 /// The planes of one view.
 #[derive(Default)]
 pub struct Slices {
-    /// Nothing was saved: the defaults of cubes apply once the image is known to be one.
-    fresh: bool,
     playing: bool,
     backwards: bool,
     next_at: f64,
@@ -81,11 +78,6 @@ pub struct Slices {
 }
 
 impl Slices {
-    /// For a view with this saved state.
-    pub fn new(state: &Value) -> Self {
-        Self { fresh: state.get("display").is_none(), ..Self::default() }
-    }
-
     /// Follows what spectra, keys and menus ask for, and finds the limits of the cube.
     pub fn logic(
         &mut self,
@@ -93,7 +85,7 @@ impl Slices {
         place: &Place,
         world: Option<&Arc<World>>,
         settings: &mut SliceSettings,
-        display: &mut Display,
+        display: &Display,
         plane: &mut usize,
     ) {
         let wanted = cx.links.wanted_planes.remove(&cx.view);
@@ -103,9 +95,6 @@ impl Slices {
             self.playing = false;
             return;
         };
-        if std::mem::take(&mut self.fresh) {
-            display.limits = LimitsMode::Percentile(99.5);
-        }
         *plane = wanted.unwrap_or(*plane).min(world.planes() - 1);
         for step in steps {
             self.step(step, world, plane);

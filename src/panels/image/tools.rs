@@ -34,6 +34,18 @@ const KEYS: [(Key, Action); 6] = [
     (Key::Escape, Action::Escape),
 ];
 
+/// The keys of an image view in words, for the list of keys: key, and what it does to the view under the pointer.
+pub const IMAGE_KEYS: [(&str, &str); 8] = [
+    ("0, double-click", "Fit the image into its view"),
+    ("1", "One image pixel on one screen pixel"),
+    ("F", "Freeze the read-out, or let it follow again"),
+    ("C", "Copy value and coordinates"),
+    ("G", "Grid of sky coordinates"),
+    ("L", "Line profile: drag a line over the image"),
+    ("R", "Radial profile around the pointer"),
+    ("Esc", "Put the tool down, close the profile"),
+];
+
 /// The menu of the right button.
 const MENU: [(&str, Action); 6] = [
     ("Copy value", Action::CopyValue),
@@ -171,7 +183,15 @@ impl ImagePanel {
 
 #[cfg(test)]
 mod tests {
-    use super::{KEYS, MENU};
+    use super::{IMAGE_KEYS, KEYS, MENU};
+
+    #[test]
+    fn every_key_is_told() {
+        for (key, action) in KEYS {
+            let name = if key == egui::Key::Escape { "Esc" } else { key.name() };
+            assert!(IMAGE_KEYS.iter().any(|(told, _)| *told == name), "{key:?} {action:?}");
+        }
+    }
 
     #[test]
     fn no_key_and_no_entry_stands_twice() {

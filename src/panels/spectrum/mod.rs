@@ -4,6 +4,7 @@
 //! pins the spectrum there. Clicking or dragging the line of the channel changes the plane of the cube.
 
 mod curve;
+mod keep;
 mod view;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 use self::curve::{Curve, Shown};
 use super::world::{Place, World, ask_world};
-use super::{Panel, PanelContext, PanelEntry};
+use super::{Panel, PanelContext, PanelEntry, Product, Services};
 use crate::data::spectral_units::SpectralUnit;
 use crate::workers::{Answer, Key};
 
@@ -309,6 +310,14 @@ impl Panel for SpectrumPanel {
 
     fn busy(&self) -> bool {
         self.waiting
+    }
+
+    fn products(&self, _services: &Services) -> Vec<Product> {
+        self.spectrum_products()
+    }
+
+    fn command_lines(&self) -> Vec<String> {
+        super::file_command_lines(&self.saved.of().path)
     }
 
     fn close(&mut self, cx: &mut PanelContext<'_>) {

@@ -68,7 +68,8 @@ impl TablePanel {
         let is_text = super::is_text_table(&path);
         let id = if is_text { None } else { store.id_of(&path) };
         let revision = id.and_then(|id| store.revision(id));
-        let key = Key::of(&("sheet", &path, hdu, revision, is_text.then_some(self.reading)));
+        let reading = cx.links.readings.get(&path).copied().filter(|_| is_text);
+        let key = Key::of(&("sheet", &path, hdu, revision, reading));
         let answer = cx.services.queries.ask(cx.slot("sheet"), key, &cx.services.wake, move |progress| {
             if is_text {
                 return Ok(Loaded(Arc::new(Sheet::read_text(&path)?)));

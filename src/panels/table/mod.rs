@@ -13,7 +13,6 @@ mod side;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use egui::{RichText, TextEdit, Ui};
 use serde::{Deserialize, Serialize};
@@ -110,8 +109,6 @@ pub struct TablePanel {
     overlay_problem: Option<String>,
     copy: Option<(CopyAs, u64, Arc<Vec<u32>>)>,
     copies: u64,
-    /// Number of this reading, for text tables.
-    reading: u64,
     plot: PlotState,
     row_text: String,
     scroll_to: Option<(u64, Option<egui::Align>)>,
@@ -126,9 +123,6 @@ pub struct TablePanel {
     /// Cells made into text in the last frame.
     formatted: u64,
 }
-
-/// Numbers of readings: a text table is read anew by every view and on demand, as nobody watches it for changes.
-static READINGS: AtomicU64 = AtomicU64::new(1);
 
 /// True for tables in text files, by their ending.
 pub fn is_text_table(path: &Path) -> bool {
@@ -171,7 +165,6 @@ impl TablePanel {
             overlay_problem: None,
             copy: None,
             copies: 0,
-            reading: READINGS.fetch_add(1, Ordering::Relaxed),
             plot: PlotState::default(),
             row_text: String::new(),
             scroll_to: None,
@@ -248,7 +241,7 @@ impl TablePanel {
             });
             if is_text_table(&self.saved.path) {
                 if ui.button("Reload").on_hover_text("Read the file again").clicked() {
-                    self.reading = READINGS.fetch_add(1, Ordering::Relaxed);
+                    *cx.links.readings.entry(self.saved.path.clone()).or_default() += 1;
                 }
             } else if !self.saved.path.as_os_str().is_empty()
                 && ui.button("Header").on_hover_text("Every card of this HDU").clicked()
