@@ -77,7 +77,8 @@ impl Workbench {
             keys.extend(item.keys().map(|key| (key, item.command.clone())));
         }
         if let Some((id, view)) = self.focused.and_then(|id| Some((id, self.views.get(&id)?))) {
-            keys.extend(view.panel.actions().iter().filter_map(|a| Some((a.key?, Command::Act(id, a.name)))));
+            let own = view.panel.actions().iter().filter(|a| !a.at_pointer);
+            keys.extend(own.filter_map(|a| Some((a.key?, Command::Act(id, a.name)))));
         }
         // Most modifiers first, so that Ctrl+Shift+S is not taken for Ctrl+S.
         keys.sort_by_key(|(keys, _)| {

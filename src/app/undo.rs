@@ -117,6 +117,12 @@ impl History {
         false
     }
 
+    /// Nobody touched anything: what differs is the program's doing (limits of a file that has been read, the outcome of a job).
+    fn follow(&mut self, snapshot: Snapshot) {
+        self.now = Some(snapshot);
+        self.seen = None;
+    }
+
     fn step(&mut self, back: bool) -> Option<(String, Snapshot)> {
         let step = if back { self.past.pop_back() } else { self.future.pop() }?;
         let now = self.now.take()?;
@@ -226,12 +232,14 @@ impl Workbench {
         if happened || self.history.now.is_none() {
             self.history.touch();
         }
-        if self.history.look == 0 || held || (ctx.text_edit_focused() && !self.history.absorb) {
+        if held || (ctx.text_edit_focused() && !self.history.absorb) {
             return;
         }
         let snapshot = self.snapshot();
         self.note_mentioned_paths(snapshot.views.iter().map(|(id, kept)| (*id, &kept.state)));
-        if self.history.see(snapshot) {
+        if self.history.look == 0 {
+            self.history.follow(snapshot);
+        } else if self.history.see(snapshot) {
             ctx.request_repaint();
         }
     }
@@ -308,6 +316,9 @@ mod tests {
         settled(&mut history, &json!({"camera": 2, "display": {"color_map": "gray"}}));
         assert_eq!(history.names(), [None, None]);
         settled(&mut history, &json!({"camera": 2, "display": {"color_map": "inferno"}}));
+        assert_eq!(history.names(), [Some("colour map"), None]);
+        // What the program does by itself is no step.
+        history.follow(snapshot(&json!({"camera": 2, "display": {"color_map": "inferno", "limits": 1}})));
         assert_eq!(history.names(), [Some("colour map"), None]);
         let (_, back) = history.step(true).unwrap();
         assert_eq!(back.views[&1].state["display"]["color_map"], "gray");

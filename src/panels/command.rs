@@ -164,6 +164,8 @@ pub struct PanelAction {
     pub help: &'static str,
     /// Key; a plain letter acts only while no text is typed.
     pub key: Option<KeyboardShortcut>,
+    /// The panel takes the key itself, for what is under the pointer: palette and sheet only show it.
+    pub at_pointer: bool,
 }
 
 /// What the pointer does on an image, for the sheet of keys: gesture and help.

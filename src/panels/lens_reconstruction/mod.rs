@@ -363,6 +363,7 @@ const ACTIONS: &[PanelAction] = &[PanelAction {
     text: "Fit this lens",
     help: "Start the fit of the lens in step 1 and watch it in step 2",
     key: Some(egui::KeyboardShortcut::new(egui::Modifiers::COMMAND, egui::Key::Enter)),
+    at_pointer: false,
 }];
 
 /// Names of this panel's questions.
