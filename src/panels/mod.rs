@@ -22,7 +22,6 @@ pub mod world;
 
 pub use command::{Command, IMAGE_GESTURES, Listed, PanelAction, Severity};
 pub use display::display_ui;
-pub use image::IMAGE_KEYS;
 pub use inspector::request_ui;
 pub use links::{Catalogue, Cursor, ImageNote, Links, RowSelection, SliceStep};
 pub use path_field::{PathRequest, path_answer, path_field_ui, take_path_request};

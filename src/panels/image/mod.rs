@@ -27,8 +27,6 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::tools::IMAGE_KEYS;
-
 use self::catalogue::CatalogueLayers;
 use self::contours::{ContourSettings, Contours};
 use self::go_to::GoTo;
@@ -40,7 +38,7 @@ use self::slices::{SliceSettings, Slices};
 use self::tools::LineTool;
 use super::links::Link;
 use super::world;
-use super::{Cursor, ImageNote, Panel, PanelContext, PanelEntry, Product, Services};
+use super::{Cursor, ImageNote, Panel, PanelAction, PanelContext, PanelEntry, Product, Services};
 use crate::plots::color_bar::ColorBar;
 use crate::plots::color_table::Display;
 use crate::plots::colors;
@@ -464,6 +462,14 @@ impl Panel for ImagePanel {
 
     fn save(&self) -> Value {
         serde_json::to_value(&self.saved).unwrap_or_default()
+    }
+
+    fn actions(&self) -> &'static [PanelAction] {
+        tools::ACTIONS_LISTED
+    }
+
+    fn act(&mut self, name: &str, cx: &mut PanelContext<'_>) {
+        self.act_by_name(name, cx);
     }
 
     fn restore(&mut self, state: &Value) -> bool {

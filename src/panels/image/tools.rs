@@ -1,12 +1,12 @@
 //! What the user does on the image: keys, the menu of the right button, drawing a line.
 
-use egui::{Key, Modifiers, PointerButton, Ui};
+use egui::{Key, KeyboardShortcut, Modifiers, PointerButton, Ui};
 
 use super::ImagePanel;
 use super::go_to::GoTo;
 use super::profiles::Profile;
 use super::read_out::Place;
-use crate::panels::{Command, PanelContext, Severity};
+use crate::panels::{Command, PanelAction, PanelContext, Severity};
 use crate::plots::image_view::ImageResponse;
 
 /// What can be chosen for a place.
@@ -24,27 +24,35 @@ enum Action {
     Escape,
 }
 
-/// Keys over the image. They stand in the list of keys too.
-const KEYS: [(Key, Action); 6] = [
-    (Key::F, Action::Freeze),
-    (Key::G, Action::Grid),
-    (Key::C, Action::CopyAll),
-    (Key::L, Action::Line),
-    (Key::R, Action::Radial),
-    (Key::Escape, Action::Escape),
+/// What the view does on a key: for what is under the pointer, or, from the palette, for where the pointer was last.
+const ACTIONS: [(&PanelAction, Action); 7] = [
+    (&ACTIONS_LISTED[0], Action::Freeze),
+    (&ACTIONS_LISTED[1], Action::CopyAll),
+    (&ACTIONS_LISTED[2], Action::Grid),
+    (&ACTIONS_LISTED[3], Action::Line),
+    (&ACTIONS_LISTED[4], Action::Radial),
+    (&ACTIONS_LISTED[5], Action::GoTo),
+    (&ACTIONS_LISTED[6], Action::Escape),
 ];
 
-/// The keys of an image view in words, for the list of keys: key, and what it does to the view under the pointer.
-pub const IMAGE_KEYS: [(&str, &str); 8] = [
-    ("0, double-click", "Fit the image into its view"),
-    ("1", "One image pixel on one screen pixel"),
-    ("F", "Freeze the read-out, or let it follow again"),
-    ("C", "Copy value and coordinates"),
-    ("G", "Grid of sky coordinates"),
-    ("L", "Line profile: drag a line over the image"),
-    ("R", "Radial profile around the pointer"),
-    ("Esc", "Put the tool down, close the profile"),
+/// The same for palette and sheet.
+pub(super) const ACTIONS_LISTED: &[PanelAction] = &[
+    action("freeze", "Freeze the read-out", "Keep the place under the pointer, or follow it again", Some(Key::F)),
+    action("copy", "Copy value and coordinates", "What the read-out shows, to the clipboard", Some(Key::C)),
+    action("grid", "Grid of sky coordinates", "Show or hide it", Some(Key::G)),
+    action("line", "Line profile", "Drag a line over the image", Some(Key::L)),
+    action("radial", "Radial profile", "Around the pointer", Some(Key::R)),
+    action("go to", "Go to…", "Centre on typed coordinates", None),
+    action("escape", "Put the tool down", "Then close the profile", Some(Key::Escape)),
 ];
+
+const fn action(name: &'static str, text: &'static str, help: &'static str, key: Option<Key>) -> PanelAction {
+    let key = match key {
+        Some(key) => Some(KeyboardShortcut { modifiers: Modifiers::NONE, logical_key: key }),
+        None => None,
+    };
+    PanelAction { name, text, help, key, at_pointer: true }
+}
 
 /// The menu of the right button.
 const MENU: [(&str, Action); 6] = [
@@ -76,9 +84,9 @@ impl ImagePanel {
         // An open menu has the keys for itself: Escape closes it.
         let free = !ui.ctx().text_edit_focused() && !egui::Popup::is_any_open(ui.ctx());
         if reached && free {
-            for (key, action) in KEYS {
-                if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
-                    self.act(action, here, cx);
+            for (listed, action) in ACTIONS {
+                if listed.key.is_some_and(|key| ui.input_mut(|input| input.consume_shortcut(&key))) {
+                    self.do_action(action, here, cx);
                 }
             }
         }
@@ -96,7 +104,7 @@ impl ImagePanel {
             }
         });
         if let Some(action) = chosen {
-            self.act(action, at, cx);
+            self.do_action(action, at, cx);
         }
         self.draw_line(ui, response);
     }
@@ -117,7 +125,15 @@ impl ImagePanel {
         self.frozen = !self.frozen && self.place.is_some();
     }
 
-    fn act(&mut self, action: Action, pixel: [f64; 2], cx: &mut PanelContext<'_>) {
+    /// Does one of [`ACTIONS_LISTED`] for the last place of the pointer, or for the middle of the view.
+    pub(super) fn act_by_name(&mut self, name: &str, cx: &mut PanelContext<'_>) {
+        let at = self.place.as_ref().map_or(self.saved.camera.center, |place| place.pixel);
+        if let Some((_, action)) = ACTIONS.into_iter().find(|(listed, _)| listed.name == name) {
+            self.do_action(action, at, cx);
+        }
+    }
+
+    fn do_action(&mut self, action: Action, pixel: [f64; 2], cx: &mut PanelContext<'_>) {
         match action {
             Action::Freeze => self.toggle_frozen(),
             Action::Grid => self.saved.grid = !self.saved.grid,
@@ -183,20 +199,16 @@ impl ImagePanel {
 
 #[cfg(test)]
 mod tests {
-    use super::{IMAGE_KEYS, KEYS, MENU};
-
-    #[test]
-    fn every_key_is_told() {
-        for (key, action) in KEYS {
-            let name = if key == egui::Key::Escape { "Esc" } else { key.name() };
-            assert!(IMAGE_KEYS.iter().any(|(told, _)| *told == name), "{key:?} {action:?}");
-        }
-    }
+    use super::{ACTIONS, MENU};
 
     #[test]
     fn no_key_and_no_entry_stands_twice() {
-        for (i, (key, _)) in KEYS.iter().enumerate() {
-            assert!(KEYS[..i].iter().all(|(other, _)| other != key), "{key:?}");
+        for (i, (listed, _)) in ACTIONS.iter().enumerate() {
+            assert!(
+                listed.key.is_none() || ACTIONS[..i].iter().all(|(other, _)| other.key != listed.key),
+                "{listed:?}"
+            );
+            assert!(ACTIONS[..i].iter().all(|(other, _)| other.name != listed.name), "{listed:?}");
         }
         for (i, (text, _)) in MENU.iter().enumerate() {
             assert!(MENU[..i].iter().all(|(other, _)| other != text), "{text}");
