@@ -43,7 +43,7 @@ pub(super) const ACTIONS_LISTED: &[PanelAction] = &[
     action("line", "Line profile", "Drag a line over the image", Some(Key::L)),
     action("radial", "Radial profile", "Around the pointer", Some(Key::R)),
     action("go to", "Go to…", "Centre on typed coordinates", None),
-    action("escape", "Put the tool down", "Then close the profile", Some(Key::Escape)),
+    action("escape", "Put the tool down", "Then close the profile, then remove the mark", Some(Key::Escape)),
 ];
 
 const fn action(name: &'static str, text: &'static str, help: &'static str, key: Option<Key>) -> PanelAction {
@@ -152,8 +152,10 @@ impl ImagePanel {
             self.line_tool = LineTool::Off;
         } else if self.frozen {
             self.frozen = false;
-        } else {
+        } else if self.saved.profile.is_some() {
             self.saved.profile = None;
+        } else {
+            self.saved.mark = None;
         }
     }
 
