@@ -1,5 +1,6 @@
 //! Benches: one group a claim.
 
+mod cube_view;
 mod fits_cube;
 mod image_view;
 mod window;
@@ -101,6 +102,7 @@ criterion_group!(
     lens_geometry,
     colouring,
     fits_cube::fits_cube,
+    cube_view::cube_view,
     image_view::image_view,
     window::window_claims
 );
