@@ -285,8 +285,17 @@ fn go_to_takes_every_spelling_and_refuses_in_one_line() {
     assert!(told.len() == 1 && !told[0].contains('\n'), "{lines:?}");
     let (_, lines) = go("somewhere");
     assert!(lines.iter().any(|l| l.contains("\"somewhere\" is not a")), "{lines:?}");
-    let mark = &state(&harness)["mark"];
+    let mark = state(&harness)["mark"].clone();
     assert!((mark[1].as_f64().unwrap() - 30.0).abs() < 0.1, "{mark}");
+    // The mark stays when the field is closed, until Escape over the image.
+    harness.key_press(Key::Escape);
+    harness.run_steps(3);
+    assert!(harness.query_by_label("Go").is_none());
+    assert_eq!(state(&harness)["mark"], mark);
+    point(&mut harness, [30.0, 28.0]);
+    harness.key_press(Key::Escape);
+    harness.run_steps(3);
+    assert!(state(&harness)["mark"].is_null());
 }
 
 #[test]
@@ -333,7 +342,7 @@ fn handles_of_the_histogram_and_typed_numbers_set_the_limits() {
     harness.run_steps(2);
     let low = state(&harness)["display"]["typed_limits"][0].as_f64().unwrap();
     assert!(low > display["typed_limits"][0].as_f64().unwrap(), "{display} {low}");
-    // A number with an exponent, typed.
+    // A number with an exponent, typed; what is no number changes nothing.
     let node = field(&harness, "High", Role::SpinButton);
     node.click();
     harness.run_steps(2);
@@ -344,6 +353,14 @@ fn handles_of_the_histogram_and_typed_numbers_set_the_limits() {
     harness.run_steps(3);
     let display = state(&harness)["display"].clone();
     assert_eq!(display["typed_limits"][1].as_f64().unwrap(), 2.5e-17, "{display}");
+    field(&harness, "High", Role::SpinButton).click();
+    harness.run_steps(2);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.event(Event::Text("nan".into()));
+    harness.run_steps(2);
+    harness.key_press(Key::Enter);
+    harness.run_steps(3);
+    assert_eq!(state(&harness)["display"]["typed_limits"], display["typed_limits"]);
     assert!(harness.query_by_label_contains("Colour bar").is_some());
 }
 

@@ -111,7 +111,7 @@ fn limits_ui(ui: &mut Ui, display: &mut Display, limits: Option<Limits>) {
         ui.add(field).on_hover_text("Drag, or click and type; 1e-17 is understood").labelled_by(label.id);
         ui.end_row();
     }
-    if values != before {
+    if values != before && values.iter().all(|v| v.is_finite()) {
         display.limits = LimitsMode::Typed;
         display.typed_limits = values;
     }

@@ -127,7 +127,8 @@ fn handle(ui: &Ui, id: egui::Id, scale: &Scale, display: &mut Display, limits: L
         // The arrows are the handle's, not those that move the focus.
         let filter = egui::EventFilter { horizontal_arrows: true, ..Default::default() };
         ui.memory_mut(|memory| memory.set_focus_lock_filter(id, filter));
-        for (modifiers, factor) in [(Modifiers::NONE, 1.0), (Modifiers::SHIFT, 10.0)] {
+        // Shift first: a key without it is found in one with it.
+        for (modifiers, factor) in [(Modifiers::SHIFT, 10.0), (Modifiers::NONE, 1.0)] {
             let times = |key| ui.input_mut(|input| input.count_and_consume_key(modifiers, key)) as f64;
             change += factor * KEY_STEP * span * (times(Key::ArrowRight) - times(Key::ArrowLeft));
         }

@@ -52,7 +52,8 @@ impl ImagePanel {
                 }
                 field.request_focus();
             }
-            let escape = ui.input(|i| i.key_pressed(Key::Escape));
+            // Used up here, so that it does not close the profile as well.
+            let escape = ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, Key::Escape));
             if ui.button("Close").clicked() || escape {
                 stay = false;
             }
@@ -67,8 +68,6 @@ impl ImagePanel {
         }
         if stay {
             self.go_to = Some(go_to);
-        } else {
-            self.saved.mark = None;
         }
     }
 }

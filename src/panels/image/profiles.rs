@@ -188,7 +188,8 @@ fn arrows(ui: &Ui, touched: &egui::Response) -> [f64; 2] {
     let filter = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(touched.id, filter));
     let mut step = [0.0; 2];
-    for (modifiers, pixels) in [(Modifiers::NONE, 1.0), (Modifiers::SHIFT, 10.0)] {
+    // Shift first: a key without it is found in one with it.
+    for (modifiers, pixels) in [(Modifiers::SHIFT, 10.0), (Modifiers::NONE, 1.0)] {
         let times = |key: egui::Key| ui.input_mut(|input| input.count_and_consume_key(modifiers, key)) as f64;
         step[0] += pixels * (times(egui::Key::ArrowRight) - times(egui::Key::ArrowLeft));
         step[1] += pixels * (times(egui::Key::ArrowUp) - times(egui::Key::ArrowDown));
@@ -272,7 +273,7 @@ fn radial_ui(
         ui.checkbox(&mut recentre, "recentre").on_hover_text("Move to the centre of light near the place");
     });
     let changed = Profile::Radial { center, radius, recentre };
-    if changed != profile {
+    if changed != profile && radius.is_finite() {
         done.profile = Some(changed);
     }
     let means: Vec<[f64; 2]> = found.rings.iter().map(|r| [r.radius * factor, r.mean]).collect();

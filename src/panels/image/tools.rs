@@ -43,7 +43,7 @@ pub const IMAGE_KEYS: [(&str, &str); 8] = [
     ("G", "Grid of sky coordinates"),
     ("L", "Line profile: drag a line over the image"),
     ("R", "Radial profile around the pointer"),
-    ("Esc", "Put the tool down, close the profile"),
+    ("Esc", "Put the tool down, close the profile, remove the mark"),
 ];
 
 /// The menu of the right button.
@@ -136,8 +136,10 @@ impl ImagePanel {
             self.line_tool = LineTool::Off;
         } else if self.frozen {
             self.frozen = false;
-        } else {
+        } else if self.saved.profile.is_some() {
             self.saved.profile = None;
+        } else {
+            self.saved.mark = None;
         }
     }
 
