@@ -1,5 +1,6 @@
 //! Benches: one group a claim.
 
+mod cube_view;
 mod fits_cube;
 mod image_view;
 
@@ -63,5 +64,13 @@ fn colouring(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, lens_forward, lens_geometry, colouring, fits_cube::fits_cube, image_view::image_view);
+criterion_group!(
+    benches,
+    lens_forward,
+    lens_geometry,
+    colouring,
+    fits_cube::fits_cube,
+    cube_view::cube_view,
+    image_view::image_view
+);
 criterion_main!(benches);
