@@ -39,6 +39,7 @@ use self::tools::LineTool;
 use super::links::Link;
 use super::world;
 use super::{Cursor, ImageNote, Panel, PanelAction, PanelContext, PanelEntry, Product, Services};
+use crate::data::PlaneWcs;
 use crate::plots::color_bar::ColorBar;
 use crate::plots::color_table::Display;
 use crate::plots::colors;
@@ -494,7 +495,7 @@ impl Panel for ImagePanel {
 
     fn python(&self, _services: &Services) -> Option<String> {
         let (of, shown) = (self.plane_of_file()?, self.load.shown.as_ref()?);
-        let has_sky = shown.wcs.as_ref().is_some_and(|wcs| wcs.shows_sky());
+        let has_sky = shown.wcs.as_ref().is_some_and(PlaneWcs::shows_sky);
         Some(keep::python(&of, &self.saved.display, self.on_screen?.0, has_sky))
     }
 

@@ -105,7 +105,7 @@ impl TablePanel {
         if !(found(&settings.first) && found(&settings.second)) {
             match guess_positions(sheet) {
                 Some(guess) => {
-                    (settings.kind, settings.first, settings.second) = (guess.kind, guess.first, guess.second)
+                    (settings.kind, settings.first, settings.second) = (guess.kind, guess.first, guess.second);
                 }
                 None => {
                     self.overlay_problem = Some("No columns of positions were recognised; choose them here".to_owned());
