@@ -46,13 +46,12 @@ amplitudes = nnls(matrix / size, np.ones(len(matrix)), maxiter=100000)[0] / size
 keep = amplitudes > 0
 cores, amplitudes = cores[keep], amplitudes[keep]
 worst = errors(np.logspace(-5, 3, 7000))
-inside = errors(np.logspace(-3, 3, 7000))
 with open("src/studies/lens_models/nfw_table.rs", "w") as out:
     out.write("//! Cored steep ellipsoids whose sum is the NFW convergence; written by `benches/peers/nfw_components.py`.\n\n")
     out.write("/// Core (scale radii) and amplitude of each. Largest relative error of convergence and deflection:\n")
-    out.write(f"/// {worst[0]:.1e} and {worst[1]:.1e} over 1e-5 to 1e3 scale radii, {inside[0]:.1e} and {inside[1]:.1e} from 1e-3 on.\n")
+    out.write(f"/// {worst[0]:.1e} and {worst[1]:.1e} over 1e-5 to 1e3 scale radii.\n")
     out.write(f"pub(super) const COMPONENTS: [[f64; 2]; {len(cores)}] = [\n")
     for s, a in zip(cores, amplitudes):
-        out.write(f"    [{s:.16e}, {a:.16e}],\n")
+        out.write(f"    [{float(s)!r}, {float(a)!r}],\n")
     out.write("];\n")
-print(len(cores), worst, inside)
+print(len(cores), worst)

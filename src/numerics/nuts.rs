@@ -97,8 +97,8 @@ impl<D: Density> Whitened<'_, D> {
         self.evaluations += 1;
         let value = self.density.log_density(&self.x, &mut self.gradient);
         let n = z.len();
-        for j in 0..n {
-            gradient[j] = (j..n).map(|i| self.factor[i * n + j] * self.gradient[i]).sum();
+        for (j, g) in gradient.iter_mut().enumerate() {
+            *g = (j..n).map(|i| self.factor[i * n + j] * self.gradient[i]).sum();
         }
         if value.is_nan() { f64::NEG_INFINITY } else { value }
     }

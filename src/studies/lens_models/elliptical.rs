@@ -71,13 +71,13 @@ impl<P: EllipticalProfile<OWN>, const OWN: usize> Elliptical<P, OWN> {
     }
 
     #[inline(always)]
-    fn to_axes(&self, x: f64, y: f64) -> (f64, f64) {
+    fn along_axes(&self, x: f64, y: f64) -> (f64, f64) {
         let (dx, dy) = (x - self.x, y - self.y);
         (self.cos * dx + self.sin * dy, self.cos * dy - self.sin * dx)
     }
 
     #[inline(always)]
-    fn to_sky(&self, [a, b]: [f64; 2]) -> [f64; 2] {
+    fn on_sky(&self, [a, b]: [f64; 2]) -> [f64; 2] {
         [self.cos * a - self.sin * b, self.sin * a + self.cos * b]
     }
 
@@ -88,28 +88,28 @@ impl<P: EllipticalProfile<OWN>, const OWN: usize> Elliptical<P, OWN> {
         x: f64,
         y: f64,
     ) -> ([f64; 2], [[f64; 2]; FRAME_PARAMETERS], [[f64; 2]; OWN]) {
-        let (u, v) = self.to_axes(x, y);
+        let (u, v) = self.along_axes(x, y);
         let (alpha, by_q, by_own) = self.gradient_profile.gradient(u, v);
         let [uu, uv, vv] = self.gradient_profile.hessian(u, v);
         // Turning the mass turns the vector with it and takes away its change along the turned position.
         let by_angle = [-alpha[1] + uu * v - uv * u, alpha[0] + uv * v - vv * u];
-        let (by_q, by_angle) = (self.to_sky(by_q), self.to_sky(by_angle));
+        let (by_q, by_angle) = (self.on_sky(by_q), self.on_sky(by_angle));
         let chain = |k: usize| [0, 1].map(|axis| by_q[axis] * self.slope[k] + by_angle[axis] * self.turn[k]);
         let [xx, xy, yy] = Deflector::hessian(self, x, y);
-        (self.to_sky(alpha), [chain(0), chain(1), [-xx, -xy], [-xy, -yy]], by_own.map(|d| self.to_sky(d)))
+        (self.on_sky(alpha), [chain(0), chain(1), [-xx, -xy], [-xy, -yy]], by_own.map(|d| self.on_sky(d)))
     }
 }
 
 impl<P: EllipticalProfile<OWN>, const OWN: usize> Deflector for Elliptical<P, OWN> {
     #[inline(always)]
     fn deflection(&self, x: f64, y: f64) -> [f64; 2] {
-        let (u, v) = self.to_axes(x, y);
-        self.to_sky(self.profile.deflection(u, v))
+        let (u, v) = self.along_axes(x, y);
+        self.on_sky(self.profile.deflection(u, v))
     }
 
     #[inline(always)]
     fn hessian(&self, x: f64, y: f64) -> [f64; 3] {
-        let (u, v) = self.to_axes(x, y);
+        let (u, v) = self.along_axes(x, y);
         let [uu, uv, vv] = self.profile.hessian(u, v);
         let (c, s) = (self.cos, self.sin);
         [
@@ -121,7 +121,7 @@ impl<P: EllipticalProfile<OWN>, const OWN: usize> Deflector for Elliptical<P, OW
 
     #[inline(always)]
     fn potential(&self, x: f64, y: f64) -> f64 {
-        let (u, v) = self.to_axes(x, y);
+        let (u, v) = self.along_axes(x, y);
         self.profile.potential(u, v)
     }
 }
@@ -149,9 +149,9 @@ pub(super) fn check_elliptical<P: EllipticalProfile<OWN>, const OWN: usize>(own:
                 let at = |by: f64| {
                     let (mut frame, mut own) = (frame, own);
                     if k < FRAME_PARAMETERS {
-                        frame[k] += by
+                        frame[k] += by;
                     } else {
-                        own[k - FRAME_PARAMETERS] += by
+                        own[k - FRAME_PARAMETERS] += by;
                     }
                     Elliptical::<P, OWN>::new(frame, own).deflection(x, y)
                 };

@@ -101,11 +101,11 @@ impl PowerLawProfile {
             part = times(part, turn).map(|c| -c * scale * above / below);
             scale = self.f;
             log_slope += 1.0 / above + 1.0 / below;
-            for axis in 0..2 {
-                let term = self.f * part[axis];
+            for (axis, part) in part.iter().enumerate() {
+                let term = self.f * part;
                 out.omega[axis] += term;
                 out.by_angle[axis] += (2.0 * m + 1.0) * term;
-                out.by_f[axis] += m * part[axis];
+                out.by_f[axis] += m * part;
                 out.by_t[axis] += log_slope * term;
             }
         }
