@@ -36,6 +36,7 @@ mod ui_image;
 mod ui_keeping;
 mod ui_panels;
 mod ui_session;
+mod ui_snapshots;
 mod ui_stories;
 mod ui_support;
 mod ui_tables;

@@ -8,6 +8,7 @@ mod browsing;
 mod data_tree;
 mod dock;
 mod drops;
+mod fuzzy;
 mod headless;
 mod identify;
 mod jobs_view;

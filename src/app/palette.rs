@@ -3,10 +3,9 @@
 use egui::text::LayoutJob;
 use egui::{Align2, Context, Id, Key, Modal, Modifiers, Rect, Role, ScrollArea, Sense, TextEdit, TextFormat, Ui};
 use egui::{WidgetInfo, pos2, vec2};
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
-use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use super::Workbench;
+use super::fuzzy;
 use super::ui::key_text;
 use crate::panels::{Command, PANELS};
 
@@ -39,19 +38,12 @@ struct Found {
 
 /// Entries that hold the typed letters in their order, the best first; all of them, in order, when nothing is typed.
 fn find(entries: &[Entry], typed: &str) -> Vec<Found> {
-    let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
-    let mut matcher = Matcher::new(Config::DEFAULT);
-    let mut buffer = Vec::new();
-    let mut found: Vec<(u32, Found)> = entries
+    let mut found: Vec<(i32, Found)> = entries
         .iter()
         .enumerate()
         .filter_map(|(entry, item)| {
-            let mut letters = Vec::new();
             // The group counts too ("recent m51"), behind the text so that the places in the text stay what they are.
-            let whole = format!("{} {}", item.text, item.group);
-            let score = pattern.indices(Utf32Str::new(&whole, &mut buffer), &mut matcher, &mut letters)?;
-            letters.sort_unstable();
-            letters.dedup();
+            let (score, letters) = fuzzy::fit(typed, &format!("{} {}", item.text, item.group))?;
             Some((score, Found { entry, letters }))
         })
         .collect();
@@ -222,7 +214,7 @@ mod tests {
         let entries = entries(&["Light or dark", "Save session…", "Save picture…", "Next view"]);
         let found = find(&entries, "sp");
         assert_eq!(entries[found[0].entry].text, "Save picture…");
-        assert_eq!(found[0].letters[..2], [0, 5]);
+        assert_eq!(found[0].letters, [0, 5]);
         assert_eq!(find(&entries, "").len(), 4);
         assert!(find(&entries, "zzz").is_empty());
         assert_eq!(entries[find(&entries, "next")[0].entry].text, "Next view");

@@ -188,8 +188,22 @@ pub fn format_tick(value: f64, step: f64, largest: f64) -> String {
 /// [`format_value`] with the unit behind it, if there is one.
 #[must_use]
 pub fn format_with_unit(value: f64, digits: usize, unit: &str) -> String {
-    let number = format_value(value, digits);
-    if unit.is_empty() { number } else { format!("{number} {unit}") }
+    with_unit(&format_value(value, digits), unit)
+}
+
+/// A number with the unit behind it, if there is one; a unit that begins with a power of ten is multiplied: `38 × 10⁻²⁰ erg`.
+#[must_use]
+pub fn with_unit(number: &str, unit: &str) -> String {
+    if unit.is_empty() {
+        number.to_owned()
+    } else if unit
+        .strip_prefix("10")
+        .is_some_and(|rest| rest.starts_with(['⁻', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹']))
+    {
+        format!("{number} × {unit}")
+    } else {
+        format!("{number} {unit}")
+    }
 }
 
 fn trim_zeros(text: &str) -> String {
@@ -295,6 +309,8 @@ mod tests {
             assert_eq!(format_value(value, digits), text);
         }
         assert_eq!(format_with_unit(1.5, 4, "Jy/beam"), "1.5 Jy/beam");
+        assert_eq!(format_with_unit(38.2, 4, "10⁻²⁰ erg"), "38.2 × 10⁻²⁰ erg");
+        assert_eq!(format_with_unit(3.0, 4, "100 m"), "3 100 m");
         assert_eq!(axis_label("flux", "Jy", "×10⁻³"), "flux (×10⁻³ Jy)");
     }
 }

@@ -78,7 +78,8 @@ impl Place {
         let mut line = format!("x {x:>8.1}  y {y:>8.1}");
         if let Some(value) = self.value {
             let number = axes::format_value(value.into(), 6);
-            let _infallible = write!(line, "  {number:>12} {}", self.unit);
+            let number = axes::with_unit(&format!("{number:>12}"), &self.unit);
+            let _infallible = write!(line, "  {number}");
         }
         line.trim_end().to_owned()
     }

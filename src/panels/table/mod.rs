@@ -405,6 +405,10 @@ impl Panel for TablePanel {
         self.side_ui(ui, cx);
     }
 
+    fn passing(&self) -> &'static [&'static str] {
+        &["widths"]
+    }
+
     fn save(&self) -> Value {
         serde_json::to_value(&self.saved).unwrap_or_default()
     }
