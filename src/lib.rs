@@ -8,14 +8,14 @@
 //! | folder | what it does |
 //! |---|---|
 //! | [`tasks`] | the leaf: what a task is, how it reports and is stopped, the schema of its request |
-//! | [`data`] | FITS in and out (images, cubes, tiles, tables, spectra, responses), world coordinates, units, ECSV; the store of what is opened |
-//! | [`numerics`] | convolution, Levenberg-Marquardt, contours, profiles, lines of a sphere, special functions, statistics, seeded random streams |
+//! | [`data`] | FITS in and out (images, cubes, tiles, tables, spectra, responses), world coordinates, units, ECSV and CSV, tables as sorted and filtered sheets; the store of what is opened |
+//! | [`numerics`] | convolution, Levenberg-Marquardt, L-BFGS, the No-U-Turn sampler and whether its chains agree, contours, profiles, resampling, lines of a sphere, special functions, statistics, seeded random streams |
 //! | [`studies`] | the published systems, and the physics that two of them share; no egui, no threads |
 //! | [`workers`] | threads: jobs in two lanes, queries, cancelling, panic containment |
 //! | [`runs`] | run folders: record, products, repeat and verify |
-//! | [`plots`] | drawing: image view, colour maps, stretches, line plots, colour bars, the CPU painter |
-//! | [`panels`] | what fills the window, one file or folder a panel |
-//! | [`app`] | the window: shell, docking, commands, session, theme, notices; also without a display |
+//! | [`plots`] | drawing: image view, colour maps, stretches, line, scatter and corner plots, colour bars, sky grids, the CPU painter, SVG |
+//! | [`panels`] | what fills the window, one file or folder a panel: image, spectrum, comparison, table, header, studies; what they know of each other |
+//! | [`app`] | the window: shell, docking, commands and their palette, file browser, session, undo, settings, theme, notices, saving views; also without a display |
 //! | [`cli`] | the command line |
 //!
 //! # Arrows
