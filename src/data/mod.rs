@@ -77,8 +77,8 @@ pub use triplets::{ErrorKind, Triplet, constant_image, triplets};
 pub use unit_text::typeset_unit;
 pub use units::Unit;
 pub use wcs::{
-    AxisKind, LinearAxis, PixelMap, PlaneWcs, Sky, Wcs, WorldAxis, arcsec_grid, format_dec, format_ra, parse_dec,
-    parse_position, parse_ra, pixel_scale_arcsec, wcs_keywords,
+    AxisKind, LinearAxis, PixelMap, PlaneWcs, Sky, Wcs, WorldAxis, arcsec_grid, format_dec, format_ra,
+    galactic_from_icrs, icrs_from_galactic, parse_dec, parse_position, parse_ra, pixel_scale_arcsec, wcs_keywords,
 };
 pub use write::{OwnedPlane, Plane, read_planes, write_planes};
 pub use write_table::write_fits_table;

@@ -21,7 +21,7 @@ use super::{
 pub use cell::CellFormat;
 pub use filter::RowFilter;
 pub use order::{order_rows, places_of};
-pub use positions::{PositionColumns, PositionKind, Positions, galactic_from_equatorial, guess_positions};
+pub use positions::{PositionColumns, PositionKind, Positions, guess_positions};
 pub use summary::{ColumnSummary, summarize};
 
 /// Rows that are read first, so that something is on the screen while the rest is read.

@@ -90,8 +90,15 @@ pub struct SpectralScale {
     in_air: bool,
     /// Whether air or vacuum is told.
     medium_told: bool,
-    /// Rest wavelength in metres from the header, in vacuum.
+    /// Rest wavelength in metres from the header, in the medium of the axis.
     pub rest_m: Option<f64>,
+}
+
+/// The wavelength in air of one in vacuum, both in metres: refraction of dry air at 15 degrees (Edlen 1953, J. Opt. Soc. Am. 43, 339), as wcslib
+/// and the pipelines of spectrographs take it. RESTWAV and RESTFRQ speak of vacuum, whatever the axis.
+fn air_from_vacuum(vacuum_m: f64) -> f64 {
+    let wave_number = (1e6 * vacuum_m).powi(-2);
+    vacuum_m / (1.0 + 1e-6 * (64.328 + 29_498.1 / (146.0 - wave_number) + 255.4 / (41.0 - wave_number)))
 }
 
 impl SpectralScale {
@@ -119,7 +126,8 @@ impl SpectralScale {
             unit: axis.unit.clone(),
             in_air: axis.kind == Kind::AirWavelength,
             medium_told: axis.kind != Kind::Wavelength,
-            rest_m: rest_wavelength_m(header),
+            rest_m: rest_wavelength_m(header)
+                .map(|m| if axis.kind == AxisKind::AirWavelength { air_from_vacuum(m) } else { m }),
         })
     }
 
@@ -322,6 +330,21 @@ mod tests {
 
     fn near(found: f64, expected: f64) {
         assert!((found / expected - 1.0).abs() < 1e-9, "{found} {expected}");
+    }
+
+    /// H alpha: 6564.61 Angstrom in vacuum, 6562.80 in air.
+    #[test]
+    fn the_rest_wavelength_of_a_header_is_taken_into_the_air_of_its_axis() {
+        assert!((1e10 * air_from_vacuum(6564.61e-10) - 6562.80).abs() < 0.005);
+        for (ctype, rest) in [("AWAV", 6562.80), ("WAVE", 6564.61)] {
+            let cards = format!(
+                "CTYPE1  = '{ctype}'\nCUNIT1  = 'Angstrom'\nCRVAL1  = 6500.0\nCDELT1  = 1.0\nCRPIX1  = 1.0\nRESTWAV = 6.56461E-7\n"
+            );
+            let header = Header::from_lines(cards.as_bytes());
+            let wcs = crate::data::Wcs::from_header(&header).unwrap().unwrap();
+            let scale = SpectralScale::of_axis(&wcs.axes()[0], &header).unwrap();
+            assert!((1e10 * scale.rest_m.unwrap() - rest).abs() < 0.005, "{ctype}: {:?}", scale.rest_m);
+        }
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub struct Convergence {
 
 /// Convergence of one quantity: `chains` of equal length (at least 4 draws each). NaN when there is nothing to judge.
 pub fn convergence(chains: &[Vec<f64>]) -> Convergence {
+    if chains.iter().any(|c| c.len() != chains[0].len()) {
+        return Convergence { r_hat: f64::NAN, bulk_ess: f64::NAN, tail_ess: f64::NAN };
+    }
     let halves = split(chains);
     let ranked = normal_scores(&halves);
     let median = quantile(&halves, 0.5);
@@ -236,6 +239,8 @@ mod tests {
     fn constant_or_short_chains_are_not_judged() {
         assert!(convergence(&[vec![1.0; 100], vec![1.0; 100]]).bulk_ess.is_nan());
         assert!(convergence(&[vec![1.0, 2.0]]).bulk_ess.is_nan());
+        assert!(convergence(&[vec![1.0; 9], (0..12).map(f64::from).collect()]).r_hat.is_nan());
+        assert!(convergence(&[]).r_hat.is_nan());
     }
 
     #[test]

@@ -181,7 +181,8 @@ fn line_search(
             }
             let value = place.value;
             best = Some(place);
-            if along >= 0.0 {
+            // Uphill towards the other end: the minimum lies on this side of it.
+            if along * (high.map_or(f64::INFINITY, |(end, _)| end - low)) >= 0.0 {
                 high = Some((low, low_value));
             }
             (low, low_value, low_slope) = (step, value, along);

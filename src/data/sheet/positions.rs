@@ -1,7 +1,7 @@
 //! Which columns of a table are a position on the sky or in an image, by their UCD, name and unit.
 
 use super::{Sheet, SheetColumn};
-use crate::data::{Unit, parse_dec, parse_ra};
+use crate::data::{Unit, icrs_from_galactic, parse_dec, parse_ra};
 
 /// What two columns measure together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -175,7 +175,7 @@ impl Positions {
         let point = *self.points.get(row)?;
         match self.kind {
             PositionKind::Equatorial => Some(point),
-            PositionKind::Galactic => Some(equatorial_from_galactic(point)),
+            PositionKind::Galactic => Some(icrs_from_galactic(point)),
             PositionKind::Pixel | PositionKind::PixelFromZero => None,
         }
     }
@@ -219,39 +219,10 @@ fn angle_factor(unit: &str) -> f64 {
     }
 }
 
-/// Rows of the rotation from ICRS to galactic coordinates (Hipparcos catalogue, ESA SP-1200, volume 1, section 1.5.3).
-const GALACTIC_FROM_ICRS: [[f64; 3]; 3] = [
-    [-0.054_875_560_4, -0.873_437_090_2, -0.483_835_015_5],
-    [0.494_109_427_9, -0.444_829_629_9, 0.746_982_244_5],
-    [-0.867_666_149_0, -0.198_076_373_4, 0.455_983_776_2],
-];
-
-/// ICRS right ascension and declination of galactic coordinates, in degrees.
-pub fn equatorial_from_galactic(galactic: [f64; 2]) -> [f64; 2] {
-    let v = unit_vector(galactic);
-    let m = GALACTIC_FROM_ICRS;
-    angles([0, 1, 2].map(|i| m[0][i] * v[0] + m[1][i] * v[1] + m[2][i] * v[2]))
-}
-
-/// Galactic coordinates of ICRS right ascension and declination, in degrees.
-pub fn galactic_from_equatorial(equatorial: [f64; 2]) -> [f64; 2] {
-    let v = unit_vector(equatorial);
-    angles(GALACTIC_FROM_ICRS.map(|row| row[0] * v[0] + row[1] * v[1] + row[2] * v[2]))
-}
-
-fn unit_vector([longitude, latitude]: [f64; 2]) -> [f64; 3] {
-    let ((sin_lon, cos_lon), (sin_lat, cos_lat)) = (longitude.to_radians().sin_cos(), latitude.to_radians().sin_cos());
-    [cos_lat * cos_lon, cos_lat * sin_lon, sin_lat]
-}
-
-fn angles([x, y, z]: [f64; 3]) -> [f64; 2] {
-    [y.atan2(x).to_degrees().rem_euclid(360.0), z.atan2(x.hypot(y)).to_degrees()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Table, TableColumn};
+    use crate::data::{Table, TableColumn, galactic_from_icrs};
 
     fn sheet(columns: &[(&str, &str)]) -> Sheet {
         let columns = columns.iter().map(|(name, unit)| TableColumn::new(name, unit, vec![1.0, 2.0])).collect();
@@ -313,9 +284,9 @@ mod tests {
             ([120.0, 45.0], [199.571_899_079_0, 71.975_089_860_2]),
             ([59.01, 40.91], [250.425_706_141_5, 36.461_520_509_9]),
         ] {
-            let found = equatorial_from_galactic(galactic);
+            let found = icrs_from_galactic(galactic);
             assert!((found[0] - icrs[0]).abs() < 3e-5 && (found[1] - icrs[1]).abs() < 1e-5, "{found:?} {icrs:?}");
-            let back = galactic_from_equatorial(found);
+            let back = galactic_from_icrs(found);
             assert!(
                 ((back[0] - galactic[0] + 180.0).rem_euclid(360.0) - 180.0).abs() < 1e-6
                     && (back[1] - galactic[1]).abs() < 1e-6,

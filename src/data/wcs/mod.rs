@@ -26,7 +26,7 @@ pub use angle::{format_dec, format_ra, parse_dec, parse_position, parse_ra};
 pub use cutout::wcs_keywords;
 pub use linear::{LinearAxis, arcsec_grid};
 pub use plane::PlaneWcs;
-pub use same_sky::PixelMap;
+pub use same_sky::{PixelMap, galactic_from_icrs, icrs_from_galactic};
 pub use scale::pixel_scale_arcsec;
 pub use sky::Sky;
 

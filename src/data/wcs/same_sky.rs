@@ -27,14 +27,14 @@ impl Wcs {
         let (longitude, latitude) = self.celestial()?;
         let world = self.world_from_pixel(&pixel)?;
         let sky = [*world.get(longitude)?, *world.get(latitude)?];
-        Some(if self.sky_frame() == Some("galactic") { rotate(sky, transposed(GALACTIC)) } else { sky })
+        Some(if self.sky_frame() == Some("galactic") { icrs_from_galactic(sky) } else { sky })
     }
 
     /// The pixel `[x, y]` (0-based) of a position in the meeting frame; the other axes of a cube are taken at their
     /// first pixel. `None` where the projection does not reach.
     pub fn pixel_from_meeting(&self, sky: [f64; 2]) -> Option<[f64; 2]> {
         let (longitude, latitude) = self.celestial()?;
-        let own = if self.sky_frame() == Some("galactic") { rotate(sky, GALACTIC) } else { sky };
+        let own = if self.sky_frame() == Some("galactic") { galactic_from_icrs(sky) } else { sky };
         // The axes besides the sky keep what they have at the reference pixel's place in the first plane.
         let mut world = if self.axes().len() > 2 { self.any_world()? } else { vec![0.0; self.axes().len()] };
         *world.get_mut(longitude)? = own[0];
@@ -82,6 +82,16 @@ impl PixelMap {
             Self::Sky { from, to } => Self::Sky { from: to.clone(), to: from.clone() },
         }
     }
+}
+
+/// ICRS right ascension and declination of galactic longitude and latitude, in degrees.
+pub fn icrs_from_galactic(sky: [f64; 2]) -> [f64; 2] {
+    rotate(sky, transposed(GALACTIC))
+}
+
+/// Galactic longitude and latitude of ICRS right ascension and declination, in degrees.
+pub fn galactic_from_icrs(sky: [f64; 2]) -> [f64; 2] {
+    rotate(sky, GALACTIC)
 }
 
 fn transposed(m: [[f64; 3]; 3]) -> [[f64; 3]; 3] {

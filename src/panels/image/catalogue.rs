@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::data::sheet::{PositionKind, galactic_from_equatorial};
+use crate::data::sheet::PositionKind;
 use crate::data::{DataId, Store, Wcs};
 use crate::panels::{Catalogue, PanelContext};
 use crate::plots::colors::Role;
@@ -213,7 +213,7 @@ fn place(
     mut check: impl FnMut() -> Result<(), TaskError>,
 ) -> Result<Placed, TaskError> {
     let sky = matches!(catalogue.positions.kind, PositionKind::Equatorial | PositionKind::Galactic);
-    let to_pixel = if sky { Some(SkyToPixel::of(store, data, hdu)?) } else { None };
+    let wcs = if sky { Some(sky_of(store, data, hdu)?) } else { None };
     let [width, height] = size.map(|n| n as f64);
     let count = catalogue.rows.as_ref().map_or(catalogue.positions.points.len(), |rows| rows.len());
     let (mut pixels, mut rows) = (Vec::new(), Vec::new());
@@ -222,8 +222,8 @@ fn place(
             check()?;
         }
         let row = catalogue.rows.as_ref().map_or(n as u32, |rows| rows[n]);
-        let place = match &to_pixel {
-            Some(to_pixel) => catalogue.positions.equatorial(row as usize).and_then(|p| to_pixel.pixel(p)),
+        let place = match &wcs {
+            Some(wcs) => catalogue.positions.equatorial(row as usize).and_then(|p| wcs.pixel_from_meeting(p)),
             None => catalogue.positions.points.get(row as usize).copied(),
         };
         if let Some([x, y]) = place
@@ -259,46 +259,18 @@ fn thinned(all: &Placed, seen: Option<[f64; 4]>) -> Placed {
     }
 }
 
-/// From right ascension and declination to the pixels of an image, whatever the axes of the image.
-struct SkyToPixel {
-    wcs: Wcs,
-    galactic: bool,
-    celestial: (usize, usize),
-    /// World coordinates of the first pixel, for the axes beside the sky.
-    rest: Vec<f64>,
-}
-
-impl SkyToPixel {
-    fn of(store: &Store, data: DataId, hdu: usize) -> Result<Self, TaskError> {
-        let file = store.file(data)?;
-        let no_sky = || TaskError::file(file.path(), format!("HDU {hdu} has no world coordinates on the sky"));
-        let wcs = Wcs::from_header(&file.hdu(hdu)?.header).map_err(|p| TaskError::file(file.path(), p.to_string()))?;
-        let wcs = wcs.ok_or_else(no_sky)?;
-        let celestial = wcs.celestial().ok_or_else(no_sky)?;
-        let galactic = match wcs.axes()[celestial.0].name.as_str() {
-            "RA" => false,
-            "GLON" => true,
-            other => {
-                let text =
-                    format!("HDU {hdu} has {other} axes; catalogues are drawn over equatorial and galactic images");
-                return Err(TaskError::file(file.path(), text));
-            }
-        };
-        let rest = wcs.axes().iter().map(|_| 0.0).collect();
-        let mut found = Self { rest, galactic, celestial, wcs };
-        // The sky coordinates of a cube do not depend on the plane; any plane serves.
-        if let Some(world) = found.wcs.world_from_pixel(&[]) {
-            found.rest = world;
-        }
-        Ok(found)
-    }
-
-    fn pixel(&self, equatorial: [f64; 2]) -> Option<[f64; 2]> {
-        let [longitude, latitude] = if self.galactic { galactic_from_equatorial(equatorial) } else { equatorial };
-        let mut world = self.rest.clone();
-        (world[self.celestial.0], world[self.celestial.1]) = (longitude, latitude);
-        let pixel = self.wcs.pixel_from_world(&world)?;
-        Some([*pixel.first()?, *pixel.get(1)?])
+/// World coordinates of an image over which ICRS positions can be drawn.
+fn sky_of(store: &Store, data: DataId, hdu: usize) -> Result<Wcs, TaskError> {
+    let file = store.file(data)?;
+    let refused = |text: String| TaskError::file(file.path(), text);
+    let wcs = Wcs::from_header(&file.hdu(hdu)?.header).map_err(|p| refused(p.to_string()))?;
+    let wcs = wcs.ok_or_else(|| refused(format!("HDU {hdu} has no world coordinates on the sky")))?;
+    match wcs.meeting_frame() {
+        Some("ICRS") => Ok(wcs),
+        Some(frame) => Err(refused(format!(
+            "HDU {hdu} is in {frame}; catalogues are drawn over images in ICRS, FK5 J2000 and galactic coordinates"
+        ))),
+        None => Err(refused(format!("HDU {hdu} has no world coordinates on the sky"))),
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Deflector;
 
-/// A multipole of order `m >= 2` of isothermal radial shape: convergence `(a cos(m theta) + b sin(m theta)) / (2 r)`,
+/// A multipole of order `m` (2 to 12; others are taken as the nearest of these) of isothermal radial shape: convergence `(a cos(m theta) + b sin(m theta)) / (2 r)`,
 /// with the polar angle `theta` from +x about its centre. It adds no mass; `a` and `b` are linear.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,10 +22,15 @@ pub struct Multipole {
 }
 
 impl Multipole {
+    /// The order, kept where the profile is defined.
+    fn m(&self) -> u32 {
+        self.order.clamp(2, 12)
+    }
+
     /// Amplitude `k = sqrt(a^2 + b^2)` (arcsec) and the angle (degrees, in `[0, 360 / m)`) of its first maximum.
     pub fn amplitude_and_angle(&self) -> (f64, f64) {
-        let period = 360.0 / f64::from(self.order);
-        let angle = self.b_arcsec.atan2(self.a_arcsec).to_degrees() / f64::from(self.order);
+        let period = 360.0 / f64::from(self.m());
+        let angle = self.b_arcsec.atan2(self.a_arcsec).to_degrees() / f64::from(self.m());
         (self.a_arcsec.hypot(self.b_arcsec), angle.rem_euclid(period))
     }
 
@@ -36,7 +41,7 @@ impl Multipole {
         let radius = (dx * dx + dy * dy + 1e-200).sqrt();
         let (cos, sin) = (dx / radius, dy / radius);
         let (mut c, mut s) = (1.0, 0.0);
-        for _ in 0..self.order {
+        for _ in 0..self.m() {
             (c, s) = (c * cos - s * sin, c * sin + s * cos);
         }
         (radius, [cos, sin], [c, s])
@@ -52,7 +57,7 @@ impl Multipole {
     #[inline(always)]
     pub fn deflection_with_gradient(&self, x: f64, y: f64) -> ([f64; 2], [[f64; 2]; 4]) {
         let (_, direction, [c, s]) = self.polar(x, y);
-        let m = f64::from(self.order);
+        let m = f64::from(self.m());
         let scale = 1.0 / (1.0 - m * m);
         let by_a = Self::vector(direction, scale * c, -scale * m * s);
         let by_b = Self::vector(direction, scale * s, scale * m * c);
@@ -65,7 +70,7 @@ impl Deflector for Multipole {
     #[inline(always)]
     fn deflection(&self, x: f64, y: f64) -> [f64; 2] {
         let (_, direction, [c, s]) = self.polar(x, y);
-        let m = f64::from(self.order);
+        let m = f64::from(self.m());
         let scale = 1.0 / (1.0 - m * m);
         let (f, slope) = (self.a_arcsec * c + self.b_arcsec * s, m * (self.b_arcsec * c - self.a_arcsec * s));
         Self::vector(direction, scale * f, scale * slope)
@@ -80,7 +85,7 @@ impl Deflector for Multipole {
 
     fn potential(&self, x: f64, y: f64) -> f64 {
         let (radius, _, [c, s]) = self.polar(x, y);
-        let m = f64::from(self.order);
+        let m = f64::from(self.m());
         radius * (self.a_arcsec * c + self.b_arcsec * s) / (1.0 - m * m)
     }
 }

@@ -26,9 +26,19 @@ fn truth(of: &Truth, sheet: &Sheet) -> String {
                 format!("np.isnan(np.ma.filled(np.ma.asarray({name}, dtype=float), np.nan))")
             }
         }
-        Truth::Numbers(relation, a, b) => format!("({} {} {})", number(a, sheet), sign(*relation), number(b, sheet)),
-        Truth::Exact(relation, place, n) => format!("({} {} {n})", column(*place, sheet), sign(*relation)),
-        Truth::Words(relation, a, b) => format!("({} {} {})", word(a, sheet), sign(*relation), word(b, sheet)),
+        Truth::Numbers(relation, a, b) => compared(*relation, &number(a, sheet), &number(b, sheet)),
+        Truth::Exact(relation, place, n) => compared(*relation, &column(*place, sheet), &n.to_string()),
+        Truth::Words(relation, a, b) => {
+            let mut all = vec![format!("({} {} {})", word(a, sheet), sign(*relation), word(b, sheet))];
+            // An empty word is no value: it is neither equal to another nor unlike it.
+            all.extend(
+                [a, b]
+                    .into_iter()
+                    .filter(|w| matches!(w, Word::Column(_)))
+                    .map(|w| format!("({} != \"\")", word(w, sheet))),
+            );
+            format!("({})", all.join(" & "))
+        }
         Truth::Like(place, pattern) => {
             let name = column(*place, sheet);
             match pattern {
@@ -40,12 +50,21 @@ fn truth(of: &Truth, sheet: &Sheet) -> String {
                     // A bracket is a plain sign here and a set of signs there.
                     let pattern = pattern.replace('[', "[[]");
                     format!(
-                        "np.array([fnmatch.fnmatchcase(str(s).strip().lower(), {}) for s in {name}])",
+                        "np.array([fnmatch.fnmatchcase(s.strip().lower(), {}) for s in np.asarray({name}, dtype=str)])",
                         quoted(&pattern)
                     )
                 }
             }
         }
+    }
+}
+
+/// A comparison of numbers. Unequal is less or greater: what has no value (NaN) is neither.
+fn compared(relation: Relation, a: &str, b: &str) -> String {
+    if relation == Relation::Unequal {
+        format!("(({a} < {b}) | ({a} > {b}))")
+    } else {
+        format!("({a} {} {b})", sign(relation))
     }
 }
 
@@ -62,10 +81,12 @@ fn sign(of: Relation) -> &'static str {
 
 fn number(of: &Number, sheet: &Sheet) -> String {
     match of {
+        // In brackets, because a power binds stronger than a sign.
+        Number::Constant(x) if x.is_finite() && x.is_sign_negative() => format!("({x:?})"),
         Number::Constant(x) if x.is_finite() => format!("{x:?}"),
         Number::Constant(x) => format!("float(\"{x}\")"),
         Number::Column(place) => column(*place, sheet),
-        Number::Negative(a) => format!("-{}", number(a, sheet)),
+        Number::Negative(a) => format!("(-{})", number(a, sheet)),
         Number::Pair(sign, a, b) => {
             let sign = if *sign == '^' { "**".to_owned() } else { sign.to_string() };
             format!("({} {sign} {})", number(a, sheet), number(b, sheet))
@@ -120,6 +141,9 @@ mod tests {
             "((table[\"flux\"].data > 0.001) & ~(table[\"id\"].data == 7))"
         );
         assert_eq!(python("log10(flux)^2 < 1"), "((np.log10(table[\"flux\"].data) ** 2.0) < 1.0)");
+        assert_eq!(python("(-flux)^2 < 1"), "(((-table[\"flux\"].data) ** 2.0) < 1.0)");
+        assert_eq!(python("flux != 3"), "((table[\"flux\"].data < 3.0) | (table[\"flux\"].data > 3.0))");
+        assert!(python("name != \"M13\"").ends_with("!= \"\"))"), "{}", python("name != \"M13\""));
         assert!(python("name ~ M13").contains("np.char.find(") && python("name ~ M13").contains("\"m13\""));
         assert!(python("name ~ \"m*\"").contains("fnmatch"));
         assert!(python("isnull(flux)").starts_with("np.isnan("));

@@ -299,6 +299,10 @@ impl Posterior {
     /// The posterior of a table that [`Posterior::table`] made; `None` when a column is missing or not a number.
     pub fn from_table(table: &Table, divergences: usize, evaluations: usize) -> Option<Self> {
         let chain = table.numbers("chain")?;
+        // A damaged file must not ask for memory without end.
+        if !chain.iter().all(|k| (0.0..1000.0).contains(k) && k.fract() == 0.0) {
+            return None;
+        }
         let chains = chain.iter().copied().fold(0.0, f64::max) as usize + 1;
         let split = |values: Vec<f64>| -> Vec<Vec<f64>> {
             let mut out = vec![Vec::new(); chains];
