@@ -67,7 +67,7 @@ impl Workbench {
             Opened::File(id) => CollapsingHeader::new(&name).id_salt(&full).default_open(true).show(ui, |ui| {
                 let entry = self.services.store.entry(*id);
                 for hdu in entry.iter().flat_map(|e| &e.hdus) {
-                    let text = format!("{} {}  {}", hdu.index, hdu.name, hdu.description);
+                    let text = format!("{} {}  {}", hdu.index, hdu.label(), hdu.description);
                     let (path, hdu_number) = (path.to_owned(), hdu.index);
                     let (help, command) = if hdu.is_image {
                         ("Show this image", Command::ShowImage { path: path.clone(), hdu: hdu_number })

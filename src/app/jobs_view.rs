@@ -33,7 +33,7 @@ impl Workbench {
             });
             if let Some(row) = rows.iter().rev().find(|r| r.snapshot.log_length > 0) {
                 let series = row.board.series();
-                crate::panels::series_ui(&mut columns[1], "job series", &series, "step");
+                crate::panels::series_ui(&mut columns[1], "job series", &series, "step", "");
             }
         });
     }

@@ -10,7 +10,7 @@ use crate::workers::{init_threads, machine};
 /// What the window opens with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WindowOptions {
-    /// Files, run folders, sessions; they exist.
+    /// Files, run folders, sessions; at least one exists.
     pub files: Vec<PathBuf>,
     /// Study whose main job is shown on demo data.
     pub demo: Option<String>,
@@ -27,7 +27,8 @@ pub(super) fn has_display() -> bool {
 }
 
 pub(super) fn open(files: &[PathBuf], threads: Option<usize>, faces: &Faces) -> Result<(), CliError> {
-    if let Some(missing) = files.iter().find(|file| !exists(file)) {
+    // One that is there opens the window, which tells of the others; a single word may be a command written wrongly.
+    if let Some(missing) = files.iter().find(|file| !exists(file)).filter(|_| !files.iter().any(|file| exists(file))) {
         return Err(CliError::Usage(no_such_file(missing)));
     }
     if !has_display() {

@@ -264,6 +264,22 @@ impl SpectralScale {
         }
     }
 
+    /// [`Self::unit_in`] as FITS and ECSV write it.
+    pub fn fits_unit_in(&self, unit: SpectralUnit) -> &str {
+        match unit {
+            SpectralUnit::Header => &self.unit,
+            SpectralUnit::Channel => "",
+            SpectralUnit::Nanometre => "nm",
+            SpectralUnit::Angstrom => "Angstrom",
+            SpectralUnit::Micrometre => "um",
+            SpectralUnit::Megahertz => "MHz",
+            SpectralUnit::Gigahertz => "GHz",
+            SpectralUnit::Wavenumber => "cm-1",
+            SpectralUnit::Kiloelectronvolt => "keV",
+            SpectralUnit::OpticalVelocity | SpectralUnit::RadioVelocity => "km/s",
+        }
+    }
+
     /// True when two axes measure the same thing in the same medium, so that a value of one is a place on the other.
     pub fn compares_with(&self, other: &Self) -> bool {
         let direct = |q: Quantity| {
@@ -341,7 +357,7 @@ mod tests {
                 "CTYPE1  = '{ctype}'\nCUNIT1  = 'Angstrom'\nCRVAL1  = 6500.0\nCDELT1  = 1.0\nCRPIX1  = 1.0\nRESTWAV = 6.56461E-7\n"
             );
             let header = Header::from_lines(cards.as_bytes());
-            let wcs = crate::data::Wcs::from_header(&header).unwrap().unwrap();
+            let wcs = Wcs::from_header(&header).unwrap().unwrap();
             let scale = SpectralScale::of_axis(&wcs.axes()[0], &header).unwrap();
             assert!((1e10 * scale.rest_m.unwrap() - rest).abs() < 0.005, "{ctype}: {:?}", scale.rest_m);
         }

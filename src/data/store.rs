@@ -61,6 +61,8 @@ pub struct HduEntry {
     pub index: usize,
     /// EXTNAME.
     pub name: String,
+    /// EXTVER; 1 when missing.
+    pub version: i64,
     /// What it is in a few words.
     pub description: String,
     /// Slowest axis first.
@@ -73,6 +75,18 @@ pub struct HduEntry {
     pub is_image: bool,
     /// True for a table of rows (not for a compressed image in one).
     pub is_table: bool,
+}
+
+impl HduEntry {
+    /// Its name as people write it: `SCI`, and `SCI,2` for the second of that name.
+    #[must_use]
+    pub fn label(&self) -> String {
+        if self.version > 1 && !self.name.is_empty() {
+            format!("{},{}", self.name, self.version)
+        } else {
+            self.name.clone()
+        }
+    }
 }
 
 /// Opened files and results. Share it as `Arc<Store>`.
@@ -467,6 +481,7 @@ impl Content {
                     .map(|hdu| HduEntry {
                         index: hdu.index,
                         name: hdu.name.clone(),
+                        version: hdu.version,
                         description: hdu.describe(),
                         shape: hdu.shape(),
                         unit: hdu.unit().unwrap_or("").to_owned(),
@@ -481,6 +496,7 @@ impl Content {
                 let hdu = HduEntry {
                     index: 0,
                     name: result.name.clone(),
+                    version: 1,
                     description: "image".into(),
                     shape: result.pixels.shape().to_vec(),
                     unit: result.unit.clone(),

@@ -113,7 +113,8 @@ fn limits_ui(ui: &mut Ui, display: &mut Display, limits: Option<Limits>) {
     }
     if values != before && values.iter().all(|v| v.is_finite()) {
         display.limits = LimitsMode::Typed;
-        display.typed_limits = values;
+        // The image takes the smaller one as the lower: the fields say so too.
+        display.typed_limits = [values[0].min(values[1]), values[0].max(values[1])];
     }
 }
 

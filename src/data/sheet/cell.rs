@@ -62,7 +62,8 @@ impl CellFormat {
         let kind = form.trim_start_matches(|c: char| c.is_ascii_digit());
         // "1E" of binary and "E15.7" of ASCII tables.
         let single = kind.starts_with('E') || kind.starts_with("PE") || kind.starts_with('C');
-        Self::Digits(if single { 7 } else { 10 })
+        // Times and positions need what a double holds; zeros behind are cut.
+        Self::Digits(if single { 7 } else { 15 })
     }
 
     /// A float.
@@ -194,6 +195,8 @@ mod tests {
             assert_eq!(short(x), text);
         }
         assert_eq!(CellFormat::Digits(10).float(202.469_575_2), "202.4695752");
+        assert_eq!(CellFormat::Digits(15).float(570_219_292.851_441_9), "570219292.851442");
+        assert_eq!(CellFormat::Digits(15).float(0.1 + 0.2), "0.3");
     }
 
     #[test]

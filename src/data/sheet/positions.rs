@@ -138,7 +138,13 @@ fn by_ucd(sheet: &Sheet, kind: PositionKind, wanted: [&str; 2]) -> Option<Positi
 /// The first pair of one place in both lists: `raj2000` goes with `dej2000`, not with another `dec`.
 fn by_name(sheet: &Sheet, kind: PositionKind, names: [&[&str]; 2]) -> Option<PositionColumns> {
     let find = |name: &str| {
-        let fits = |c: &&SheetColumn| c.data.name.eq_ignore_ascii_case(name) && c.is_scalar();
+        // An x in megaparsecs is no pixel.
+        let of_image = matches!(kind, PositionKind::Pixel | PositionKind::PixelFromZero);
+        let unit_fits = |c: &SheetColumn| {
+            let unit = c.unit().trim().to_ascii_lowercase();
+            !of_image || unit.is_empty() || unit.starts_with("pix")
+        };
+        let fits = |c: &&SheetColumn| c.data.name.eq_ignore_ascii_case(name) && c.is_scalar() && unit_fits(c);
         sheet.columns.iter().find(fits).map(|c| c.data.name.clone())
     };
     let pairs = names[0].iter().zip(names[1]).find_map(|(a, b)| Some((find(a)?, find(b)?)));

@@ -366,7 +366,7 @@ impl Panel for ImagePanel {
     fn title(&self) -> String {
         let name =
             self.saved.path.file_name().map_or_else(|| ENTRY.title.to_owned(), |n| n.to_string_lossy().into_owned());
-        match self.load.shown.as_ref().map(|s| s.hdu.name.as_str()) {
+        match self.load.shown.as_ref().map(|s| s.hdu.label()) {
             Some(hdu) if !hdu.is_empty() && hdu != "PRIMARY" => format!("{name} [{hdu}]"),
             _ if self.saved.hdu > 0 => format!("{name} [{}]", self.saved.hdu),
             _ => name,

@@ -297,7 +297,7 @@ struct Row {
 
 const ROWS: [Row; 6] = [
     Row {
-        name: "Einstein radius",
+        name: "Effective Einstein radius",
         metric: "einstein_radius_arcsec",
         unit: "arcsec",
         digits: 4,

@@ -6,6 +6,7 @@ use super::curves::LIVE;
 use super::{LensReconstruction, Origin};
 use crate::panels::PanelContext;
 use crate::panels::maps::{Look, MapSpec};
+use crate::studies::lens_models::critical_curves;
 use crate::studies::lens_reconstruction::FitUpdate;
 use crate::studies::lens_reconstruction::classical::Phase;
 
@@ -38,6 +39,7 @@ impl LensReconstruction {
         let update = board.latest::<FitUpdate>();
         if let Some(update) = &update {
             let sie = update.lens.sie;
+            let radius = critical_curves(&update.lens, 4).effective_einstein_radius_arcsec;
             ui.horizontal_wrapped(|ui| {
                 ui.label(format!("start {}", update.start + 1));
                 ui.label(format!("step {}", update.step));
@@ -46,7 +48,7 @@ impl LensReconstruction {
                 if !matches!(update.phase, Phase::Starts | Phase::Joint) {
                     return;
                 }
-                ui.label(format!("Einstein radius {:.3} arcsec", sie.einstein_radius_arcsec));
+                ui.label(format!("effective Einstein radius {radius:.3} arcsec"));
                 ui.label(format!("axis ratio {:.3}", sie.axis_ratio));
                 ui.label(format!("shear {:.3}", update.lens.shear.strength()));
             });
@@ -62,6 +64,6 @@ impl LensReconstruction {
             ];
             ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| self.views.grid_ui(ui, 2, &maps));
         }
-        crate::panels::series_ui(ui, "lens chi2", &series, "step");
+        crate::panels::series_ui(ui, "lens chi2", &series, "step", "reduced χ²");
     }
 }

@@ -34,6 +34,8 @@ pub struct Curve {
     pub x: (String, String),
     /// Name and unit of the values.
     pub y: (String, String),
+    /// Units of x and of the values as FITS writes them.
+    pub fits_units: [String; 2],
     /// The unit that it is shown in.
     pub unit: SpectralUnit,
     /// Units that it could be shown in.
@@ -166,6 +168,7 @@ impl Raw {
             full: range(self.values.iter().copied()),
             x: (label, written),
             y: (self.name.to_owned(), typeset_unit(&self.unit)),
+            fits_units: [scale.map_or_else(String::new, |s| s.fits_unit_in(unit).to_owned()), self.unit.clone()],
             unit,
             units: options.into_iter().map(named).collect(),
             header_rest_m,

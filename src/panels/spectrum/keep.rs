@@ -42,18 +42,21 @@ impl SpectrumPanel {
 /// Axis, values, and the error of one sigma where there is one.
 fn table_of(curve: &Curve) -> Table {
     let named = |name: &str, fallback: &str| {
-        let word = name.trim().to_lowercase().replace(' ', "_");
+        // A name that needs no quotes anywhere.
+        let word: String =
+            name.trim().to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+        let word = word.split('_').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_");
         if word.is_empty() { fallback.to_owned() } else { word }
     };
     let x = named(&curve.x.0, "axis");
     let y = Some(named(&curve.y.0, "value")).filter(|y| *y != x).unwrap_or_else(|| "value".to_owned());
     let mut columns = vec![
-        TableColumn::new(&x, &curve.x.1, curve.points.iter().map(|p| p[0]).collect::<Vec<f64>>()),
-        TableColumn::new(&y, &curve.y.1, curve.points.iter().map(|p| p[1]).collect::<Vec<f64>>()),
+        TableColumn::new(&x, &curve.fits_units[0], curve.points.iter().map(|p| p[0]).collect::<Vec<f64>>()),
+        TableColumn::new(&y, &curve.fits_units[1], curve.points.iter().map(|p| p[1]).collect::<Vec<f64>>()),
     ];
     if curve.band.len() == curve.points.len() {
         let sigma = curve.band.iter().map(|[_, low, high]| 0.5 * (high - low)).collect::<Vec<f64>>();
-        columns.push(TableColumn::new("sigma", &curve.y.1, sigma).described("standard error"));
+        columns.push(TableColumn::new("sigma", &curve.fits_units[1], sigma).described("standard error"));
     }
     Table::new(columns)
 }

@@ -98,6 +98,10 @@ impl Task for FitRequest {
                 Phase::Scan | Phase::Starts => "arcs alone",
                 Phase::Joint => "everything",
             };
+            // A line that is taken up again later begins anew: the steps between belong to another phase.
+            if meter.in_phase <= 1.0 {
+                progress.log(series, meter.steps, f64::NAN);
+            }
             let shown = if step.phase == Phase::Scan { step.reduced_chi2 } else { meter.best };
             progress.log(series, meter.steps, shown);
             if meter.due() {
