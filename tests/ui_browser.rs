@@ -184,7 +184,7 @@ fn a_session_is_not_written_over_another_file_unasked() {
     settle(&mut harness);
     harness.get_by_label("Replace").click();
     settle(&mut harness);
-    assert_eq!(std::fs::read_to_string(&old).unwrap(), harness.state().session().to_text());
+    assert_eq!(std::fs::read_to_string(&old).unwrap(), harness.state().session().to_text().unwrap());
     assert!(texts(&harness).iter().any(|t| t.contains("Session saved")), "{:?}", texts(&harness));
     // A name that was free when it was asked for last is looked at again.
     let new = night.join("new.json");

@@ -111,7 +111,7 @@ fn fingerprint(harness: &Window) -> String {
         // Bytes of memory are not the command's doing.
         .filter(|text| !text.contains(" of ") && !text.contains("of memory given back"))
         .collect();
-    format!("{} {words:?} {}", harness.state().session().to_text(), harness.state().quit)
+    format!("{} {words:?} {}", harness.state().session().to_text().unwrap(), harness.state().quit)
 }
 
 /// Two views, and steps to be undone and redone.

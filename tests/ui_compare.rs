@@ -342,7 +342,7 @@ fn links_contours_and_comparisons_are_kept_byte_for_byte() {
     let mut other = window(folder.path());
     other.state_mut().restore(&session);
     settle(&mut other);
-    assert_eq!(other.state().session().to_text(), session.to_text());
+    assert_eq!(other.state().session().to_text().unwrap(), session.to_text().unwrap());
     // And it is still linked: what is moved here moves there.
     let before = camera(&other, 2);
     let rects = images(&other);

@@ -306,7 +306,7 @@ fn what_is_shown_of_a_cube_is_kept_byte_for_byte() {
     let mut other = window(folder.path());
     other.state_mut().restore(&session);
     settle(&mut other);
-    assert_eq!(other.state().session().to_text(), session.to_text());
+    assert_eq!(other.state().session().to_text().unwrap(), session.to_text().unwrap());
     assert!(texts(&other).is_empty(), "{:?}", texts(&other));
 }
 

@@ -63,6 +63,84 @@ fn undo_and_redo_a_colour_map_but_not_the_zoom() {
 }
 
 #[test]
+fn what_the_window_does_by_itself_is_no_step_while_the_mouse_moves() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = ramp(&folder.path().join("m51.fits"), 60, 40);
+    let cube = folder.path().join("cube.fits");
+    let pixels = ndarray::Array3::from_shape_fn((5, 40, 60), |(z, y, x)| (1000 * z + 100 * y + x) as f32);
+    let keywords = sextans::data::arcsec_grid(40, 60, 0.1);
+    let plane = sextans::data::Plane { name: "SCI", pixels: pixels.view().into_dyn(), unit: "Jy", keywords };
+    sextans::data::write_planes(&cube, &[plane], &[]).unwrap();
+    let table = folder.path().join("stars.csv");
+    std::fs::write(&table, "name,x,y\nVega,1,2\nDeneb,3,4\n").unwrap();
+    let mut harness = window(folder.path());
+    let mut moved = 0;
+    let mut wander = |harness: &mut Window| {
+        // Until nothing runs any more, and then some.
+        let mut quiet = 0;
+        while quiet < 20 {
+            moved += 1;
+            harness.hover_at(egui::pos2(400.0 + (moved % 50) as f32, 300.0));
+            harness.step();
+            quiet = if harness.state().busy() { 0 } else { quiet + 1 };
+        }
+    };
+    for path in [&cube, &table] {
+        harness.state_mut().send(Command::OpenPath(path.clone()));
+        wander(&mut harness);
+    }
+    harness.state_mut().send(Command::OpenPanel("compare"));
+    wander(&mut harness);
+    let limits = |h: &Window| h.state().session().views[0].state["display"]["limits"].clone();
+    assert_eq!(limits(&harness)["percentile"], 99.5, "{}", limits(&harness));
+    // Each step back takes one view away, and there is nothing else to take back.
+    let mut steps = Vec::new();
+    while let Some(name) = harness.state().undo_names()[0].clone() {
+        steps.push(name);
+        harness.state_mut().send(Command::Undo);
+        wander(&mut harness);
+    }
+    assert_eq!(steps.len(), 3, "{steps:?}");
+    assert!(steps[..2].iter().all(|name| name.starts_with("open ")), "{steps:?}");
+    // All of it is still there to be done again, the first image that is compared as well.
+    for _ in 0..3 {
+        assert!(harness.state().undo_names()[1].is_some());
+        harness.state_mut().send(Command::Redo);
+        wander(&mut harness);
+    }
+    assert_eq!(harness.state().undo_names()[1], None);
+    // The panel that compares takes up an image that is opened later: that image is the step.
+    harness.state_mut().send(Command::OpenPath(image));
+    wander(&mut harness);
+    let name = harness.state().undo_names()[0].clone();
+    assert!(name.as_deref().is_some_and(|name| name.starts_with("open m51")), "{name:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_no_text_is_refused_with_one_line() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let good = ramp(&folder.path().join("m51.fits"), 60, 40);
+    let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"m\xff.fits"));
+    std::fs::copy(&good, &odd).unwrap();
+    let mut harness = of_user(folder.path());
+    open(&mut harness, &good);
+    let before = harness.state().session().to_text().unwrap();
+    open(&mut harness, &odd);
+    release(&mut harness, std::slice::from_ref(&odd));
+    let notices = texts(&harness);
+    // The same line twice is one notice.
+    assert_eq!((notices.len(), harness.state().failures().len()), (1, 2), "{notices:?}");
+    assert!(notices[0].contains("m\u{fffd}.fits") && notices[0].contains("rename"), "{notices:?}");
+    assert!(!notices[0].contains('\n'));
+    assert_eq!(harness.state().session().to_text().unwrap(), before);
+    harness.state_mut().shut_down();
+    let kept = std::fs::read_to_string(folder.path().join("user/recent.json")).unwrap();
+    assert!(kept.contains("m51.fits"), "{kept}");
+}
+
+#[test]
 fn one_drag_of_a_slider_is_one_step() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = window(folder.path());
@@ -173,10 +251,9 @@ fn hover(harness: &mut Window, paths: &[PathBuf]) {
     let file = |p: &PathBuf| egui::HoveredFile { path: Some(p.clone()), ..egui::HoveredFile::default() };
     harness.input_mut().hovered_files = paths.iter().map(file).collect();
     // The answers come from another thread.
-    for _ in 0..40 {
-        harness.step();
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    until(harness, "what dropping will do", |h| {
+        h.query_by_label("Drop to open").is_some() && h.query_by_label("…").is_none()
+    });
 }
 
 fn release(harness: &mut Window, paths: &[PathBuf]) {
@@ -204,12 +281,12 @@ fn the_overlay_says_what_dropping_will_do_and_a_wrong_file_changes_nothing() {
     assert!(harness.query_all_by_label_contains("notes.fits:").count() > 0, "no reason");
     assert!(texts(&harness).is_empty());
     release(&mut harness, &[image]);
-    let before = harness.state().session().to_text();
+    let before = harness.state().session().to_text().unwrap();
     release(&mut harness, &[wrong]);
     let notices = texts(&harness);
     assert_eq!(notices.len(), 1, "{notices:?}");
     assert!(notices[0].contains("notes.fits") && !notices[0].contains('\n'), "{notices:?}");
-    assert_eq!(harness.state().session().to_text(), before);
+    assert_eq!(harness.state().session().to_text().unwrap(), before);
     assert_eq!(harness.state().recent().paths().len(), 1, "what could not be opened is not recent");
 }
 
@@ -331,7 +408,9 @@ fn old_runs_are_deleted_after_a_question() {
     harness.run_steps(2);
     harness.key_press(Key::Enter);
     // Records count seconds: what was started in this one is not older than now.
-    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let second = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = second();
+    until(&mut harness, "the next second", |_| second() > now);
     settle(&mut harness);
     harness.get_by_label("Delete…").click();
     settle(&mut harness);
@@ -349,13 +428,9 @@ fn memory_is_shown_and_given_back() {
     assert!(harness.state().services().store.cached_bytes() > 900_000);
     let read_out = harness.query_all_by_label_contains(" of ").find(|n| n.value().is_some_and(|t| t.ends_with("GB")));
     read_out.unwrap().hover();
-    for _ in 0..60 {
-        harness.step();
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    assert!(
-        harness.query_by_label("Pixels of files").is_some() && harness.query_by_label("The whole program").is_some()
-    );
+    until(&mut harness, "the read-out of memory", |h| {
+        h.query_by_label("Pixels of files").is_some() && h.query_by_label("The whole program").is_some()
+    });
     press(&mut harness, Modifiers::COMMAND, Key::W);
     harness.get_by_label("Free").click();
     settle(&mut harness);

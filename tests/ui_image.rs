@@ -489,11 +489,11 @@ fn the_state_of_the_view_is_kept_and_nonsense_is_mended() {
         "profile": {"radial": {"center": [30.1, 20.7], "radius": 12.5, "recentre": false}},
     });
     let harness = show(folder.path(), &path, 0, &more);
-    let text = harness.state().session().to_text();
+    let text = harness.state().session().to_text().unwrap();
     let mut other = window(folder.path());
     other.state_mut().restore(&Session::from_text(&text, &path).unwrap());
     settle(&mut other);
-    assert_eq!(other.state().session().to_text(), text);
+    assert_eq!(other.state().session().to_text().unwrap(), text);
     assert_eq!(state(&other)["profile"]["radial"]["radius"], 12.5);
     let nonsense = json!({
         "mark": [1e300, 3.0], "plane": 0,

@@ -52,7 +52,7 @@ fn every_panel_keeps_its_state_in_a_session() {
         let mut other = sized(folder.path(), [1000.0, 640.0]);
         other.state_mut().restore(&session);
         settle(&mut other);
-        assert_eq!(other.state().session().to_text(), session.to_text(), "{}", panel.kind);
+        assert_eq!(other.state().session().to_text().unwrap(), session.to_text().unwrap(), "{}", panel.kind);
     }
 }
 

@@ -4,7 +4,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use sextans::panels::Command;
 
-use crate::ui_support::{of_user, ramp, settle, texts, until, window};
+use crate::ui_support::{of_user, open, ramp, settle, texts, until, window};
 
 #[test]
 fn save_load_save_gives_the_same_bytes_with_every_kind_of_view_open() {
@@ -73,7 +73,11 @@ fn a_file_that_is_gone_has_a_placeholder_and_is_located_for_every_view() {
     settle(&mut other);
     // In the tree and above the view that is in front.
     assert!(other.query_all_by_label("Locate…").count() >= 2, "no placeholders");
-    assert_eq!(other.state().session().to_text(), session.to_text(), "nothing of the session is lost");
+    assert_eq!(
+        other.state().session().to_text().unwrap(),
+        session.to_text().unwrap(),
+        "nothing of the session is lost"
+    );
     other.query_all_by_label("Locate…").next().unwrap().click();
     settle(&mut other);
     let field = other.query_all_by_label("Path").find(|n| n.accesskit_node().role() == egui::Role::TextInput).unwrap();
@@ -115,10 +119,40 @@ fn the_last_session_comes_back_only_if_it_is_wanted() {
     let mut third = of_user(folder.path());
     third.state_mut().resume();
     settle(&mut third);
-    assert_eq!(third.state().session().to_text(), left.to_text());
+    assert_eq!(third.state().session().to_text().unwrap(), left.to_text().unwrap());
     // It is nobody's file: it does not stand among the recent ones, and saving asks for a name.
     assert_eq!(third.state().recent().paths(), [image]);
     third.key_press_modifiers(Modifiers::COMMAND, Key::S);
     settle(&mut third);
     assert!(third.query_by_label("File name").is_some());
+}
+
+#[test]
+fn an_opened_session_closes_what_was_open_and_shares_no_answers_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = ramp(&folder.path().join("kept.fits"), 60, 40);
+    let other = ramp(&folder.path().join("other.fits"), 30, 20);
+    let path = folder.path().join("s.json");
+    let mut first = window(folder.path());
+    open(&mut first, &kept);
+    first.state().session().save(&path).unwrap();
+
+    let mut harness = window(folder.path());
+    open(&mut harness, &other);
+    let old: Vec<u64> = harness.state().session().views.iter().map(|v| v.id).collect();
+    assert!(harness.state().undo_names()[0].is_some());
+    open(&mut harness, &path);
+    let session = harness.state().session();
+    assert_eq!(session.paths, std::slice::from_ref(&kept));
+    assert!(session.views.iter().all(|v| !old.contains(&v.id)), "{old:?}");
+    assert_eq!(session.focused, Some(session.views[0].id));
+    assert!(harness.query_all_by_label_contains("60 × 40 pixels").count() > 0);
+    // The old file is no longer held, and no step leads back to it.
+    let store = &harness.state().services().store;
+    assert!(store.id_of(&other).is_none() && store.id_of(&kept).is_some());
+    assert_eq!(harness.state().undo_names(), [None, None]);
+    // Opened once more: the same file is read anew and shown.
+    open(&mut harness, &path);
+    assert!(harness.query_all_by_label_contains("60 × 40 pixels").count() > 0);
+    assert!(texts(&harness).is_empty(), "{:?}", texts(&harness));
 }

@@ -204,7 +204,7 @@ fn the_theme_switches_and_the_session_remembers_it() {
     let mut other = window(folder.path());
     other.state_mut().send(Command::OpenPath(path));
     settle(&mut other);
-    assert_eq!(other.state().session().to_text(), text);
+    assert_eq!(other.state().session().to_text().unwrap(), text);
 }
 
 #[test]

@@ -366,7 +366,7 @@ fn a_session_brings_tables_and_headers_back_as_they_were() {
     let mut other = window(folder.path());
     other.state_mut().restore(&saved);
     settle(&mut other);
-    assert_eq!(other.state().session().to_text(), saved.to_text());
+    assert_eq!(other.state().session().to_text().unwrap(), saved.to_text().unwrap());
     assert_eq!(state(&other, "table")["sort"]["column"], "flux");
 }
 

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::Workbench;
 use super::browser::{Browser, Ending, Mode, Purpose};
+use super::opening::nameable;
 use super::settings::home_folder;
-use crate::panels::{path_answer, take_path_request};
+use crate::panels::{Severity, path_answer, take_path_request};
 
 impl Workbench {
     fn browse(&mut self, purpose: Purpose, title: &str, mode: Mode, folder: Option<PathBuf>, name: &str) {
@@ -80,6 +81,11 @@ impl Workbench {
         Browser::close(&self.services);
         let Ending::Chosen(paths) = ending else { return };
         let Some(first) = paths.first().cloned() else { return };
+        let kept_as_text = !matches!(browser.purpose, Purpose::Open | Purpose::SavePicture);
+        if kept_as_text && let Err(problem) = nameable(&first) {
+            self.notices.push(Severity::Error, problem);
+            return;
+        }
         self.browsed_folder = first.parent().map(Path::to_owned);
         match browser.purpose {
             Purpose::Open => {

@@ -17,7 +17,7 @@ impl Workbench {
     /// Shows an HDU: a spectrum as a curve, a cube with the spectrum under the pointer below it, else an image.
     pub(super) fn show_hdu(&mut self, path: &Path, hdu: usize) {
         let Some(spectrum) = crate::panels::entry("spectrum") else { return };
-        let place = json!({ "path": path, "hdu": hdu });
+        let place = json!({ "path": path.to_string_lossy(), "hdu": hdu });
         if self.spectra.get(path).is_some_and(|hdus| hdus.contains(&hdu)) {
             self.add_view(spectrum, &json!({ "file": place }));
             return;
@@ -67,6 +67,7 @@ impl Workbench {
     pub(super) fn blink(&mut self) {
         if self.views.values().any(|v| v.kind == "compare") {
             self.links.blinks += 1;
+            self.history.expect_views_to_act();
         } else if let Some(entry) = crate::panels::entry("compare") {
             self.add_view(entry, &serde_json::Value::Null);
         }
@@ -100,6 +101,7 @@ impl Workbench {
             tabs.active = tabs.children.first().copied();
         }
         self.links.link_pair(a, b);
+        self.history.expect_views_to_act();
     }
 }
 

@@ -37,11 +37,17 @@ impl Workbench {
         let mut commands = Vec::new();
         // Begins with another view each time, so that none starves when the budget runs out.
         let ids: Vec<_> = self.views.keys().copied().collect();
+        // What panels do by themselves is no step of undo; what they were told to do is.
+        let by_themselves = !self.history.views_act();
         let turn = ids.iter().position(|id| Some(*id) > self.last_served).unwrap_or(0);
         for id in ids.iter().cycle().skip(turn).take(ids.len()) {
             if let Some(view) = self.views.get_mut(id) {
+                let before = by_themselves.then(|| view.panel.save());
                 let (services, links) = (&self.services, &mut self.links);
                 view.panel.logic(&mut PanelContext { view: *id, services, commands: &mut commands, links });
+                if let Some(before) = before {
+                    self.history.panel_acted(*id, &before, &view.panel.save());
+                }
             }
             if started.elapsed() > FRAME_BUDGET {
                 self.last_served = Some(*id);
@@ -98,7 +104,9 @@ impl Workbench {
     }
 
     fn carry_out(&mut self, command: Command, ctx: &Context) {
-        self.history.touch();
+        if !matches!(command, Command::Notice(..)) {
+            self.history.touch();
+        }
         match command {
             Command::Open => self.browse_to_open(),
             Command::OpenPath(path) => self.open(&path),
@@ -200,7 +208,7 @@ impl Workbench {
         match (open, crate::panels::entry(kind)) {
             (Some(id), _) => self.focus(id),
             (None, Some(entry)) => {
-                self.add_view(entry, &serde_json::json!({ "path": path, "hdu": hdu }));
+                self.add_view(entry, &serde_json::json!({ "path": path.to_string_lossy(), "hdu": hdu }));
             }
             (None, None) => {}
         }

@@ -155,6 +155,7 @@ pub struct Workbench {
     /// Folder of the last answer of the browser.
     browsed_folder: Option<PathBuf>,
     writes: Vec<keeping::Write>,
+    written: Arc<keeping::Written>,
     write_number: u64,
     watch: opening::Watch,
     missing: placeholders::Missing,
@@ -224,6 +225,7 @@ impl Workbench {
             browser: None,
             browsed_folder: None,
             writes: Vec::new(),
+            written: Arc::default(),
             write_number: 0,
             watch: opening::Watch::default(),
             missing: placeholders::Missing::default(),
@@ -333,14 +335,14 @@ impl Workbench {
 
     /// Puts a saved session up, in place of everything that is open. Files that are gone stay in the tree with the reason.
     pub fn restore(&mut self, session: &Session) {
+        let mut session = session.clone();
+        session.renumber(self.next_view);
+        self.close_all();
         self.theme = session.theme;
         self.zoom = if session.zoom.is_finite() { session.zoom.clamp(0.5, 3.0) } else { 1.0 };
         self.show_data = session.show_data;
         self.show_inspector = session.show_inspector;
         self.show_jobs = session.show_jobs;
-        self.opened.clear();
-        self.views.clear();
-        self.links = Links::default();
         for path in &session.paths {
             self.remember(path);
         }
@@ -358,10 +360,33 @@ impl Workbench {
                 ),
             }
         }
-        self.next_view = self.views.keys().last().map_or(1, |id| id.saturating_add(1));
+        // Grows only: what was asked under the number of a view that is gone is never taken for another one's answer.
+        self.next_view = self.views.keys().last().map_or(self.next_view, |id| self.next_view.max(id + 1));
         self.focused = session.focused.filter(|id| self.views.contains_key(id));
         self.restore_layout(&session.layout);
-        self.history.forget_difference();
+        self.history.begin_anew();
+    }
+
+    /// Closes every view and every file.
+    fn close_all(&mut self) {
+        let ids: Vec<ViewId> = self.views.keys().copied().collect();
+        for id in ids {
+            self.drop_view(id);
+        }
+        // How often a table was read stays: the answers to those questions are still remembered.
+        let readings = std::mem::take(&mut self.links.readings);
+        self.links = Links::default();
+        self.links.readings = readings;
+        for (path, _) in std::mem::take(&mut self.opened) {
+            if let Some(id) = self.services.store.id_of(&path) {
+                self.services.store.remove(id);
+            }
+        }
+        self.spectra.clear();
+        self.to_show.clear();
+        self.new_paths.clear();
+        // The same path is another entry of the store from now on.
+        self.openings += 1;
     }
 
     /// Puts a path into the data tree; it is read in the background.

@@ -50,6 +50,11 @@ impl Workbench {
     /// Opens a path and shows it once it is read.
     pub(super) fn open(&mut self, path: &Path) {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        if let Err(problem) = nameable(&path) {
+            self.notices.push(Severity::Error, problem.clone());
+            self.failures.push(problem);
+            return;
+        }
         self.to_show.push(path.clone());
         // Read again, even when it was open before: the file may have changed, the run been repeated.
         self.openings += 1;
@@ -137,6 +142,7 @@ impl Workbench {
         let Some(at) = self.to_show.iter().position(|p| p == path) else { return };
         self.to_show.remove(at);
         self.add_recent(path);
+        self.history.touch();
         match self.opened.iter().find(|(p, _)| p == path).map(|(_, o)| o.clone()) {
             Some(Opened::File(id)) => {
                 let entry = self.services.store.entry(id);
@@ -248,6 +254,17 @@ impl Workbench {
                 self.notices.push(Severity::Warning, text);
             }
         }
+    }
+}
+
+/// A path that a session can name: views, sessions and recent files keep paths as text.
+///
+/// # Errors
+/// It is not UTF-8; one line with the cure.
+pub(super) fn nameable(path: &Path) -> Result<(), String> {
+    match path.to_str() {
+        Some(_) => Ok(()),
+        None => Err(format!("{}: this name is not UTF-8 text; rename the file or its folder", path.display())),
     }
 }
 

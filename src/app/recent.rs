@@ -22,10 +22,13 @@ impl Recent {
     }
 
     /// The text of its file.
-    pub fn to_text(&self) -> String {
-        let mut text = serde_json::to_string_pretty(&self.paths).unwrap_or_default();
+    ///
+    /// # Errors
+    /// A path in it is not UTF-8; [`Recent::add`] takes none of those.
+    pub fn to_text(&self) -> Result<String, serde_json::Error> {
+        let mut text = serde_json::to_string_pretty(&self.paths)?;
         text.push('\n');
-        text
+        Ok(text)
     }
 
     /// Newest first.
@@ -33,9 +36,9 @@ impl Recent {
         &self.paths
     }
 
-    /// Puts a path on top; false if it stood there already.
+    /// Puts a path on top; false if it stood there already, or has no text to be kept as.
     pub fn add(&mut self, path: &Path) -> bool {
-        if self.paths.first().is_some_and(|p| p == path) {
+        if path.to_str().is_none() || self.paths.first().is_some_and(|p| p == path) {
             return false;
         }
         self.paths.retain(|p| p != path);
@@ -71,7 +74,7 @@ mod tests {
         assert_eq!(recent.paths().len(), LIMIT);
         assert_eq!(recent.paths()[..2], [PathBuf::from("/d1/15.fits"), PathBuf::from("/d1/19.fits")]);
         assert_eq!(recent.folders(), [PathBuf::from("/d1"), PathBuf::from("/d0")]);
-        assert_eq!(Recent::from_text(&recent.to_text()), recent);
+        assert_eq!(Recent::from_text(&recent.to_text().unwrap()), recent);
         assert_eq!(Recent::from_text("{"), Recent::default());
         assert!(Recent::from_text("[\"relative.fits\"]").paths().is_empty());
     }

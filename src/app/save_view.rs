@@ -97,6 +97,19 @@ impl Saving {
         !self.writing.is_empty()
     }
 
+    /// What is being written.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.writing.iter().map(|w| w.path.as_path())
+    }
+
+    /// Waits until all is written: at the end of the program.
+    pub fn finish(&mut self) {
+        for writing in self.writing.drain(..) {
+            // Nobody is left to be told what became of it.
+            drop(writing.thread.join());
+        }
+    }
+
     /// Writes on a thread of its own.
     fn start(&mut self, form: Form, portrait: Portrait, path: PathBuf, replace: bool) -> Result<(), String> {
         let (work_form, work_portrait, work_path) = (form.clone(), portrait.clone(), path.clone());
@@ -314,11 +327,13 @@ fn write(form: &Form, portrait: &Portrait, path: &Path, replace: bool) -> Writte
                 Err(error) => Written::Failed(error.to_string()),
             };
         }
-        Form::Png(scale) => draw(portrait, *scale).and_then(|screen| {
+        Form::Png(scale) => draw(portrait, *scale, PATIENCE).and_then(|screen| {
             let picture = screen.picture().map_err(|e| e.to_string())?;
             picture.to_png(portrait.record.as_deref(), &[("Software", "Sextans")]).map_err(|e| e.to_string())
         }),
-        Form::Svg => draw(portrait, 1.0).and_then(|s| s.svg().map(String::into_bytes).map_err(|e| e.to_string())),
+        Form::Svg => {
+            draw(portrait, 1.0, PATIENCE).and_then(|s| s.svg().map(String::into_bytes).map_err(|e| e.to_string()))
+        }
     };
     let written = bytes
         .map_err(|problem| format!("{}: {problem}", path.display()))
@@ -329,8 +344,8 @@ fn write(form: &Form, portrait: &Portrait, path: &Path, replace: bool) -> Writte
     }
 }
 
-/// Sets the view up anew without a window and steps it until it rests.
-fn draw(portrait: &Portrait, scale: f32) -> Result<Headless, String> {
+/// Sets the view up anew without a window and steps it until it rests; whether it does or not, what it asked is forgotten.
+fn draw(portrait: &Portrait, scale: f32, patience: Duration) -> Result<Headless, String> {
     let mut panel = (portrait.entry.make)(&portrait.state);
     let mut screen = Headless::new(portrait.size.round().into(), scale * portrait.zoom, egui::Theme::Dark);
     super::theme::install(screen.ctx(), portrait.theme);
@@ -339,7 +354,7 @@ fn draw(portrait: &Portrait, scale: f32) -> Result<Headless, String> {
     let view = portrait.view | STAND_IN;
     let mut links = portrait.links.clone();
     let (start, mut quiet) = (Instant::now(), 0);
-    while quiet < 5 {
+    let rests = loop {
         screen.frame(|ui| {
             let cx = &mut PanelContext { view, services: &services, commands: &mut Vec::new(), links: &mut links };
             panel.logic(cx);
@@ -352,10 +367,86 @@ fn draw(portrait: &Portrait, scale: f32) -> Result<Headless, String> {
         } else {
             quiet += 1;
         }
-        if start.elapsed() > PATIENCE {
-            return Err("the view is still computing after 300 s; no picture was taken".into());
+        if quiet == 5 {
+            break true;
+        }
+        if start.elapsed() > patience {
+            break false;
+        }
+    };
+    panel.close(&mut PanelContext { view, services: &services, commands: &mut Vec::new(), links: &mut links });
+    if rests {
+        Ok(screen)
+    } else {
+        Err(format!("the view is still computing after {} s; no picture was taken", patience.as_secs()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::runs::Library;
+    use crate::workers::{Key, Slot};
+
+    /// Keeps both query threads busy, so that what a view asks has to wait; dropping what is given back frees them.
+    fn hold(queries: &crate::workers::Queries) -> Vec<mpsc::Sender<()>> {
+        let held = (0..2).map(|n| {
+            let (hold, held) = mpsc::channel::<()>();
+            let work = move |_: &crate::tasks::Progress<String>| {
+                let _end: Result<(), mpsc::RecvError> = held.recv();
+                Ok(String::new())
+            };
+            assert!(queries.ask(Slot::of(&n), Key::of(&n), &no_wake(), work).ready().is_none());
+            hold
+        });
+        held.collect()
+    }
+
+    fn portrait(workbench: &Workbench, folder: &Path) -> Portrait {
+        Portrait {
+            view: 1,
+            entry: crate::panels::entry("image").unwrap(),
+            state: serde_json::json!({"path": folder.join("m51.fits"), "hdu": 0}),
+            record: None,
+            size: vec2(300.0, 200.0),
+            zoom: 1.0,
+            theme: ThemeChoice::Dark,
+            links: Links::default(),
+            services: workbench.services.clone(),
         }
     }
-    panel.close(&mut PanelContext { view, services: &services, commands: &mut Vec::new(), links: &mut links });
-    Ok(screen)
+
+    #[test]
+    fn leaving_asks_while_a_view_is_saved_and_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut workbench = Workbench::new(no_wake(), Library::at(folder.path().to_owned())).unwrap();
+        let holds = hold(&workbench.services.queries);
+        let path = folder.path().join("view.png");
+        let portrait = portrait(&workbench, folder.path());
+        workbench.saving.start(Form::Png(1.0), portrait, path.clone(), false).unwrap();
+        workbench.ask_to_quit();
+        assert!(!workbench.quit && workbench.dialog == Some(super::super::Dialog::Quit));
+        drop(holds);
+        workbench.shut_down();
+        assert!(path.exists());
+        workbench.ask_to_quit();
+        assert!(workbench.quit);
+    }
+
+    #[test]
+    fn a_picture_that_is_given_up_leaves_no_questions() {
+        let folder = tempfile::tempdir().unwrap();
+        let workbench = Workbench::new(no_wake(), Library::at(folder.path().to_owned())).unwrap();
+        let queries = workbench.services.queries.clone();
+        let holds = hold(&queries);
+        let portrait = portrait(&workbench, folder.path());
+        let before = queries.counts();
+        assert!(draw(&portrait, 1.0, Duration::ZERO).is_err());
+        let after = queries.counts();
+        assert!(after.dropped > before.dropped, "the view asked nothing");
+        assert_eq!(after.pending, 2);
+        drop(holds);
+    }
 }

@@ -76,10 +76,13 @@ impl Settings {
     }
 
     /// The text of the settings file.
-    pub fn to_text(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+    ///
+    /// # Errors
+    /// The folder for runs is not UTF-8; the browser takes none of those.
+    pub fn to_text(&self) -> Result<String, serde_json::Error> {
+        let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
-        text
+        Ok(text)
     }
 
     /// Bytes that opened data may take on a machine with `total` bytes.
@@ -175,6 +178,6 @@ mod tests {
         let expected = Settings { theme: ThemeChoice::Light, zoom: 3.0, ..Settings::default() };
         assert_eq!(settings, expected);
         assert_eq!(Settings::from_text("no json"), Settings::default());
-        assert_eq!(Settings::from_text(&expected.to_text()), expected);
+        assert_eq!(Settings::from_text(&expected.to_text().unwrap()), expected);
     }
 }

@@ -66,6 +66,8 @@ pub(super) struct History {
     look: u8,
     /// Differences are part of what was just put back, not a step.
     absorb: bool,
+    /// What views do in their next turn is the user's doing.
+    views_act: bool,
 }
 
 impl History {
@@ -74,10 +76,34 @@ impl History {
         self.look = FRAMES;
     }
 
-    /// What comes next was put up as a whole and is no step.
-    pub(super) fn forget_difference(&mut self) {
+    /// What comes next was put up as a whole: it is no step, and no step leads back behind it.
+    pub(super) fn begin_anew(&mut self) {
+        self.past.clear();
+        self.future.clear();
+        self.seen = None;
         self.absorb = true;
         self.look = FRAMES;
+    }
+
+    /// Views will carry out a command of the user in their next turn.
+    pub(super) fn expect_views_to_act(&mut self) {
+        self.views_act = true;
+    }
+
+    /// Whether views carry out a command in this turn.
+    pub(super) fn views_act(&mut self) -> bool {
+        std::mem::take(&mut self.views_act)
+    }
+
+    /// A panel changed its own state from `before` to `after` when results came in (limits of a cube that has been read,
+    /// the images that there are to compare): no step, whatever the user does meanwhile.
+    pub(super) fn panel_acted(&mut self, view: ViewId, before: &Value, after: &Value) {
+        let kept = [&mut self.now, &mut self.seen].into_iter().flatten().filter_map(|s| s.views.get_mut(&view));
+        for kept in kept {
+            take_over(&mut kept.state, before, after);
+            // What undo leaves alone is not in the essence and does not come in by this.
+            take_over(&mut kept.essence, before, after);
+        }
     }
 
     /// What undo and redo would do now.
@@ -137,6 +163,23 @@ impl History {
         self.absorb = true;
         self.look = FRAMES;
         Some((step.name, step.state))
+    }
+}
+
+/// Makes in `target` the change that leads from `before` to `after`; names that `target` does not have stay out.
+fn take_over(target: &mut Value, before: &Value, after: &Value) {
+    if before == after {
+        return;
+    }
+    match (target, before, after) {
+        (Value::Object(target), Value::Object(before), Value::Object(after)) if before.keys().eq(after.keys()) => {
+            for (name, new) in after {
+                if let (Some(target), Some(old)) = (target.get_mut(name), before.get(name)) {
+                    take_over(target, old, new);
+                }
+            }
+        }
+        (target, _, after) => *target = after.clone(),
     }
 }
 
@@ -228,8 +271,9 @@ impl Workbench {
 
     /// Looks whether something has changed that undo would take back; call at the end of each frame.
     pub(super) fn keep_history(&mut self, ctx: &egui::Context) {
-        let (happened, held) = ctx.input(|i| (!i.events.is_empty(), i.pointer.any_down() || !i.keys_down.is_empty()));
-        if happened || self.history.now.is_none() {
+        let (acted, held) =
+            ctx.input(|i| (i.events.iter().any(is_act), i.pointer.any_down() || !i.keys_down.is_empty()));
+        if acted || self.history.now.is_none() {
             self.history.touch();
         }
         if held || (ctx.text_edit_focused() && !self.history.absorb) {
@@ -292,6 +336,15 @@ impl Workbench {
     }
 }
 
+/// Whether the user does something with it; a pointer that moves over the window does nothing.
+fn is_act(event: &egui::Event) -> bool {
+    use egui::Event;
+    !matches!(
+        event,
+        Event::PointerMoved(_) | Event::MouseMoved(_) | Event::PointerGone | Event::WindowFocused(_) | Event::Copy
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,6 +391,26 @@ mod tests {
         history.absorb = false;
         settled(&mut history, &json!({"i": "other"}));
         assert!(history.future.is_empty());
+    }
+
+    #[test]
+    fn what_a_panel_does_by_itself_is_no_step_even_while_the_user_acts() {
+        let mut history = History::default();
+        settled(&mut history, &json!({"camera": 1, "display": {"limits": "zscale", "map": "gray"}}));
+        let before = json!({"camera": 1, "display": {"limits": "zscale", "map": "red"}});
+        let after = json!({"camera": 2, "display": {"limits": "99 %", "map": "red"}});
+        history.panel_acted(1, &before, &after);
+        settled(&mut history, &json!({"camera": 2, "display": {"limits": "99 %", "map": "gray"}}));
+        assert_eq!(history.names(), [None, None]);
+        // Redo stays as well.
+        settled(&mut history, &json!({"camera": 2, "display": {"limits": "99 %", "map": "red"}}));
+        history.step(true).unwrap();
+        history.absorb = false;
+        history.panel_acted(1, &after, &json!({"camera": 2, "display": {"limits": "95 %", "map": "gray"}}));
+        settled(&mut history, &json!({"camera": 2, "display": {"limits": "95 %", "map": "gray"}}));
+        assert_eq!(history.names(), [None, Some("map")]);
+        history.begin_anew();
+        assert_eq!(history.names(), [None, None]);
     }
 
     #[test]
