@@ -5,6 +5,7 @@
 use std::hash::Hash;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -136,7 +137,12 @@ pub struct World {
     pub slices: Vec<SliceAxis>,
     /// HDU of the error of the same shape, and what it holds.
     pub error: Option<(usize, ErrorKind)>,
+    /// Another number for every reading: part of the key of what is computed from it.
+    pub serial: u64,
 }
+
+/// Counts what was read.
+static SERIAL: AtomicU64 = AtomicU64::new(1);
 
 impl World {
     /// Number of planes.
@@ -195,7 +201,8 @@ impl World {
         let entry = store.entry(id);
         let hdu = entry.as_ref().and_then(|e| e.hdus.iter().find(|h| h.index == place.hdu));
         let Some(hdu) = hdu else { return Ok(Self::default()) };
-        let mut world = Self { shape: hdu.shape.clone(), unit: hdu.unit.clone(), ..Self::default() };
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let mut world = Self { shape: hdu.shape.clone(), unit: hdu.unit.clone(), serial, ..Self::default() };
         if let Ok(file) = store.file(id) {
             let header = &file.hdu(place.hdu)?.header;
             // Coordinates that cannot be used are left out: the image has its pixels all the same.
