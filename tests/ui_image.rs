@@ -194,7 +194,7 @@ fn a_cube_says_the_wavelength_of_its_plane() {
     let mut harness = show(folder.path(), &path, 0, &json!({"plane": 2}));
     point(&mut harness, [6.0, 5.0]);
     assert!(line(&harness, "10:04:30").ends_with("λ(air)    7002.5 Å"), "{:?}", lines(&harness));
-    assert!(read_out(&harness).ends_with("2106 10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹"), "{:?}", lines(&harness));
+    assert!(read_out(&harness).ends_with("2106 × 10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹"), "{:?}", lines(&harness));
     // The cursor that others follow is where the pointer is.
     assert!(harness.query_by_label_contains("Colour bar").is_some());
 }

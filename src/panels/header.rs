@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::product::{Product, file_stem, python_string};
 use super::saved_state::saved_state;
+use super::world::opened;
 use super::{Command, Panel, PanelContext, PanelEntry, Services};
 use crate::data::{Card, Header, Table, TableColumn, info, write_ecsv};
 use crate::tasks::TaskError;
@@ -130,6 +131,10 @@ impl HeaderPanel {
             let key = Key::of(&"example header");
             cx.services.queries.ask(cx.slot("cards"), key, &cx.services.wake, |_| Ok(example()))
         } else {
+            if !opened(cx, &path) {
+                self.waiting = true;
+                return;
+            }
             // A file that was closed and opened again counts its revisions anew, under another number.
             let id = store.id_of(&path);
             let key = Key::of(&("header", &path, hdu, id, id.and_then(|id| store.revision(id))));

@@ -3,7 +3,7 @@
 //! Read in a query, once for each image and revision, and shared by every view that asks.
 
 use std::hash::Hash;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,7 +14,7 @@ use crate::data::spectral_units::SpectralScale;
 use crate::data::{DataId, ErrorKind, FitsFile, Store, Wcs, triplets};
 use crate::plots::axes::format_with_unit;
 use crate::tasks::TaskError;
-use crate::workers::{Answer, Key, Weigh};
+use crate::workers::{Answer, Key, Slot, Weigh};
 
 /// One HDU of a file, or a result in the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -255,8 +255,36 @@ impl Weigh for World {
     }
 }
 
+/// The number of a file that was opened.
+struct Opened;
+
+impl Weigh for Opened {
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
+/// True once the store has a number for a file, so that it stands in the keys of what is asked about it; opens it
+/// meanwhile. Asked before, everything would be read a second time under the key with the number. Also true for a file
+/// that cannot be opened: whoever reads it then says why.
+pub fn opened(cx: &PanelContext<'_>, path: &Path) -> bool {
+    if path.as_os_str().is_empty() || cx.services.store.id_of(path).is_some() {
+        return true;
+    }
+    let (store, slot) = (cx.services.store.clone(), Slot::of(&(cx.view, "open", path)));
+    let (key, path) = (Key::of(&("open", path)), path.to_owned());
+    let answer = cx
+        .services
+        .queries
+        .ask(slot, key, &cx.services.wake, move |_| Ok::<_, TaskError>(store.open(&path).map(|_| Opened)?));
+    !matches!(answer, Answer::Pending { .. })
+}
+
 /// Asks for the world of a place under a name of this view.
 pub fn ask_world(cx: &PanelContext<'_>, name: &str, place: &Place) -> Answer<World> {
+    if !opened(cx, &place.path) {
+        return Answer::Pending { last: None, partial: None, fraction: 0.0 };
+    }
     let store = cx.services.store.clone();
     let (key, place) = (place.key(&store).and(&"world"), place.clone());
     cx.services.queries.ask(cx.slot(name), key, &cx.services.wake, move |_| World::read(&store, &place))

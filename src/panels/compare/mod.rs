@@ -14,7 +14,7 @@ use self::pair::{Operation, Outcome, Pair, Side};
 use super::image::Linking;
 use super::links::Link;
 use super::saved_state::saved_state;
-use super::world::Place;
+use super::world::{Place, opened};
 use super::{Panel, PanelContext, PanelEntry};
 use crate::data::typeset_unit;
 use crate::plots::color_table::Display;
@@ -194,6 +194,12 @@ impl ComparePanel {
         let b: Side = (self.saved.b.of.clone(), self.saved.planes[1]);
         if a.0.is_empty() || b.0.is_empty() {
             self.pair = None;
+            return;
+        }
+        // Both at once: one after the other would take two rounds.
+        let both = [&a, &b].map(|side| opened(cx, &side.0.path));
+        if both.contains(&false) {
+            self.waiting = true;
             return;
         }
         let store = cx.services.store.clone();

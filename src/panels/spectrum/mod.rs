@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use self::curve::{Curve, Shown};
 use super::saved_state::saved_state;
-use super::world::{Place, World, ask_world};
+use super::world::{Place, World, ask_world, opened};
 use super::{Panel, PanelContext, PanelEntry, Product, Services};
 use crate::data::spectral_units::SpectralUnit;
 use crate::workers::{Answer, Key};
@@ -191,6 +191,10 @@ impl SpectrumPanel {
             return;
         }
         if let Some(file) = self.saved.file.clone() {
+            if !opened(cx, &file.path) {
+                self.waiting = true;
+                return;
+            }
             let answer = self.ask_file(cx, &file);
             self.live = self.take(&answer);
             return;

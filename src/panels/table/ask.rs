@@ -9,6 +9,7 @@ use crate::data::Stamp;
 use crate::data::sheet::{
     ColumnSummary, FIRST_ROWS, PositionColumns, Positions, RowFilter, Sheet, order_rows, places_of, summarize,
 };
+use crate::panels::world::opened;
 use crate::panels::{Command, PanelContext};
 use crate::tasks::TaskError;
 use crate::workers::{Answer, Key, Weigh};
@@ -96,6 +97,10 @@ impl TablePanel {
             let Some(key) = self.ask_stamp(cx) else { return };
             key
         } else {
+            if !opened(cx, &path) {
+                self.waiting = true;
+                return;
+            }
             // A file that was closed and opened again counts its revisions anew, under another number.
             let id = store.id_of(&path);
             Key::of(&("sheet", &path, hdu, id, id.and_then(|id| store.revision(id))))
