@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::product::{Product, file_stem, python_string};
+use super::saved_state::saved_state;
+use super::world::opened;
 use super::{Command, Panel, PanelContext, PanelEntry, Services};
 use crate::data::{Card, Header, Table, TableColumn, info, write_ecsv};
 use crate::tasks::TaskError;
@@ -42,6 +44,8 @@ impl Default for Saved {
 
 /// A header as it is shown.
 struct Read {
+    /// File and HDU that it is of.
+    of: (PathBuf, usize),
     cards: Vec<Line>,
     /// Every HDU in a few words.
     hdus: Vec<String>,
@@ -90,12 +94,31 @@ pub struct HeaderPanel {
     read: Option<Arc<Read>>,
     problem: Option<String>,
     waiting: bool,
+    heights: Heights,
+}
+
+/// Heights of the cards as they were last drawn: only those on the screen are laid out.
+#[derive(Default)]
+struct Heights {
+    /// What they depend on.
+    of: Option<Key>,
+    /// By place among the shown cards, in points; none for one that was not drawn yet.
+    values: Vec<Option<f32>>,
+}
+
+impl Heights {
+    /// Forgets them when what they depend on has changed.
+    fn fit(&mut self, of: Key, count: usize) {
+        if self.of != Some(of) || self.values.len() != count {
+            (self.of, self.values) = (Some(of), vec![None; count]);
+        }
+    }
 }
 
 impl HeaderPanel {
     fn new(state: &Value) -> Self {
-        let saved = serde_json::from_value(state.clone()).unwrap_or_default();
-        Self { saved, example: false, read: None, problem: None, waiting: false }
+        let saved = saved_state(state);
+        Self { saved, example: false, read: None, problem: None, waiting: false, heights: Heights::default() }
     }
 
     fn ask(&mut self, cx: &mut PanelContext<'_>) {
@@ -108,8 +131,13 @@ impl HeaderPanel {
             let key = Key::of(&"example header");
             cx.services.queries.ask(cx.slot("cards"), key, &cx.services.wake, |_| Ok(example()))
         } else {
-            let revision = store.id_of(&path).and_then(|id| store.revision(id));
-            let key = Key::of(&("header", &path, hdu, revision));
+            if !opened(cx, &path) {
+                self.waiting = true;
+                return;
+            }
+            // A file that was closed and opened again counts its revisions anew, under another number.
+            let id = store.id_of(&path);
+            let key = Key::of(&("header", &path, hdu, id, id.and_then(|id| store.revision(id))));
             cx.services.queries.ask(cx.slot("cards"), key, &cx.services.wake, move |_| {
                 let id = store.open(&path)?;
                 let file = store.file(id)?;
@@ -120,6 +148,7 @@ impl HeaderPanel {
                     words.extend(info::world_words(&unit.header, &unit.shape()));
                 }
                 Ok::<_, TaskError>(Read {
+                    of: (path, hdu),
                     cards: unit.header.cards().iter().map(Line::new).collect(),
                     hdus,
                     words,
@@ -135,9 +164,9 @@ impl HeaderPanel {
             Answer::Pending { .. } => self.waiting = true,
             Answer::Ready(_) => self.problem = None,
         }
-        if let Some(read) = answer.newest() {
-            self.read = Some(read.clone());
-        }
+        // While a file is read again its cards stay; those of another HDU do not.
+        let fits = |read: &Arc<Read>| read.of.0 == self.saved.path && read.of.1 == hdu;
+        self.read = answer.newest().cloned().or(self.read.take()).filter(fits);
     }
 
     fn bar_ui(&mut self, ui: &mut Ui, read: &Read, shown: usize, cx: &mut PanelContext<'_>) {
@@ -178,7 +207,7 @@ impl HeaderPanel {
         self.saved.search.to_lowercase().split_whitespace().map(str::to_owned).collect()
     }
 
-    fn cards_ui(&self, ui: &mut Ui, read: &Read, cx: &mut PanelContext<'_>) {
+    fn cards_ui(&mut self, ui: &mut Ui, read: &Read, cx: &mut PanelContext<'_>) {
         let words = self.words();
         let width = ui.available_width();
         // Keywords of up to eight letters fit; HIERARCH names wrap.
@@ -193,18 +222,58 @@ impl HeaderPanel {
             if !read.words.is_empty() || !read.warnings.is_empty() {
                 ui.separator();
             }
-            for (n, line) in self.matching(read).enumerate() {
+            let shown: Vec<&Line> = self.matching(read).collect();
+            let font = egui::TextStyle::Monospace.resolve(ui.style());
+            let scale = ui.ctx().pixels_per_point();
+            let letter = ui.ctx().fonts_mut(|fonts| fonts.glyph_width(&font, 'm'));
+            let line_height = ui.text_style_height(&egui::TextStyle::Monospace);
+            let of = Key::of(&(&read.of, &self.saved.search, self.saved.only_matches)).and(&(
+                width.to_bits(),
+                font.size.to_bits(),
+                scale.to_bits(),
+                shown.len(),
+            ));
+            self.heights.fit(of, shown.len());
+            let gap = ui.spacing().item_spacing.y;
+            let seen = ui.clip_rect();
+            let mut skipped = 0.0;
+            for (n, line) in shown.into_iter().enumerate() {
                 let commentary = line.value.is_empty() && !line.comment.is_empty();
-                let row = ui.horizontal_top(|ui| {
-                    ui.spacing_mut().item_spacing.x = 8.0;
-                    cell_ui(ui, &line.keyword, columns[0], &words, true, false);
-                    if commentary {
-                        cell_ui(ui, &line.comment, width - columns[0] - 30.0, &words, false, true);
-                    } else {
-                        cell_ui(ui, &line.value, columns[1], &words, false, false);
-                        cell_ui(ui, &line.comment, width - columns[0] - columns[1] - 38.0, &words, false, true);
-                    }
+                let comment_width =
+                    if commentary { width - columns[0] - 30.0 } else { width - columns[0] - columns[1] - 38.0 };
+                let height = self.heights.values[n].unwrap_or_else(|| {
+                    let cells =
+                        [(&line.keyword, columns[0]), (&line.value, columns[1]), (&line.comment, comment_width)];
+                    let rows = |(text, width): (&String, f32)| {
+                        let letters = (width.max(30.0) / letter).floor().max(1.0) as usize;
+                        text.chars().count().div_ceil(letters).max(1)
+                    };
+                    line_height * cells.into_iter().map(rows).max().unwrap_or(1) as f32
                 });
+                let top = ui.cursor().top() + skipped;
+                if top + height < seen.top() || top > seen.bottom() {
+                    skipped += height + gap;
+                    continue;
+                }
+                if skipped > 0.0 {
+                    ui.add_space(skipped);
+                    skipped = 0.0;
+                }
+                let row = |ui: &mut Ui| {
+                    ui.horizontal_top(|ui| {
+                        ui.spacing_mut().item_spacing.x = 8.0;
+                        cell_ui(ui, &line.keyword, columns[0], &words, true, false);
+                        if commentary {
+                            cell_ui(ui, &line.comment, comment_width, &words, false, true);
+                        } else {
+                            cell_ui(ui, &line.value, columns[1], &words, false, false);
+                            cell_ui(ui, &line.comment, comment_width, &words, false, true);
+                        }
+                    })
+                };
+                // Numbered, so that text stays chosen while it scrolls.
+                let row = ui.push_id(n, row).inner;
+                self.heights.values[n] = Some(row.response.rect.height());
                 let response = ui.interact(row.response.rect, ui.scope_id().with(("card", n)), Sense::click());
                 response.context_menu(|ui| {
                     for (text, content) in [
@@ -219,6 +288,7 @@ impl HeaderPanel {
                     }
                 });
             }
+            ui.add_space(skipped);
         });
     }
 }
@@ -297,7 +367,8 @@ fn example() -> Read {
         HISTORY made by Sextans to show a header\nEND";
     let header = Header::from_lines(text.as_bytes());
     let words = info::world_words(&header, &[512, 512]);
-    Read { cards: header.cards().iter().map(Line::new).collect(), hdus: Vec::new(), words, warnings: Vec::new() }
+    let of = (PathBuf::new(), 0);
+    Read { of, cards: header.cards().iter().map(Line::new).collect(), hdus: Vec::new(), words, warnings: Vec::new() }
 }
 
 impl Panel for HeaderPanel {
@@ -415,5 +486,38 @@ mod tests {
         let read = example();
         assert!(read.words.iter().any(|w| w.contains("right ascension")), "{:?}", read.words);
         assert_eq!(read.cards.iter().find(|c| c.keyword == "CRVAL2").unwrap().text(), "CRVAL2  = 47.19526 / [deg]");
+    }
+
+    /// Ten thousand cards cost what is seen of them, at the top and at the end.
+    #[test]
+    fn only_the_cards_on_the_screen_are_laid_out() {
+        use crate::plots::headless::Headless;
+        use crate::workers::{Jobs, Queries, no_wake};
+        let folder = tempfile::tempdir().unwrap();
+        let services = Services {
+            store: Arc::new(crate::data::Store::new(1 << 20)),
+            jobs: Arc::new(Jobs::new()),
+            queries: Arc::new(Queries::new(1 << 20, 1).unwrap()),
+            library: crate::runs::Library::at(folder.path()),
+            wake: no_wake(),
+        };
+        let card = |n: usize| {
+            let comment = format!("step {n} {}", "words ".repeat(n % 40));
+            Line { keyword: "HISTORY".into(), value: String::new(), small: comment.to_lowercase(), comment }
+        };
+        let cards = (0..10_000).map(card).collect();
+        let read = Read { of: (PathBuf::new(), 0), cards, hdus: Vec::new(), words: Vec::new(), warnings: Vec::new() };
+        let mut panel = HeaderPanel::new(&Value::Null);
+        panel.read = Some(Arc::new(read));
+        let mut screen = Headless::new([500.0, 400.0], 1.0, egui::Theme::Dark);
+        let (mut links, mut commands) = (crate::panels::Links::default(), Vec::new());
+        for _ in 0..3 {
+            screen.frame(|ui| {
+                let cx = &mut PanelContext { view: 1, services: &services, commands: &mut commands, links: &mut links };
+                panel.ui(ui, cx);
+            });
+        }
+        let drawn: Vec<usize> = (0..10_000).filter(|n| panel.heights.values[*n].is_some()).collect();
+        assert!((5..60).contains(&drawn.len()) && drawn[0] == 0, "{} cards were laid out", drawn.len());
     }
 }

@@ -14,6 +14,7 @@ pub mod links;
 pub mod maps;
 mod path_field;
 pub mod product;
+mod saved_state;
 mod series;
 mod spectrum;
 mod study;

@@ -3,8 +3,9 @@
 //! Read in a query, once for each image and revision, and shared by every view that asks.
 
 use std::hash::Hash;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ use crate::data::spectral_units::SpectralScale;
 use crate::data::{DataId, ErrorKind, FitsFile, Store, Wcs, triplets};
 use crate::plots::axes::format_with_unit;
 use crate::tasks::TaskError;
-use crate::workers::{Answer, Key, Weigh};
+use crate::workers::{Answer, Key, Slot, Weigh};
 
 /// One HDU of a file, or a result in the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -136,7 +137,12 @@ pub struct World {
     pub slices: Vec<SliceAxis>,
     /// HDU of the error of the same shape, and what it holds.
     pub error: Option<(usize, ErrorKind)>,
+    /// Another number for every reading: part of the key of what is computed from it.
+    pub serial: u64,
 }
+
+/// Counts what was read.
+static SERIAL: AtomicU64 = AtomicU64::new(1);
 
 impl World {
     /// Number of planes.
@@ -195,7 +201,8 @@ impl World {
         let entry = store.entry(id);
         let hdu = entry.as_ref().and_then(|e| e.hdus.iter().find(|h| h.index == place.hdu));
         let Some(hdu) = hdu else { return Ok(Self::default()) };
-        let mut world = Self { shape: hdu.shape.clone(), unit: hdu.unit.clone(), ..Self::default() };
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let mut world = Self { shape: hdu.shape.clone(), unit: hdu.unit.clone(), serial, ..Self::default() };
         if let Ok(file) = store.file(id) {
             let header = &file.hdu(place.hdu)?.header;
             // Coordinates that cannot be used are left out: the image has its pixels all the same.
@@ -248,8 +255,36 @@ impl Weigh for World {
     }
 }
 
+/// The number of a file that was opened.
+struct Opened;
+
+impl Weigh for Opened {
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
+/// True once the store has a number for a file, so that it stands in the keys of what is asked about it; opens it
+/// meanwhile. Asked before, everything would be read a second time under the key with the number. Also true for a file
+/// that cannot be opened: whoever reads it then says why.
+pub fn opened(cx: &PanelContext<'_>, path: &Path) -> bool {
+    if path.as_os_str().is_empty() || cx.services.store.id_of(path).is_some() {
+        return true;
+    }
+    let (store, slot) = (cx.services.store.clone(), Slot::of(&(cx.view, "open", path)));
+    let (key, path) = (Key::of(&("open", path)), path.to_owned());
+    let answer = cx
+        .services
+        .queries
+        .ask(slot, key, &cx.services.wake, move |_| Ok::<_, TaskError>(store.open(&path).map(|_| Opened)?));
+    !matches!(answer, Answer::Pending { .. })
+}
+
 /// Asks for the world of a place under a name of this view.
 pub fn ask_world(cx: &PanelContext<'_>, name: &str, place: &Place) -> Answer<World> {
+    if !opened(cx, &place.path) {
+        return Answer::Pending { last: None, partial: None, fraction: 0.0 };
+    }
     let store = cx.services.store.clone();
     let (key, place) = (place.key(&store).and(&"world"), place.clone());
     cx.services.queries.ask(cx.slot(name), key, &cx.services.wake, move |_| World::read(&store, &place))

@@ -113,6 +113,15 @@ impl<T> Answer<T> {
         }
     }
 
+    /// What there is to exactly this key: the answer, or its part; never that of an older question.
+    pub fn current(&self) -> Option<&Arc<T>> {
+        match self {
+            Self::Ready(value) => Some(value),
+            Self::Pending { partial, .. } => partial.as_ref(),
+            Self::Failed(_) => None,
+        }
+    }
+
     /// The answer to exactly this key.
     pub fn ready(&self) -> Option<&Arc<T>> {
         match self {

@@ -13,7 +13,8 @@ use serde_json::Value;
 use self::pair::{Operation, Outcome, Pair, Side};
 use super::image::Linking;
 use super::links::Link;
-use super::world::Place;
+use super::saved_state::saved_state;
+use super::world::{Place, opened};
 use super::{Panel, PanelContext, PanelEntry};
 use crate::data::typeset_unit;
 use crate::plots::color_table::Display;
@@ -71,6 +72,8 @@ struct Saved {
     ratio: Display,
     camera: Camera,
     link: Link,
+    /// Planes of the two, as their views last showed them.
+    planes: [usize; 2],
 }
 
 impl Default for Saved {
@@ -89,6 +92,7 @@ impl Default for Saved {
             ratio: Display { limits: LimitsMode::Percentile(98.0), ..Display::signed() },
             camera: Camera::default(),
             link: Link::default(),
+            planes: [0; 2],
         }
     }
 }
@@ -126,12 +130,12 @@ impl Picture {
 /// The panel.
 pub struct ComparePanel {
     saved: Saved,
-    /// Planes of the two, as their views show them.
-    planes: [usize; 2],
     /// The second is on the screen.
     shows_b: bool,
     pair: Option<Arc<Pair>>,
     outcome: Option<Arc<Outcome>>,
+    /// The outcome is that of the planes and the k that are set now.
+    outcome_is_new: bool,
     /// A, B, and what was made of them.
     pictures: [Picture; 3],
     linking: Linking,
@@ -145,14 +149,14 @@ pub struct ComparePanel {
 
 impl ComparePanel {
     fn new(state: &Value) -> Self {
-        let mut saved: Saved = serde_json::from_value(state.clone()).unwrap_or_default();
+        let mut saved: Saved = saved_state(state);
         saved.sanitize();
         Self {
             saved,
-            planes: [0; 2],
             shows_b: false,
             pair: None,
             outcome: None,
+            outcome_is_new: false,
             pictures: Default::default(),
             linking: Linking::default(),
             problem: None,
@@ -179,17 +183,23 @@ impl ComparePanel {
             let same = |view: &u64| images.get(view).filter(|n| Place::of(n) == side.of);
             let any = || images.values().find(|n| Place::of(n) == side.of);
             if let Some(note) = same(&side.view).or_else(any) {
-                self.planes[which] = note.plane;
+                self.saved.planes[which] = note.plane;
             }
         }
     }
 
     fn ask(&mut self, cx: &PanelContext<'_>) {
-        (self.waiting, self.problem) = (false, None);
-        let a: Side = (self.saved.a.of.clone(), self.planes[0]);
-        let b: Side = (self.saved.b.of.clone(), self.planes[1]);
+        (self.waiting, self.problem, self.outcome_is_new) = (false, None, false);
+        let a: Side = (self.saved.a.of.clone(), self.saved.planes[0]);
+        let b: Side = (self.saved.b.of.clone(), self.saved.planes[1]);
         if a.0.is_empty() || b.0.is_empty() {
             self.pair = None;
+            return;
+        }
+        // Both at once: one after the other would take two rounds.
+        let both = [&a, &b].map(|side| opened(cx, &side.0.path));
+        if both.contains(&false) {
+            self.waiting = true;
             return;
         }
         let store = cx.services.store.clone();
@@ -214,10 +224,17 @@ impl ComparePanel {
             .queries
             .ask(cx.slot("combined"), key, &cx.services.wake, move |_| Ok(both.combine(operation, k)));
         self.waiting |= answer.ready().is_none();
-        if let Some(outcome) = answer.newest() {
+        self.outcome_is_new = answer.ready().is_some();
+        if let Some(outcome) = answer.newest().filter(|o| o.of.0 == pair.of && o.of.1 == operation) {
             self.pictures[2].set(&outcome.pixels, operation.name(), &unit, &pair);
             self.outcome = Some(outcome.clone());
         }
+    }
+
+    /// What the operation made of the two images that are set; of other planes, or another k, until it is made anew.
+    fn fitting_outcome(&self) -> Option<&Arc<Outcome>> {
+        let of = [&self.saved.a.of, &self.saved.b.of];
+        self.outcome.as_ref().filter(|o| o.of.0.each_ref() == of && o.of.1 == self.saved.operation)
     }
 
     fn take_pair(&mut self, answer: &Answer<Pair>) {
@@ -229,9 +246,9 @@ impl ComparePanel {
             Answer::Pending { .. } => self.waiting = true,
             Answer::Ready(_) => {}
         }
-        if let Some(pair) = answer.newest() {
-            self.pair = Some(pair.clone());
-        }
+        // Another plane of the same images stays until the new one is here; other images do not.
+        let of = [&self.saved.a.of, &self.saved.b.of];
+        self.pair = answer.newest().cloned().or(self.pair.take()).filter(|pair| pair.of.each_ref() == of);
     }
 
     /// Two images of one field for the documentation: the second has one source more, and half a pixel of shift.
@@ -272,7 +289,7 @@ impl Panel for ComparePanel {
     fn logic(&mut self, cx: &mut PanelContext<'_>) {
         self.ask_example(cx);
         self.choose(cx);
-        let mut plane = self.planes[0];
+        let mut plane = self.saved.planes[0];
         let of = self.saved.a.of.clone();
         self.linking.logic(cx, &of, &mut self.saved.link, &mut self.saved.camera, &mut plane);
         let blinks = cx.links.blinks;
@@ -290,6 +307,10 @@ impl Panel for ComparePanel {
 
     fn inspector_ui(&mut self, ui: &mut Ui, _cx: &mut PanelContext<'_>) {
         self.settings_ui(ui);
+    }
+
+    fn passing(&self) -> &'static [&'static str] {
+        &["camera", "planes"]
     }
 
     fn save(&self) -> Value {

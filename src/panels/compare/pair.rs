@@ -45,6 +45,8 @@ impl Operation {
 /// Two images on the pixels of the first.
 #[derive(Debug)]
 pub struct Pair {
+    /// What they are.
+    pub of: [Place; 2],
     /// The first, as it is.
     pub a: Arc<Array2<f32>>,
     /// The second, on the pixels of the first.
@@ -66,6 +68,8 @@ impl Weigh for Pair {
 /// The result of an operation with its scatter.
 #[derive(Debug)]
 pub struct Outcome {
+    /// The images and the operation.
+    pub of: ([Place; 2], Operation),
     /// `[y, x]` on the pixels of A.
     pub pixels: Arc<Array2<f32>>,
     /// Mean and standard deviation of the finite values.
@@ -95,10 +99,11 @@ impl Pair {
             (Some(from), Some(to)) if from.meets(to) => PixelMap::Sky { from: from.clone(), to: to.clone() },
             _ => PixelMap::Identity,
         };
+        let of = [a.0.clone(), b.0.clone()];
         let (height, width) = first.dim();
         let equal_sizes = first.dim() == second.dim();
         if equal_sizes && same_grid(&map, [width, height]) {
-            return Ok(Self { a: first, b: second, regridded: false, units, arcsec_per_pixel });
+            return Ok(Self { of, a: first, b: second, regridded: false, units, arcsec_per_pixel });
         }
         if matches!(map, PixelMap::Identity) {
             let size = |(h, w): (usize, usize)| format!("{w} × {h}");
@@ -119,7 +124,7 @@ impl Pair {
             let text = format!("{} and {} do not overlap on the sky", a.0.name(), b.0.name());
             return Err(TaskError::Failed(text));
         }
-        Ok(Self { a: first, b: Arc::new(regridded), regridded: true, units, arcsec_per_pixel })
+        Ok(Self { of, a: first, b: Arc::new(regridded), regridded: true, units, arcsec_per_pixel })
     }
 
     /// The unit of the result: that of A, or the quotient's.
@@ -148,7 +153,7 @@ impl Pair {
         let [n, sum, squares] = sums;
         let mean = sum / n;
         let mean_and_sigma = (n > 0.0).then(|| [mean, (squares / n - mean * mean).max(0.0).sqrt()]);
-        Outcome { pixels: Arc::new(pixels), mean_and_sigma }
+        Outcome { of: (self.of.clone(), operation), pixels: Arc::new(pixels), mean_and_sigma }
     }
 }
 
@@ -170,6 +175,7 @@ mod tests {
     #[test]
     fn operations_are_what_they_say_and_zero_divides_into_nothing() {
         let pair = Pair {
+            of: Default::default(),
             a: Arc::new(Array2::from_shape_vec((1, 3), vec![6.0, 5.0, f32::NAN]).unwrap()),
             b: Arc::new(Array2::from_shape_vec((1, 3), vec![2.0, 0.0, 1.0]).unwrap()),
             regridded: false,

@@ -6,6 +6,7 @@ use super::pair::Operation;
 use super::{Chosen, ComparePanel, Mode};
 use crate::data::typeset_unit;
 use crate::panels::links::LinkKind;
+use crate::panels::saved_state::keep_finite;
 use crate::panels::world::Place;
 use crate::panels::{Command, PanelContext, display_ui};
 use crate::plots::axes::{format_value, format_with_unit};
@@ -66,7 +67,7 @@ impl ComparePanel {
         }
         if ui.button("Swap").on_hover_text("A becomes B, and B becomes A").clicked() {
             std::mem::swap(&mut self.saved.a, &mut self.saved.b);
-            self.planes.swap(0, 1);
+            self.saved.planes.swap(0, 1);
         }
         let views = [self.saved.a.view, self.saved.b.view];
         let both_open = views[0] != views[1] && views.iter().all(|v| images.contains_key(v));
@@ -103,8 +104,10 @@ impl ComparePanel {
                 if self.saved.operation == Operation::Scaled {
                     let label = ui.label("k");
                     ui.spacing_mut().slider_width = 140.0;
+                    let before = self.saved.k;
                     let slider = egui::Slider::new(&mut self.saved.k, 0.0..=2.0).clamping(egui::SliderClamping::Never);
                     ui.add(slider.max_decimals(4)).labelled_by(label.id);
+                    keep_finite(&mut self.saved.k, before);
                 }
                 self.scatter_ui(ui);
             }
@@ -112,7 +115,12 @@ impl ComparePanel {
     }
 
     fn scatter_ui(&self, ui: &mut Ui) {
-        let Some([mean, sigma]) = self.outcome.as_ref().and_then(|o| o.mean_and_sigma) else { return };
+        let Some(outcome) = self.fitting_outcome() else { return };
+        if !self.outcome_is_new {
+            ui.weak("mean …  σ …");
+            return;
+        }
+        let Some([mean, sigma]) = outcome.mean_and_sigma else { return };
         let unit = self.pair.as_ref().map(|p| typeset_unit(&p.unit(self.saved.operation))).unwrap_or_default();
         let text = format!("mean {}  σ {}", format_value(mean, 4), format_with_unit(sigma, 4, &unit));
         ui.add(egui::Label::new(RichText::new(text).weak()).truncate());
@@ -162,10 +170,11 @@ impl ComparePanel {
         let room = ui.available_rect_before_wrap();
         let mut image_rect = room;
         image_rect.set_width((room.width() - ColorBar::width() - 4.0).max(60.0));
+        let fits = shown != 2 || self.fitting_outcome().is_some();
         let mut overlays = Overlays::default();
         self.linking.crosshair(cx, &mut overlays);
         let picture = &mut self.pictures[shown];
-        let Some(source) = &picture.source else {
+        let Some(source) = picture.source.as_ref().filter(|_| fits) else {
             ui.spinner();
             return;
         };
@@ -211,7 +220,8 @@ impl ComparePanel {
         let [x, y] = pixel.map(crate::plots::axes::fits_from_pixel);
         let mut text = format!("x {x:.1}  y {y:.1}");
         let names = ["A", "B", self.saved.operation.name()];
-        let count = if self.saved.mode == Mode::Combine { 3 } else { 2 };
+        let combined = self.saved.mode == Mode::Combine && self.fitting_outcome().is_some();
+        let count = if combined { 3 } else { 2 };
         for (name, picture) in names.iter().zip(&self.pictures).take(count) {
             if let Some(source) = &picture.source
                 && let Some(value) = source.value_at(pixel)

@@ -123,20 +123,51 @@ pub(super) fn trace(
     let (height, width) = pixels.dim();
     let cut = pixels.slice(s![y0.min(height)..y1.min(height), x0.min(width)..x1.min(width)]);
     let blocks = block_means(&cut, part.factor);
-    let middle = (part.factor as f64 - 1.0) / 2.0;
-    let origin = [x0 as f64 + middle, y0 as f64 + middle];
+    let [columns, rows] = [Blocks::along(x0, cut.dim().1, part.factor), Blocks::along(y0, cut.dim().0, part.factor)];
     let mut traced = Traced::default();
     for (value, label) in levels {
         progress.check()?;
-        let lines = level_lines(&blocks, value, origin, part.factor as f64);
+        let lines = level_lines(&blocks, value, [0.0; 2], 1.0);
         traced.levels.push(Level { label, lines: lines.into_iter().map(|line| (line.points, line.closed)).collect() });
     }
     leave_out_the_shortest(&mut traced);
     for point in traced.levels.iter_mut().flat_map(|level| &mut level.lines).flat_map(|(points, _)| points) {
         // A place that the other image does not reach breaks the line.
-        *point = map.apply(*point).unwrap_or([f64::NAN; 2]);
+        *point = map.apply([columns.pixel(point[0]), rows.pixel(point[1])]).unwrap_or([f64::NAN; 2]);
     }
     Ok(traced)
+}
+
+/// Where the centres of blocks lie along an axis, in pixels.
+struct Blocks {
+    /// Centre of the first one.
+    first: f64,
+    /// Pixels in a whole block.
+    step: f64,
+    /// The last block, when it is a smaller one: its place among the blocks, and its distance to the one before.
+    smaller: Option<(f64, f64)>,
+}
+
+impl Blocks {
+    /// Blocks of `factor` pixels over `length` pixels from `start` on.
+    fn along(start: usize, length: usize, factor: usize) -> Self {
+        let factor = factor.max(1);
+        let (whole, rest) = (length / factor, length % factor);
+        let (step, rest_f64) = (factor as f64, rest as f64);
+        // A single block has no neighbour, and no line runs through it.
+        let smaller = (rest > 0 && whole > 0).then_some((whole as f64, (step + rest_f64) / 2.0));
+        Self { first: start as f64 + (step - 1.0) / 2.0, step, smaller }
+    }
+
+    /// The pixel coordinate of a place among the blocks: 0 is the centre of the first one.
+    fn pixel(&self, place: f64) -> f64 {
+        match self.smaller {
+            Some((last, distance)) if place > last - 1.0 => {
+                self.first + self.step * (last - 1.0) + distance * (place - (last - 1.0))
+            }
+            _ => self.first + self.step * place,
+        }
+    }
 }
 
 /// Levels in the unit of the image with their labels, ascending.
@@ -226,6 +257,30 @@ mod tests {
         assert_eq!(part, Part { region: [0, 0, 256, 256], factor: 1 });
         let beside = Camera::at([-5000.0, 100.0], 8.0);
         assert_eq!(part_seen(&beside, view, &PixelMap::Identity, [4096, 4096], 1), None);
+    }
+
+    /// The contour of a plane is a straight line up to the upper and right edges, where blocks are smaller.
+    #[test]
+    fn the_contour_of_a_plane_does_not_bend_at_the_edge() {
+        let (width, height, factor) = (30_usize, 22_usize, 4);
+        let pixels = Array2::from_shape_fn((height, width), |(y, x)| (x + 2 * y) as f32);
+        let store = Store::new(1 << 20);
+        let result = Some(store.insert("plane", pixels.into_dyn(), "", None));
+        let place = Place { result, ..Place::default() };
+        let part = Part { region: [0, 0, width, height], factor };
+        let numbers = [20.0, 40.0, 66.0];
+        let progress = Progress::silent();
+        let traced =
+            trace(&store, &place, 0, part, LevelRule::Typed, &numbers, "", &PixelMap::Identity, &progress).unwrap();
+        let mut farthest = 0.0_f64;
+        for (level, number) in traced.levels.iter().zip(numbers) {
+            assert!(!level.lines.is_empty());
+            for [x, y] in level.lines.iter().flat_map(|l| &l.0) {
+                assert!((x + 2.0 * y - number).abs() < 1e-6, "({x}, {y}) on {number}");
+                farthest = farthest.max(*x);
+            }
+        }
+        assert!(farthest > 27.6, "the smaller block is reached: {farthest}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use egui::{ComboBox, DragValue, Grid, RichText, TextEdit, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::super::PanelContext;
+use super::super::saved_state::keep_finite;
 use super::super::world::{Place, World, ask_world};
 use super::contour_trace::{Traced, between, part_seen, trace};
 use crate::data::{PixelMap, typeset_unit};
@@ -176,8 +177,8 @@ impl Contours {
             }
         };
         let of = if settings.of.is_empty() { below.clone() } else { settings.of.clone() };
-        let (map, size, unit, plane) = if of == *below {
-            (PixelMap::Identity, world.size(), typeset_unit(&world.unit), plane)
+        let (map, size, unit, plane, other_serial) = if of == *below {
+            (PixelMap::Identity, world.size(), typeset_unit(&world.unit), plane, world.serial)
         } else {
             let answer = ask_world(cx, "contour world", &of);
             self.waiting = matches!(answer, Answer::Pending { .. });
@@ -195,14 +196,16 @@ impl Contours {
             // The plane that is shown in a view of that image, else the last one that was.
             let shown = cx.links.images().values().find(|n| Place::of(n) == of).map(|n| n.plane);
             self.plane = shown.unwrap_or(self.plane).min(other.planes().saturating_sub(1));
-            (map, other.size(), typeset_unit(&other.unit), self.plane)
+            (map, other.size(), typeset_unit(&other.unit), self.plane, other.serial)
         };
         let Some(part) = part_seen(camera, self.view, &map.inverse(), size, settings.smooth) else {
             self.traced = None;
             return;
         };
         let store = cx.services.store.clone();
+        // The map is made of coordinates that may be older than the file, for a frame: they stand in the key as well.
         let key = of.key(&store).and(&(plane, part, settings.rule)).and(&below.key(&store));
+        let key = key.and(&(world.serial, other_serial));
         let key = numbers.iter().fold(key, |key: Key, number| key.and_f64(*number));
         let (rule, place) = (settings.rule, of);
         let answer = cx.services.queries.ask(cx.slot("contours"), key, &cx.services.wake, move |progress| {
@@ -349,9 +352,11 @@ fn level_fields(ui: &mut Ui, settings: &mut ContourSettings) {
             for (place, name) in [(0, "From"), (1, "To")] {
                 let label = ui.label(name);
                 let value = &mut settings.between[place];
+                let before = *value;
                 let speed = (value.abs() * 0.01).max(1e-30);
                 ui.add(DragValue::new(value).speed(speed).custom_formatter(|v, _| format_value(v, 6)))
                     .labelled_by(label.id);
+                keep_finite(value, before);
                 ui.end_row();
             }
             let label = ui.label("Number");

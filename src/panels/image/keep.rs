@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::data::{Plane, Store, wcs_keywords, write_planes};
+use crate::data::{Plane, Store, Wcs, wcs_keywords, write_planes};
 use crate::panels::product::{Product, file_stem, python_number, python_string};
 use crate::plots::color_table::Display;
 use crate::plots::limits::Limits;
@@ -36,8 +36,8 @@ pub(super) fn products(of: &PlaneOfFile<'_>, title: &str, store: &std::sync::Arc
     let seen = cut(of.seen, of.size);
     let make = |part: [usize; 4]| {
         let (store, path, hdu, plane) = (store.clone(), of.path.to_owned(), of.hdu, of.plane);
-        let (axes, unit) = (of.shape.len(), of.unit.to_owned());
-        move |out: &Path| write_part(out, &store, &path, [hdu, plane, axes], part, &unit)
+        let (shape, unit) = (of.shape.to_vec(), of.unit.to_owned());
+        move |out: &Path| write_part(out, &store, &path, [hdu, plane], &shape, part, &unit)
     };
     let number = if of.planes > 1 { format!("-plane{}", of.plane + 1) } else { String::new() };
     let mut all = vec![Product::new(format!("{which} as FITS"), format!("{stem}{number}.fits"), make(part))];
@@ -58,11 +58,23 @@ fn cut(seen: [f64; 4], size: [usize; 2]) -> [usize; 4] {
     [x, y, width, height]
 }
 
+/// Place of a plane on the axes beyond the second, the fastest first; `shape` has the slowest first.
+fn beyond(shape: &[usize], plane: usize) -> Vec<usize> {
+    let mut rest = plane;
+    let place = |&length: &usize| {
+        let here = rest % length.max(1);
+        rest /= length.max(1);
+        here
+    };
+    shape.iter().rev().skip(2).map(place).collect()
+}
+
 fn write_part(
     out: &Path,
     store: &Store,
     path: &Path,
-    [hdu, plane, axes]: [usize; 3],
+    [hdu, plane]: [usize; 2],
+    shape: &[usize],
     [x, y, width, height]: [usize; 4],
     unit: &str,
 ) -> Result<(), TaskError> {
@@ -71,7 +83,13 @@ fn write_part(
     let part = pixels.slice(ndarray::s![y..y + height, x..x + width]);
     let file = store.file(id)?;
     let header = &file.hdu(hdu)?.header;
-    let mut keywords = wcs_keywords(header, &[x as i64, y as i64]);
+    // The axes beyond the plane stay, with length 1: they hold its wavelength, and half of the sky in a cut through a cube.
+    let indices = beyond(shape, plane);
+    let mut start = vec![x as i64, y as i64];
+    start.extend(indices.iter().map(|&index| index as i64));
+    let more = Wcs::from_header(header).ok().flatten().map_or(0, |wcs| wcs.axes().len());
+    start.resize(start.len().max(more), 0);
+    let mut keywords = wcs_keywords(header, &start);
     for name in ["OBJECT", "TELESCOP", "INSTRUME", "FILTER", "DATE-OBS", "EXPTIME"] {
         if let Some(card) = header.card(name)
             && let Some(value) = card.value.clone()
@@ -80,11 +98,15 @@ fn write_part(
         }
     }
     let mut history = vec![format!("Sextans: {} HDU {hdu}", path.display())];
-    if axes > 2 {
+    if shape.len() > 2 {
         history.push(format!("Sextans: plane {} of the cube", plane + 1));
     }
     history.push(format!("Sextans: pixels x {}..{}, y {}..{} of the image", x + 1, x + width, y + 1, y + height));
-    let plane = Plane { name: "", pixels: part.into_dyn(), unit, keywords };
+    let mut part = part.into_dyn();
+    for _ in indices {
+        part = part.insert_axis(ndarray::Axis(0));
+    }
+    let plane = Plane { name: "", pixels: part, unit, keywords };
     Ok(write_planes(out, &[plane], &history)?)
 }
 
@@ -147,6 +169,51 @@ pub(super) fn python(of: &PlaneOfFile<'_>, display: &Display, limits: Limits, ha
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{FitsFile, Keyword, Value};
+
+    /// Longitude and velocity along the picture, latitude beyond it: without that axis the sky would be lost.
+    #[test]
+    fn a_cut_through_a_cube_keeps_the_sky_and_its_place_on_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cube, out) = (folder.path().join("cube.fits"), folder.path().join("plane.fits"));
+        let pixels = ndarray::Array4::from_shape_fn((1, 5, 6, 8), |(_, z, y, x)| (100 * z + 10 * y + x) as f32);
+        let text = |name: &str, value: &str| Keyword {
+            name: name.into(),
+            value: Value::Text(value.into()),
+            comment: String::new(),
+        };
+        let mut keywords =
+            vec![text("CTYPE1", "GLON-CAR"), text("CTYPE2", "VRAD"), text("CTYPE3", "GLAT-CAR"), text("CUNIT2", "m/s")];
+        keywords.push(text("CTYPE4", "STOKES"));
+        for (name, value) in [
+            ("CRVAL1", 30.0),
+            ("CRVAL2", 5000.0),
+            ("CRVAL3", 0.0),
+            ("CRVAL4", 1.0),
+            ("CRPIX1", 4.0),
+            ("CRPIX2", 2.0),
+            ("CRPIX3", 3.0),
+            ("CRPIX4", 1.0),
+            ("CDELT1", -0.1),
+            ("CDELT2", 250.0),
+            ("CDELT3", 0.1),
+            ("CDELT4", 1.0),
+        ] {
+            keywords.push(Keyword { name: name.into(), value: Value::Float(value), comment: String::new() });
+        }
+        let plane = Plane { name: "", pixels: pixels.view().into_dyn(), unit: "K", keywords };
+        write_planes(&cube, &[plane], &[]).unwrap();
+        let store = Store::new(1 << 20);
+        write_part(&out, &store, &cube, [0, 3], &[1, 5, 6, 8], [2, 1, 4, 3], "K").unwrap();
+        let [old, new] = [&cube, &out].map(|path| FitsFile::open(path).unwrap());
+        assert_eq!(new.hdu(0).unwrap().shape(), [1, 1, 3, 4]);
+        assert_eq!(new.read_array::<f32>(0).unwrap()[[0, 0, 0, 0]], 312.0);
+        let [old, new] = [old, new].map(|file| Wcs::from_header(&file.hdu(0).unwrap().header).unwrap().unwrap());
+        assert!(new.celestial().is_some());
+        let a = old.world_from_pixel(&[3.0, 2.0, 3.0, 0.0]).unwrap();
+        let b = new.world_from_pixel(&[1.0, 1.0, 0.0, 0.0]).unwrap();
+        assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-9), "{a:?} {b:?}");
+    }
 
     #[test]
     fn the_cut_is_whole_pixels_within_the_image() {

@@ -9,6 +9,7 @@ use ndarray::Array2;
 use super::Saved;
 use crate::data::{DataId, HduEntry, PlaneWcs, Store, Wcs};
 use crate::panels::PanelContext;
+use crate::panels::world::opened;
 use crate::plots::image_view::ImageSource;
 use crate::plots::limits::{Limits, LimitsMode};
 use crate::tasks::TaskError;
@@ -87,6 +88,10 @@ impl Loader {
         self.waiting = false;
         let result = self.result;
         if saved.path.as_os_str().is_empty() && result.is_none() {
+            return;
+        }
+        if !opened(cx, &saved.path) {
+            self.waiting = true;
             return;
         }
         let store = cx.services.store.clone();

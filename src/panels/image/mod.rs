@@ -37,6 +37,7 @@ use self::read_out::Place;
 use self::slices::{SliceSettings, Slices};
 use self::tools::LineTool;
 use super::links::Link;
+use super::saved_state::saved_state;
 use super::world;
 use super::{Cursor, ImageNote, Panel, PanelAction, PanelContext, PanelEntry, Product, Services};
 use crate::data::PlaneWcs;
@@ -151,7 +152,7 @@ pub struct ImagePanel {
 
 impl ImagePanel {
     fn new(state: &Value) -> Self {
-        let mut saved: Saved = serde_json::from_value(state.clone()).unwrap_or_default();
+        let mut saved: Saved = saved_state(state);
         saved.sanitize();
         Self {
             saved,

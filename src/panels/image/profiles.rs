@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ImagePanel;
 use super::load::Shown;
+use crate::data::PlaneWcs;
 use crate::numerics::profile::{LineSample, RadialProfile, centroid, line_profile, radial_profile};
 use crate::panels::{Command, PanelContext};
 use crate::plots::axes;
@@ -197,9 +198,53 @@ fn arrows(ui: &Ui, touched: &egui::Response) -> [f64; 2] {
     step
 }
 
+/// Angle between two places on the sky (longitude and latitude in degrees), in arcsec.
+fn separation_arcsec(a: [f64; 2], b: [f64; 2]) -> f64 {
+    let [a, b] = [a, b].map(|p| p.map(f64::to_radians));
+    let half = |x: f64| (0.5 * x).sin().powi(2);
+    let haversine = half(b[1] - a[1]) + a[1].cos() * b[1].cos() * half(b[0] - a[0]);
+    2.0 * haversine.clamp(0.0, 1.0).sqrt().asin().to_degrees() * 3600.0
+}
+
+/// Both sides of the pixel at a place, in one unit; `None` where the two axes are no plane of angles.
+fn sides(wcs: &PlaneWcs, [x, y]: [f64; 2]) -> Option<[f64; 2]> {
+    let ends = [[x + 0.5, y], [x, y + 0.5]].into_iter().zip([[x - 0.5, y], [x, y - 0.5]]);
+    let length = |(a, b): ([f64; 2], [f64; 2])| {
+        if wcs.shows_sky() {
+            return Some(separation_arcsec(wcs.sky_from_pixel(a)?, wcs.sky_from_pixel(b)?));
+        }
+        let axes = wcs.wcs().axes();
+        // A cut through a cube has one axis on the sky, or none; both of a plain grid have one unit.
+        let plain = wcs.wcs().celestial().is_none() && axes.first()?.unit == axes.get(1)?.unit;
+        let (a, b) = (wcs.world(a).filter(|_| plain)?, wcs.world(b)?);
+        Some((a.first()? - b.first()?).hypot(a.get(1)? - b.get(1)?))
+    };
+    let lengths: Vec<f64> = ends.map(length).collect::<Option<_>>()?;
+    <[f64; 2]>::try_from(lengths).ok()
+}
+
+/// Arcsec of a pixel in every direction: where the picture shows the sky and its pixels are squares, to 1 %.
+fn square_scale(shown: &Shown) -> Option<f64> {
+    let scale = shown.source.arcsec_per_pixel?;
+    let Some(wcs) = &shown.wcs else { return Some(scale) };
+    let [width, height] = shown.source.size().map(|n| n as f64);
+    let [a, b] = sides(wcs, [0.5 * width, 0.5 * height])?;
+    ((a - b).abs() <= 0.01 * a.max(b)).then_some(scale)
+}
+
+/// Arcsec of a pixel along a line: for pixels that are no squares, from the places of its two ends.
+fn line_scale(shown: &Shown, ends: [[f64; 2]; 2]) -> Option<f64> {
+    square_scale(shown).or_else(|| {
+        let wcs = shown.wcs.as_ref().filter(|wcs| wcs.shows_sky())?;
+        let [a, b] = ends;
+        let arcsec = separation_arcsec(wcs.sky_from_pixel(a)?, wcs.sky_from_pixel(b)?);
+        Some(arcsec / (b[0] - a[0]).hypot(b[1] - a[1])).filter(|scale| scale.is_finite() && *scale > 0.0)
+    })
+}
+
 /// The unit of distances of so many pixels: how many of it a pixel is, and its name.
-fn distance_unit(shown: &Shown, pixels: f64) -> (f64, &'static str) {
-    match shown.source.arcsec_per_pixel {
+fn distance_unit(scale: Option<f64>, pixels: f64) -> (f64, &'static str) {
+    match scale {
         Some(scale) if scale * pixels > 36_000.0 => (scale / 3600.0, "deg"),
         Some(scale) if scale * pixels > 1200.0 => (scale / 60.0, "arcmin"),
         Some(scale) => (scale, "arcsec"),
@@ -208,8 +253,8 @@ fn distance_unit(shown: &Shown, pixels: f64) -> (f64, &'static str) {
 }
 
 /// `12.3 px`, and on the sky where the scale is known.
-fn distance_text(shown: &Shown, pixels: f64) -> String {
-    let (factor, unit) = distance_unit(shown, pixels);
+fn distance_text(scale: Option<f64>, pixels: f64) -> String {
+    let (factor, unit) = distance_unit(scale, pixels);
     let text = format!("{} px", axes::format_value(pixels, 4));
     if unit == "pixel" { text } else { format!("{text} = {} {unit}", axes::format_value(pixels * factor, 4)) }
 }
@@ -229,12 +274,13 @@ fn line_ui(
     done: &mut Done,
 ) {
     let length = samples.last().map_or(0.0, |s| s.distance);
-    let (factor, unit) = distance_unit(shown, length);
+    let scale = line_scale(shown, ends);
+    let (factor, unit) = distance_unit(scale, length);
     let (y_unit, said) = value_unit(shown);
     ui.horizontal_wrapped(|ui| {
-        buttons(ui, done, || cx.send(Command::Copy(line_table(shown, samples))));
+        buttons(ui, done, || cx.send(Command::Copy(line_table(scale, samples))));
         let [a, b] = ends.map(|p| p.map(|v| format!("{:.1}", axes::fits_from_pixel(v))));
-        ui.label(format!("Line profile  {}{said}", distance_text(shown, length)));
+        ui.label(format!("Line profile  {}{said}", distance_text(scale, length)));
         ui.weak(format!("from ({}, {}) to ({}, {})", a[0], a[1], b[0], b[1]));
     });
     let points: Vec<[f64; 2]> = samples.iter().map(|s| [s.distance * factor, s.value]).collect();
@@ -254,15 +300,16 @@ fn radial_ui(
     done: &mut Done,
 ) {
     let Profile::Radial { center, mut radius, mut recentre } = profile else { return };
-    let (factor, unit) = distance_unit(shown, radius);
+    let scale = square_scale(shown);
+    let (factor, unit) = distance_unit(scale, radius);
     let (y_unit, said) = value_unit(shown);
     ui.horizontal_wrapped(|ui| {
-        buttons(ui, done, || cx.send(Command::Copy(radial_table(shown, found))));
+        buttons(ui, done, || cx.send(Command::Copy(radial_table(scale, found))));
         let [x, y] = found.center.map(|v| format!("{:.2}", axes::fits_from_pixel(v)));
         ui.label(match &found.star {
             Some(star) => format!(
                 "FWHM {} (Gaussian, {:.0} % of the variance)",
-                distance_text(shown, star.fwhm()),
+                distance_text(scale, star.fwhm()),
                 (100.0 * star.explained).floor()
             ),
             None => "No star: a Gaussian does not describe it".to_owned(),
@@ -303,25 +350,21 @@ fn buttons(ui: &mut Ui, done: &mut Done, copy: impl FnOnce()) {
     }
 }
 
-fn scale_column(shown: &Shown) -> f64 {
-    shown.source.arcsec_per_pixel.unwrap_or(f64::NAN)
-}
-
 /// A table with tabs: pixels counted from 1.
-fn line_table(shown: &Shown, samples: &[LineSample]) -> String {
+fn line_table(scale: Option<f64>, samples: &[LineSample]) -> String {
     let mut text = "distance_pixel\tdistance_arcsec\tx\ty\tvalue\n".to_owned();
     for sample in samples {
         let [x, y] = sample.pixel.map(axes::fits_from_pixel);
-        let arcsec = sample.distance * scale_column(shown);
+        let arcsec = sample.distance * scale.unwrap_or(f64::NAN);
         text.push_str(&format!("{:.4}\t{arcsec:.6}\t{x:.4}\t{y:.4}\t{:e}\n", sample.distance, sample.value));
     }
     text
 }
 
-fn radial_table(shown: &Shown, profile: &RadialProfile) -> String {
+fn radial_table(scale: Option<f64>, profile: &RadialProfile) -> String {
     let mut text = "radius_pixel\tradius_arcsec\tmean\tscatter\tpixels\n".to_owned();
     for ring in &profile.rings {
-        let arcsec = ring.radius * scale_column(shown);
+        let arcsec = ring.radius * scale.unwrap_or(f64::NAN);
         text.push_str(&format!(
             "{:.4}\t{arcsec:.6}\t{:e}\t{:e}\t{}\n",
             ring.radius, ring.mean, ring.scatter, ring.count
@@ -332,7 +375,31 @@ fn radial_table(shown: &Shown, profile: &RadialProfile) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::data::{Header, Wcs};
+
+    fn plane(text: &str, shape: &[usize]) -> PlaneWcs {
+        let wcs = Wcs::from_header(&Header::from_lines(text.as_bytes())).unwrap().unwrap();
+        PlaneWcs::new(Arc::new(wcs), shape, 0)
+    }
+
+    #[test]
+    fn pixels_have_sides_where_both_axes_are_angles() {
+        let sky = "CTYPE1  = 'RA---TAN'\nCTYPE2  = 'DEC--TAN'\nCRVAL1  = 150.0\nCRVAL2  = 60.0\nCRPIX1  = 50\n\
+             CRPIX2  = 50\nCDELT1  = -0.001\nCDELT2  = 0.002";
+        let [a, b] = sides(&plane(sky, &[100, 100]), [49.0, 49.0]).unwrap();
+        assert!((a - 3.6).abs() < 1e-5 && (b - 7.2).abs() < 1e-5, "{a} {b}");
+        let grid =
+            "CTYPE1  = 'X'\nCTYPE2  = 'Y'\nCUNIT1  = 'arcsec'\nCUNIT2  = 'arcsec'\nCDELT1  = 0.05\nCDELT2  = 0.05";
+        let [a, b] = sides(&plane(grid, &[10, 10]), [5.0, 5.0]).unwrap();
+        assert!((a - 0.05).abs() < 1e-9 && (b - 0.05).abs() < 1e-9, "{a} {b}");
+        let cut = "CTYPE1  = 'GLON-CAR'\nCTYPE2  = 'VRAD'\nCTYPE3  = 'GLAT-CAR'\nCUNIT2  = 'm/s'\nCDELT1  = -0.01\n\
+             CDELT2  = 500.0\nCDELT3  = 0.01";
+        assert_eq!(sides(&plane(cut, &[3, 10, 10]), [5.0, 5.0]), None);
+        assert!((separation_arcsec([359.9, 0.0], [0.1, 0.0]) - 720.0).abs() < 1e-6);
+    }
 
     #[test]
     fn nonsense_from_a_file_is_left_out() {

@@ -16,6 +16,7 @@ use serde_json::Value;
 use self::compare::Finished;
 use self::data_step::Preview;
 use super::maps::Views;
+use super::saved_state::saved_state;
 use super::study::{self, Step, StudyHead, StudyRun, head_ui, keep_ui, run_into};
 use super::{Command, Panel, PanelAction, PanelContext, PanelEntry, Product, Services, Severity};
 use crate::plots::picture::Picture;
@@ -91,7 +92,7 @@ pub struct LensReconstruction {
 
 impl LensReconstruction {
     fn new(state: &Value) -> Self {
-        let saved: Saved = serde_json::from_value(state.clone()).unwrap_or_default();
+        let saved: Saved = saved_state(state);
         let opening = saved.run.clone();
         Self {
             saved,

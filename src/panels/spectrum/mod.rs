@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::curve::{Curve, Shown};
-use super::world::{Place, World, ask_world};
+use super::saved_state::saved_state;
+use super::world::{Place, World, ask_world, opened};
 use super::{Panel, PanelContext, PanelEntry, Product, Services};
 use crate::data::spectral_units::SpectralUnit;
 use crate::workers::{Answer, Key};
@@ -111,7 +112,7 @@ pub struct SpectrumPanel {
 
 impl SpectrumPanel {
     fn new(state: &Value) -> Self {
-        let mut saved: Saved = serde_json::from_value(state.clone()).unwrap_or_default();
+        let mut saved: Saved = saved_state(state);
         saved.rest_m = saved.rest_m.filter(|r| r.is_finite() && *r > 0.0);
         saved.pins.truncate(PINS);
         Self {
@@ -190,15 +191,19 @@ impl SpectrumPanel {
             return;
         }
         if let Some(file) = self.saved.file.clone() {
+            if !opened(cx, &file.path) {
+                self.waiting = true;
+                return;
+            }
             let answer = self.ask_file(cx, &file);
             self.live = self.take(&answer);
             return;
         }
         let answer = ask_world(cx, "spectrum world", &self.saved.cursor.of);
-        if let Some(world) = self.take(&answer) {
-            self.world = Some(world);
-        }
-        let Some(world) = self.world.clone() else { return };
+        self.take(&answer);
+        // Coordinates of the file before it was read again would put old numbers under a new key.
+        let Some(world) = answer.ready().cloned() else { return };
+        self.world = Some(world.clone());
         if world.channel_axis().is_none() {
             self.problem = Some(format!("{}: it has one plane only, and no spectrum", self.saved.cursor.of.name()));
             return;
@@ -215,7 +220,8 @@ impl SpectrumPanel {
                 Some(world.clone())
             } else {
                 let answer = ask_world(cx, &format!("pin world {index}"), &pin.of);
-                self.take(&answer)
+                self.take(&answer);
+                answer.ready().cloned()
             };
             pinned.push(world.and_then(|world| {
                 let size = world.size();
@@ -244,7 +250,7 @@ impl SpectrumPanel {
         let (store, place, world, shown) = (cx.services.store.clone(), of.clone(), world.clone(), self.shown());
         // Of the plane, only the place on the other axes matters.
         let others = world.channel_axis().map_or(plane, |axis| world.plane_with(plane, axis, 0));
-        let key = key(of.key(&store), shown).and(&(pixel, others));
+        let key = key(of.key(&store), shown).and(&(pixel, others, world.serial));
         cx.services.queries.ask(cx.slot(slot), key, &cx.services.wake, move |_| {
             Curve::of_cube(&store, &place, &world, pixel, others, shown)
         })

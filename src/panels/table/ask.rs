@@ -2,14 +2,37 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Ordered, TablePanel};
+use crate::data::Stamp;
 use crate::data::sheet::{
     ColumnSummary, FIRST_ROWS, PositionColumns, Positions, RowFilter, Sheet, order_rows, places_of, summarize,
 };
+use crate::panels::world::opened;
 use crate::panels::{Command, PanelContext};
 use crate::tasks::TaskError;
 use crate::workers::{Answer, Key, Weigh};
+
+/// Numbers of copies, each its own question whichever view asks.
+static COPIES: AtomicU64 = AtomicU64::new(1);
+
+/// Numbers of panels.
+static PANELS: AtomicU64 = AtomicU64::new(1);
+
+/// Another number for every panel.
+pub(super) fn panel_number() -> u64 {
+    PANELS.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Length and time of last change of a text file.
+struct Stamped(Stamp);
+
+impl Weigh for Stamped {
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+}
 
 /// A sheet in the memory of the queries; its columns count against their budget as long as it is remembered.
 pub(super) struct Loaded(pub Arc<Sheet>);
@@ -27,7 +50,11 @@ impl Weigh for Ordered {
 }
 
 /// Statistics of a column in the rows that pass.
-pub(super) struct Summary(pub ColumnSummary);
+pub(super) struct Summary {
+    pub values: ColumnSummary,
+    /// The sheet and the column that they are of.
+    of: (Key, usize),
+}
 
 impl Weigh for Summary {
     fn bytes(&self) -> usize {
@@ -66,10 +93,18 @@ impl TablePanel {
         }
         let (path, hdu, store) = (self.saved.path.clone(), self.saved.hdu, cx.services.store.clone());
         let is_text = super::is_text_table(&path);
-        let id = if is_text { None } else { store.id_of(&path) };
-        let revision = id.and_then(|id| store.revision(id));
-        let reading = cx.links.readings.get(&path).copied().filter(|_| is_text);
-        let key = Key::of(&("sheet", &path, hdu, revision, reading));
+        let key = if is_text {
+            let Some(key) = self.ask_stamp(cx) else { return };
+            key
+        } else {
+            if !opened(cx, &path) {
+                self.waiting = true;
+                return;
+            }
+            // A file that was closed and opened again counts its revisions anew, under another number.
+            let id = store.id_of(&path);
+            Key::of(&("sheet", &path, hdu, id, id.and_then(|id| store.revision(id))))
+        };
         let answer = cx.services.queries.ask(cx.slot("sheet"), key, &cx.services.wake, move |progress| {
             if is_text {
                 return Ok(Loaded(Arc::new(Sheet::read_text(&path)?)));
@@ -92,9 +127,29 @@ impl TablePanel {
             Answer::Pending { .. } => self.waiting = true,
             Answer::Ready(_) => self.problem = None,
         }
-        if let Some(loaded) = answer.newest() {
+        // The sheet on the screen stays, under its own key, until rows of this one are here.
+        if let Some(loaded) = answer.current() {
             self.take_sheet(&loaded.0, key);
         }
+    }
+
+    /// The key of a table in a text file: the file's stamp, looked up by each panel and at each reload.
+    fn ask_stamp(&mut self, cx: &PanelContext<'_>) -> Option<Key> {
+        let path = self.saved.path.clone();
+        let reading = cx.links.readings.get(&path).copied();
+        let key = Key::of(&("stamp", &path, reading, self.number));
+        let answer =
+            cx.services.queries.ask(cx.slot("stamp"), key, &cx.services.wake, move |_| Ok(Stamped(Stamp::of(&path)?)));
+        match &answer {
+            Answer::Failed(message) => {
+                self.problem = Some(message.to_string());
+                self.sheet = None;
+            }
+            Answer::Pending { .. } => self.waiting = true,
+            Answer::Ready(_) => {}
+        }
+        let stamp = answer.ready()?.0;
+        Some(Key::of(&("text sheet", &self.saved.path, reading, stamp.length, stamp.modified)))
     }
 
     fn ask_example(&mut self, cx: &mut PanelContext<'_>) {
@@ -118,6 +173,9 @@ impl TablePanel {
         }
         self.sheet_key = key.and(&sheet.loaded);
         self.sheet = Some(sheet.clone());
+        // Rows of the sheet before mean nothing in this one.
+        self.order = None;
+        self.order_key = self.sheet_key;
         self.filter_of = None;
         self.plot.forget();
         self.clamp_columns();
@@ -169,11 +227,10 @@ impl TablePanel {
             self.filter_problem = Some(message.to_string());
             self.ordering = false;
         }
-        if let Some(ordered) = answer.newest() {
+        // Until then the rows stay as they are, under their own key.
+        if let Some(ordered) = answer.ready() {
             self.order = Some(ordered.clone());
-            if answer.ready().is_some() {
-                self.order_key = key;
-            }
+            self.order_key = key;
         }
     }
 
@@ -185,17 +242,20 @@ impl TablePanel {
             return;
         };
         let key = self.order_key.and(&("summary", column));
+        let of = (self.sheet_key, column);
         let passed = self.order.as_ref().map(|order| order.passed.clone());
         let answer = cx.services.queries.ask(cx.slot("summary"), key, &cx.services.wake, move |progress| {
             let column = sheet.columns.get(column).ok_or_else(|| TaskError::Failed("the column is gone".into()))?;
             let check = || progress.check();
-            Ok(Summary(match &passed {
+            let values = match &passed {
                 Some(rows) => summarize(column, rows.iter().map(|row| *row as usize), check)?,
                 None => summarize(column, 0..sheet.rows, check)?,
-            }))
+            };
+            Ok(Summary { values, of })
         });
         self.summarizing = answer.ready().is_none();
-        self.summary = answer.newest().cloned();
+        // Numbers of another filter stay until the new ones are here; those of another column do not.
+        self.summary = answer.newest().filter(|summary| summary.of == of).cloned();
     }
 
     /// Makes the text of chosen rows and hands it to the clipboard.
@@ -255,8 +315,7 @@ impl TablePanel {
         if let Some(order) = &self.order {
             rows.sort_by_key(|row| order.places.get(*row as usize).copied().unwrap_or(u32::MAX));
         }
-        self.copies += 1;
-        self.copy = Some((how, self.copies, Arc::new(rows)));
+        self.copy = Some((how, COPIES.fetch_add(1, Ordering::Relaxed), Arc::new(rows)));
     }
 
     /// The positions of all rows for the images.

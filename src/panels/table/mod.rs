@@ -22,6 +22,7 @@ use self::ask::{CopyAs, Summary};
 use self::grid::Grid;
 use self::overlay::OverlaySettings;
 use self::plot::{PlotSettings, PlotState};
+use super::saved_state::saved_state;
 use super::{Command, Panel, PanelContext, PanelEntry, Product, Services};
 use crate::data::sheet::{RowFilter, Sheet};
 use crate::workers::Key;
@@ -108,7 +109,8 @@ pub struct TablePanel {
     problem: Option<String>,
     overlay_problem: Option<String>,
     copy: Option<(CopyAs, u64, Arc<Vec<u32>>)>,
-    copies: u64,
+    /// Of this panel alone.
+    number: u64,
     plot: PlotState,
     row_text: String,
     scroll_to: Option<(u64, Option<egui::Align>)>,
@@ -145,7 +147,7 @@ fn thousands(n: usize) -> String {
 
 impl TablePanel {
     fn new(state: &Value) -> Self {
-        let mut saved: Saved = serde_json::from_value(state.clone()).unwrap_or_default();
+        let mut saved: Saved = saved_state(state);
         saved.overlay.sanitize();
         saved.plot.bins = saved.plot.bins.clamp(2, 2000);
         saved.widths.retain(|_, width| width.is_finite());
@@ -164,7 +166,7 @@ impl TablePanel {
             problem: None,
             overlay_problem: None,
             copy: None,
-            copies: 0,
+            number: ask::panel_number(),
             plot: PlotState::default(),
             row_text: String::new(),
             scroll_to: None,
@@ -424,7 +426,7 @@ impl Panel for TablePanel {
     }
 
     fn close(&mut self, cx: &mut PanelContext<'_>) {
-        for name in ["sheet", "order", "summary", "copy", "positions", "plot", "picked"] {
+        for name in ["stamp", "sheet", "order", "summary", "copy", "positions", "plot", "picked"] {
             cx.services.queries.forget(cx.slot(name));
         }
     }

@@ -50,7 +50,18 @@ impl Default for PlotSettings {
     }
 }
 
-/// What the query gives.
+/// What the query gives, and the sheet, columns and bins that it is of.
+struct Plotted {
+    drawn: Arc<Drawn>,
+    of: Key,
+}
+
+impl Weigh for Plotted {
+    fn bytes(&self) -> usize {
+        self.drawn.bytes()
+    }
+}
+
 enum Drawn {
     Bars(Vec<[f64; 2]>),
     Dots(Vec<Dots>, usize),
@@ -163,36 +174,37 @@ impl TablePanel {
         let seen = self.plot.seen;
         let key = seen.iter().flatten().fold(base.and(&"plot"), |key, bound| key.and_f64(*bound));
         let bins = self.saved.plot.bins;
+        let of = self.sheet_key.and(&axes);
         let answer = cx.services.queries.ask(cx.slot("plot"), key, &cx.services.wake, move |progress| {
+            let plotted = |drawn: Drawn| Ok(Plotted { drawn: Arc::new(drawn), of });
             let count = passed.as_ref().map_or(sheet.rows, |rows| rows.len());
             let row_at = |n: usize| passed.as_ref().map_or(n, |rows| rows[n] as usize);
             if axes.y.is_none() {
                 let values = (0..count).map(|n| sheet.columns[axes.x].row_number(row_at(n)));
-                return Ok(Drawn::Bars(histogram(values, bins, axes.log[0])));
+                return plotted(Drawn::Bars(histogram(values, bins, axes.log[0])));
             }
             if count <= MOST_DOTS {
-                return Ok(Drawn::Dots(dots(&sheet, axes, (0..count).map(row_at)), count));
+                return plotted(Drawn::Dots(dots(&sheet, axes, (0..count).map(row_at)), count));
             }
             let all = || (0..count).map(|n| axes.point(&sheet, row_at(n)));
-            let Some(bounds) = seen.or_else(|| bounds_of(all())) else { return Ok(Drawn::Dots(Vec::new(), 0)) };
+            let Some(bounds) = seen.or_else(|| bounds_of(all())) else { return plotted(Drawn::Dots(Vec::new(), 0)) };
             progress.check()?;
             let step = || if progress.check().is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
             let points = (0..count).map(|n| (axes.point(&sheet, row_at(n)), axes.third(&sheet, row_at(n))));
             let found = density(points, CELLS, bounds, axes.color.is_some(), step);
             progress.check()?;
-            Ok(Drawn::Density(found, count))
+            plotted(Drawn::Density(found, count))
         });
         self.plot.waiting = matches!(answer, Answer::Pending { .. });
         self.plot.problem = if let Answer::Failed(message) = &answer { Some(message.to_string()) } else { None };
-        if let Some(drawn) = answer.newest() {
-            self.plot.drawn = Some(drawn.clone());
-        }
+        // Points of other columns are not shown along these axes.
+        self.plot.drawn = answer.newest().filter(|plotted| plotted.of == of).map(|plotted| plotted.drawn.clone());
     }
 
     fn ask_picked(&mut self, cx: &mut PanelContext<'_>, sheet: &Arc<Sheet>, axes: Axes, passed: Option<Arc<Vec<u32>>>) {
         let Some((bounds, number)) = self.plot.picked else { return };
         let sheet = sheet.clone();
-        let key = self.order_key.and(&("picked", number, axes));
+        let key = bounds.iter().fold(self.order_key.and(&("picked", number, axes)), |key, b| key.and_f64(*b));
         let answer = cx.services.queries.ask(cx.slot("picked"), key, &cx.services.wake, move |progress| {
             let count = passed.as_ref().map_or(sheet.rows, |rows| rows.len());
             let mut rows = BTreeSet::new();

@@ -68,7 +68,7 @@ impl TablePanel {
             return;
         };
         let mut rows: Vec<(&str, String)> = Vec::new();
-        match &summary.0 {
+        match &summary.values {
             ColumnSummary::Numbers { count, missing, min, max, mean, sigma, median } => {
                 rows.push(("Values", thousands(*count)));
                 rows.push(("Without value", thousands(*missing)));

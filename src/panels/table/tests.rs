@@ -61,6 +61,8 @@ fn a_million_rows_cost_what_is_seen_of_them() {
     wait(&mut panel, &mut step, &|p| !p.busy());
     println!("all rows after {:?}", start.elapsed());
     assert_eq!(panel.sheet.as_ref().unwrap().loaded, ROWS);
+    // Opened, read and summed up once each: not again when the store has a number for the file.
+    assert_eq!(services.queries.counts().executed, 3);
 
     panel.scroll_to = Some((ROWS as u64 - 1, None));
     let before = services.queries.counts().executed;
@@ -92,6 +94,62 @@ fn a_million_rows_cost_what_is_seen_of_them() {
     panel.saved.filter = "flxu > 5".into();
     step(&mut panel);
     assert_eq!(panel.filter_problem.as_deref(), Some("no column \"flxu\"; did you mean flux?"));
+}
+
+/// A view that takes the place of another shows nothing of the other's file, nor of its own file as it was before.
+#[test]
+fn no_number_of_another_file_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let services = Services {
+        store: Arc::new(Store::new(1 << 20)),
+        jobs: Arc::new(Jobs::new()),
+        queries: Arc::new(Queries::new(1 << 24, 2).unwrap()),
+        library: Library::at(folder.path()),
+        wake: no_wake(),
+    };
+    let mut commands = Vec::new();
+    let write = |name: &str, rows: usize, value: f64| {
+        let path = folder.path().join(name);
+        let flux: Vec<f64> = (0..rows).map(|i| value + i as f64).collect();
+        let other: Vec<f64> = vec![-1.0; rows];
+        let columns = vec![TableColumn::new("flux", "", flux), TableColumn::new("other", "", other)];
+        crate::data::write_ecsv(&path, &Table::new(columns)).unwrap();
+        path
+    };
+    let mean = |panel: &TablePanel| {
+        panel.summary.as_ref().map(|s| match &s.values {
+            crate::data::sheet::ColumnSummary::Numbers { mean, .. } => *mean,
+            crate::data::sheet::ColumnSummary::Words { .. } => f64::NAN,
+        })
+    };
+    // Every frame on the way is looked at: rows, order, mean and plot are those of this file or none.
+    let mut show = |path: &Path, column: &str, links: &mut Links, rows: usize, expected: f64| {
+        let state = serde_json::json!({
+            "path": path, "column": column, "filter": "flux > 0", "show_plot": true,
+            "plot": { "x": column, "y": "flux" }
+        });
+        let mut panel = TablePanel::new(&state);
+        for frame in 0.. {
+            assert!(frame < 5000, "it does not come to an end: {:?}", panel.problem);
+            panel.logic(&mut PanelContext { view: 1, services: &services, commands: &mut commands, links });
+            assert!(panel.sheet.as_ref().is_none_or(|sheet| sheet.rows == rows));
+            assert!(panel.order.as_ref().is_none_or(|order| order.order.len() == rows));
+            assert!(mean(&panel).is_none_or(|mean| (mean - expected).abs() < 1e-9), "{:?}", mean(&panel));
+            if panel.sheet.is_some() && !panel.busy() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        assert!(mean(&panel).is_some());
+    };
+    let mut links = Links::default();
+    let first = write("first.ecsv", 5, 10.0);
+    show(&first, "flux", &mut links, 5, 12.0);
+    show(&write("second.ecsv", 3, 100.0), "flux", &mut links, 3, 101.0);
+    show(&first, "other", &mut links, 5, -1.0);
+    // Written anew, and asked for by a session that counts nothing yet.
+    write("first.ecsv", 7, 1000.0);
+    show(&first, "flux", &mut Links::default(), 7, 1003.0);
 }
 
 #[test]
