@@ -14,8 +14,21 @@ use crate::panels::Severity;
 const IMAGE_SHARE: f32 = 0.62;
 
 impl Workbench {
-    /// Shows an HDU: a spectrum as a curve, a cube with the spectrum under the pointer below it, else an image.
+    /// Shows an HDU: a spectrum as a curve, a cube with the spectrum under the pointer below it, else an image. One that is open already
+    /// is brought to the front; [`Command::DuplicateView`](crate::panels::Command::DuplicateView) makes a second view of it.
     pub(super) fn show_hdu(&mut self, path: &Path, hdu: usize) {
+        let is_here = |place: &serde_json::Value| {
+            place["path"].as_str().map(Path::new) == Some(path) && place["hdu"].as_u64() == Some(hdu as u64)
+        };
+        let shows = |view: &View| match view.kind {
+            "image" => is_here(&view.panel.save()),
+            "spectrum" => is_here(&view.panel.save()["file"]),
+            _ => false,
+        };
+        if let Some(id) = self.views.iter().find(|(_, view)| shows(view)).map(|(id, _)| *id) {
+            self.focus(id);
+            return;
+        }
         let Some(spectrum) = crate::panels::entry("spectrum") else { return };
         let place = json!({ "path": path.to_string_lossy(), "hdu": hdu });
         if self.spectra.get(path).is_some_and(|hdus| hdus.contains(&hdu)) {

@@ -139,6 +139,7 @@ impl Workbench {
                 }
             }
             Command::CloseView => self.close_focused(),
+            Command::DuplicateView => self.duplicate_focused(),
             Command::NextView => self.focus_next(),
             Command::PreviousView => self.focus_previous(),
             Command::FocusView(id) => self.focus(id),

@@ -221,7 +221,8 @@ impl Workbench {
         if let Some(mut dialog) = self.saving.dialog.take() {
             let (stay, save) = dialog_ui(ctx, &mut dialog);
             if save {
-                let form = dialog.forms.swap_remove(dialog.chosen);
+                let chosen = form_of_name(&dialog);
+                let form = dialog.forms.swap_remove(chosen);
                 let path = super::browser::expand_home(dialog.path.trim());
                 let path = std::path::absolute(&path).unwrap_or(path);
                 start = Some((form, dialog.portrait, path, false));
@@ -277,6 +278,23 @@ fn dialog_ui(ctx: &Context, dialog: &mut SaveDialog) -> (bool, bool) {
             });
         });
     (stay && keep && !ctx.input(|i| i.key_pressed(Key::Escape)), save)
+}
+
+/// The form that the typed name asks for: the chosen one, unless the name ends like another one only.
+fn form_of_name(dialog: &SaveDialog) -> usize {
+    let typed = Path::new(dialog.path.trim()).extension().map(|e| e.to_string_lossy().to_lowercase());
+    let ending = |form: &Form| match form {
+        Form::Png(_) => "png".to_owned(),
+        Form::Svg => "svg".to_owned(),
+        Form::Data(product) => {
+            Path::new(&product.file_name).extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
+        }
+    };
+    let Some(typed) = typed.filter(|typed| dialog.forms.get(dialog.chosen).is_some_and(|form| ending(form) != *typed))
+    else {
+        return dialog.chosen;
+    };
+    dialog.forms.iter().position(|form| ending(form) == typed).unwrap_or(dialog.chosen)
 }
 
 /// The path for another form: the folder that was typed, the name that fits.

@@ -61,6 +61,18 @@ impl Workbench {
         self.tree.make_active(|_, tile| matches!(tile, Tile::Pane(pane) if *pane == id));
     }
 
+    /// Makes a second view like the focused one.
+    pub(super) fn duplicate_focused(&mut self) {
+        let Some((entry, state)) = self
+            .focused
+            .and_then(|id| self.views.get(&id))
+            .and_then(|view| Some((crate::panels::entry(view.kind)?, view.panel.save())))
+        else {
+            return;
+        };
+        self.add_view(entry, &state);
+    }
+
     /// Closes the focused view.
     pub(super) fn close_focused(&mut self) {
         let Some(id) = self.focused.take() else { return };
@@ -139,9 +151,16 @@ impl Workbench {
             commands,
             focused: &mut self.focused,
             closed: Vec::new(),
+            drawn: Vec::new(),
         };
         self.tree.ui(&mut behavior, ui);
-        let closed = behavior.closed;
+        let (closed, drawn) = (behavior.closed, behavior.drawn);
+        // The inspector speaks of a view that is seen: not of one that another tab hides.
+        if let Some(first) = drawn.first()
+            && self.focused.is_none_or(|id| !drawn.contains(&id))
+        {
+            self.focused = Some(*first);
+        }
         for id in closed {
             self.drop_view(id);
             if self.focused == Some(id) {
@@ -159,11 +178,14 @@ struct Docking<'a> {
     commands: &'a mut Vec<Command>,
     focused: &'a mut Option<ViewId>,
     closed: Vec<ViewId>,
+    /// The views that are seen in this frame.
+    drawn: Vec<ViewId>,
 }
 
 impl egui_tiles::Behavior<ViewId> for Docking<'_> {
     fn pane_ui(&mut self, ui: &mut egui::Ui, _tile: TileId, id: &mut ViewId) -> UiResponse {
         let Some(view) = self.views.get_mut(id) else { return UiResponse::None };
+        self.drawn.push(*id);
         let rect = ui.max_rect();
         super::save_view::remember_size(ui.ctx(), *id, rect.size());
         let pressed =

@@ -52,6 +52,8 @@ pub enum Command {
     Forget(PathBuf),
     /// Close the focused view.
     CloseView,
+    /// Make a second view like the focused one.
+    DuplicateView,
     /// Focus the next view.
     NextView,
     /// Focus the view before.
@@ -241,6 +243,13 @@ impl Command {
                 Self::Undo,
             ),
             item("Edit", "Redo", "Do again what was taken back", shifted(Key::Z), Self::Redo),
+            item(
+                "View",
+                "Duplicate view",
+                "A second view of the same, to be set otherwise",
+                shifted(Key::D),
+                Self::DuplicateView,
+            ),
             item("View", "Data", "Show or hide the data tree", key(Key::F2), Self::ToggleData),
             item("View", "Inspector", "Show or hide the inspector", key(Key::F3), Self::ToggleInspector),
             item("View", "Jobs", "Show or hide the jobs", key(Key::F4), Self::ToggleJobs),
