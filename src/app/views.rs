@@ -157,7 +157,7 @@ impl Workbench {
         let (closed, drawn) = (behavior.closed, behavior.drawn);
         // The inspector speaks of a view that is seen: not of one that another tab hides.
         if let Some(first) = drawn.first()
-            && self.focused.is_none_or(|id| !drawn.contains(&id))
+            && self.focused.is_some_and(|id| !drawn.contains(&id))
         {
             self.focused = Some(*first);
         }
