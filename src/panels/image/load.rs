@@ -129,7 +129,9 @@ impl Loader {
         let limits = if loaded.first.0 == saved.display.limits { Some(loaded.first.1) } else { before };
         let mut source = ImageSource::new(name, loaded.pixels.clone()).unit(loaded.hdu.unit.clone());
         source.limits = Some(limits.unwrap_or(loaded.first.1));
-        if let Some(scale) = loaded.hdu.pixel_scale_arcsec {
+        // A cut through a cube has one axis on the sky, or none: its pixels have no side in arcsec.
+        let on_sky = loaded.wcs.as_ref().is_none_or(|wcs| wcs.shows_sky() || wcs.wcs().celestial().is_none());
+        if let Some(scale) = loaded.hdu.pixel_scale_arcsec.filter(|_| on_sky) {
             source = source.arcsec_per_pixel(scale);
         }
         self.shown = Some(Shown {
