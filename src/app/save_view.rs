@@ -409,9 +409,9 @@ mod tests {
     use crate::workers::{Key, Slot};
 
     /// Keeps both query threads busy, so that what a view asks has to wait; dropping what is given back frees them.
-    fn hold(queries: &crate::workers::Queries) -> Vec<mpsc::Sender<()>> {
+    fn hold(queries: &crate::workers::Queries) -> Vec<mpsc::SyncSender<()>> {
         let held = (0..2).map(|n| {
-            let (hold, held) = mpsc::channel::<()>();
+            let (hold, held) = mpsc::sync_channel::<()>(1);
             let work = move |_: &crate::tasks::Progress<String>| {
                 let _end: Result<(), mpsc::RecvError> = held.recv();
                 Ok(String::new())
