@@ -264,6 +264,8 @@ pub struct Catalogue {
 /// What linked views share.
 #[derive(Clone, Debug, Default)]
 pub struct Links {
+    /// This is a picture to keep, not the window: panels leave out what can only be clicked.
+    pub for_keeping: bool,
     images: BTreeMap<u64, ImageNote>,
     members: BTreeMap<u64, Member>,
     groups: BTreeMap<Link, Group>,
@@ -321,7 +323,7 @@ impl Links {
     /// These links as another view sees them that stands in for `view` under the number `as_view`: for a picture of it.
     #[must_use]
     pub fn standing_in(&self, view: u64, as_view: u64) -> Self {
-        let mut links = self.clone();
+        let mut links = Self { for_keeping: true, ..self.clone() };
         if let Some(note) = links.images.get(&view).cloned() {
             links.images.insert(as_view, note);
         }

@@ -17,8 +17,10 @@ use crate::plots::image_overlay::Overlays;
 impl ComparePanel {
     /// Draws the panel.
     pub(super) fn view_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
-        ui.horizontal(|ui| self.sides_ui(ui, cx));
-        ui.horizontal_wrapped(|ui| self.mode_ui(ui));
+        if !cx.links.for_keeping {
+            ui.horizontal(|ui| self.sides_ui(ui, cx));
+            ui.horizontal_wrapped(|ui| self.mode_ui(ui));
+        }
         if let Some(problem) = &self.problem {
             let color = ui.visuals().error_fg_color;
             ui.add(egui::Label::new(RichText::new(problem).color(color)).wrap());

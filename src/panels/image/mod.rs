@@ -263,6 +263,18 @@ impl ImagePanel {
         self.go_to_ui(ui);
     }
 
+    /// What a picture to keep says above the image: which one it is, and where its plane lies.
+    fn caption_ui(&self, ui: &mut Ui) {
+        let mut caption = self.title();
+        if let Some(world) = &self.linking.world
+            && let Some(axis) = world.channel_axis().filter(|_| world.planes() > 1)
+            && let (Some(slice), Some(index)) = (world.slices.get(axis), world.indices(self.saved.plane).get(axis))
+        {
+            caption += &format!("   {}", slice.value_text(*index));
+        }
+        ui.label(RichText::new(caption).small());
+    }
+
     /// The image with everything over it.
     fn image_ui(&mut self, ui: &mut Ui, cx: &PanelContext<'_>) -> Option<ImageResponse> {
         let shown = self.load.shown.as_ref()?;
@@ -414,9 +426,13 @@ impl Panel for ImagePanel {
         };
         let bar_width = ColorBar::width_for("", &shown.source.unit);
         let (size, has_wcs) = (shown.source.size(), shown.wcs.is_some());
-        self.read_out_ui(ui, size, has_wcs);
+        if cx.links.for_keeping {
+            self.caption_ui(ui);
+        } else {
+            self.read_out_ui(ui, size, has_wcs);
+        }
         let source = self.source();
-        if let Some(world) = &self.linking.world {
+        if let Some(world) = self.linking.world.as_ref().filter(|_| !cx.links.for_keeping) {
             let ready = !self.load.waiting;
             self.slices.ui(ui, cx, world, &source, &self.saved.slices, &mut self.saved.plane, ready);
         }

@@ -27,9 +27,11 @@ impl SpectrumPanel {
             });
             return;
         };
-        ui.horizontal(|ui| self.controls_ui(ui, &live));
-        if !self.saved.pins.is_empty() {
-            self.pins_ui(ui);
+        if !cx.links.for_keeping {
+            ui.horizontal(|ui| self.controls_ui(ui, &live));
+            if !self.saved.pins.is_empty() {
+                self.pins_ui(ui);
+            }
         }
         self.plot_ui(ui, cx, &live);
     }
