@@ -422,6 +422,7 @@ impl Panel for HeaderPanel {
     }
 
     fn close(&mut self, cx: &mut PanelContext<'_>) {
+        super::world::forget_opening(cx, &self.saved.path);
         cx.services.queries.forget(cx.slot("cards"));
     }
 

@@ -271,13 +271,22 @@ pub fn opened(cx: &PanelContext<'_>, path: &Path) -> bool {
     if path.as_os_str().is_empty() || cx.services.store.id_of(path).is_some() {
         return true;
     }
-    let (store, slot) = (cx.services.store.clone(), Slot::of(&(cx.view, "open", path)));
+    let (store, slot) = (cx.services.store.clone(), opening_slot(cx, path));
     let (key, path) = (Key::of(&("open", path)), path.to_owned());
     let answer = cx
         .services
         .queries
         .ask(slot, key, &cx.services.wake, move |_| Ok::<_, TaskError>(store.open(&path).map(|_| Opened)?));
     !matches!(answer, Answer::Pending { .. })
+}
+
+fn opening_slot(cx: &PanelContext<'_>, path: &Path) -> Slot {
+    Slot::of(&(cx.view, "open", path))
+}
+
+/// Forgets that [`opened`] was asked: for a view that closes before its file was open.
+pub fn forget_opening(cx: &PanelContext<'_>, path: &Path) {
+    cx.services.queries.forget(opening_slot(cx, path));
 }
 
 /// Asks for the world of a place under a name of this view.

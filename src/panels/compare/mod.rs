@@ -322,6 +322,9 @@ impl Panel for ComparePanel {
     }
 
     fn close(&mut self, cx: &mut PanelContext<'_>) {
+        for side in [&self.saved.a, &self.saved.b] {
+            crate::panels::world::forget_opening(cx, &side.of.path);
+        }
         for name in ["pair", "combined", "world"] {
             cx.services.queries.forget(cx.slot(name));
         }

@@ -521,6 +521,7 @@ impl Panel for ImagePanel {
     }
 
     fn close(&mut self, cx: &mut PanelContext<'_>) {
+        world::forget_opening(cx, &self.saved.path);
         self.catalogues.close(cx);
         self.slices.close(cx);
         self.contours.close(cx);

@@ -327,6 +327,7 @@ impl Panel for SpectrumPanel {
     }
 
     fn close(&mut self, cx: &mut PanelContext<'_>) {
+        crate::panels::world::forget_opening(cx, &self.saved.of().path);
         for name in ["live", "spectrum world"] {
             cx.services.queries.forget(cx.slot(name));
         }

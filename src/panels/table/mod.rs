@@ -426,6 +426,7 @@ impl Panel for TablePanel {
     }
 
     fn close(&mut self, cx: &mut PanelContext<'_>) {
+        crate::panels::world::forget_opening(cx, &self.saved.path);
         for name in ["stamp", "sheet", "order", "summary", "copy", "positions", "plot", "picked"] {
             cx.services.queries.forget(cx.slot(name));
         }
