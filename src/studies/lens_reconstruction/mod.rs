@@ -2,11 +2,12 @@
 //!
 //! - [`Observation`]: image, noise, PSF and mask. [`Scene`]: mass, source, lens light and sky.
 //! - [`imaging`]: the forward model and its analytic Jacobian. [`classical`]: the blind parametric fit.
-//! - Tasks: [`SimulateRequest`] (`lens_reconstruction.simulate`) and [`FitRequest`] (`lens_reconstruction.fit`).
+//! - Tasks: [`SimulateRequest`] (`lens_reconstruction.simulate`), [`FitRequest`] (`lens_reconstruction.fit`), [`BenchmarkRequest`] (`lens_reconstruction.benchmark`).
 //!
 //! Valid for one galaxy lens with one dominant source, measured noise and PSF. A singular isothermal ellipsoid with shear
 //! cannot follow structure in the mass, nor a Sersic profile structure in the source: look at the residuals.
 
+pub mod benchmark;
 pub mod classical;
 mod cosmology;
 mod error;
@@ -23,6 +24,7 @@ mod scene;
 pub mod simulate;
 mod simulate_task;
 
+pub use benchmark::BenchmarkRequest;
 pub use error::LensError;
 pub use fit_task::FitUpdate;
 pub use load::{Check, Loaded, Verdict, load};
