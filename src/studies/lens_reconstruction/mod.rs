@@ -9,7 +9,7 @@
 
 pub mod benchmark;
 pub mod classical;
-mod cosmology;
+pub mod cosmology;
 mod error;
 mod fit_task;
 pub mod imaging;
@@ -25,6 +25,7 @@ pub mod simulate;
 mod simulate_task;
 
 pub use benchmark::BenchmarkRequest;
+pub use cosmology::{Cosmology, Distances};
 pub use error::LensError;
 pub use fit_task::FitUpdate;
 pub use load::{Check, Loaded, Verdict, load};
