@@ -11,6 +11,7 @@ pub mod benchmark;
 pub mod classical;
 pub mod cosmology;
 mod error;
+pub mod exchange;
 mod fit_task;
 pub mod imaging;
 mod load;
