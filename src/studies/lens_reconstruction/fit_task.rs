@@ -140,8 +140,11 @@ impl Task for FitRequest {
             None
         };
         progress.phase("maps");
-        let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, &checks)
-            .with_redshifts(self.cosmology(), redshifts);
+        let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, &checks).with_lens(
+            &fit.scene,
+            self.cosmology(),
+            redshifts,
+        );
         progress.fraction(1.0);
         Ok(outcome)
     }

@@ -137,6 +137,7 @@ pub fn lens_metrics(lens: &LensModel) -> Metrics {
     let effective = critical_curves(lens, 8).effective_einstein_radius_arcsec;
     [
         ("einstein_radius_arcsec", effective),
+        ("ellipse_einstein_radius_arcsec", lens.parameters()[0]),
         ("axis_ratio", lens.sie.axis_ratio),
         ("position_angle_deg", lens.sie.position_angle_deg.rem_euclid(180.0)),
         ("shear", lens.shear.strength()),

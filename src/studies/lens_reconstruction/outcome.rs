@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::Observation;
 use super::classical::{ParametricFit, Posterior};
 use super::cosmology::Cosmology;
+use super::exchange::{Described, coolest_template, lenstronomy_script};
+use super::lensing_maps::{self, LensingMaps};
 use super::load::{Check, Verdict};
 use super::maps::{
     Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid,
     source_map,
 };
+use super::{Observation, Scene};
 use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, read_ecsv, wcs_keywords, write_ecsv, write_planes};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
@@ -23,11 +25,19 @@ pub(super) const OUTPUTS: &[(&str, &str)] = &[
     ("source.fits", "source galaxy, not lensed, not blurred, on a grid of its own"),
     ("convergence.fits", "surface mass density over the critical one"),
     ("lens_light.fits", "light of the lens galaxy through the PSF"),
-    ("data.fits", "what was fitted: DATA, NOISE, MASK (1 = fitted)"),
+    (DATA, "what was fitted: DATA, NOISE, MASK (1 = fitted)"),
     ("curves.ecsv", "critical curve and caustics in arcsec from the image centre"),
+    (lensing_maps::FILE, "MAGNIFICATION (signed), DEFLECTION_X and DEFLECTION_Y (arcsec), POTENTIAL (arcsec^2)"),
+    (COOLEST, "the model as a COOLEST template, the standard of the lensing community"),
+    (LENSTRONOMY, "the model as lenstronomy keywords, a Python module that runs as it is"),
     (POSTERIOR, "draws of the posterior, with `posterior_draws` above 0: chain, log-posterior, lens and galaxies"),
 ];
 
+/// Files of the model for other programs.
+const COOLEST: &str = "coolest.json";
+const LENSTRONOMY: &str = "lenstronomy.py";
+/// File of what was fitted.
+const DATA: &str = "data.fits";
 /// File of the posterior.
 const POSTERIOR: &str = "posterior.ecsv";
 /// Convergence that draws are trusted from: the largest R-hat and the least effective sample size.
@@ -70,6 +80,10 @@ pub struct FitOutcome {
     pub unit: String,
     /// Draws of the posterior, when they were asked for.
     pub posterior: Option<Arc<Posterior>>,
+    /// Magnification, deflection and potential of a parametric lens.
+    pub lensing: Option<LensingMaps>,
+    /// Name and content of the files for other programs.
+    texts: Vec<(&'static str, String)>,
     /// World coordinates of the image, copied into the products: the cards of its header that describe them.
     wcs: Vec<Keyword>,
     metrics: Metrics,
@@ -111,12 +125,35 @@ impl FitOutcome {
             metrics: metrics_of(fit, posterior.as_ref()),
             warnings: warnings_of(fit, posterior.as_ref(), checks),
             posterior: posterior.map(Arc::new),
+            lensing: None,
+            texts: Vec::new(),
         }
     }
 
-    /// With what the redshifts `[lens, source]` add, where both are known: mass, dispersion, delays.
+    /// With the maps of a parametric lens, the files for other programs, and what the redshifts `[lens, source]` add where both are known:
+    /// mass, dispersion, delays.
     #[must_use]
-    pub(super) fn with_redshifts(mut self, cosmology: Cosmology, redshifts: [Option<f64>; 2]) -> Self {
+    pub(super) fn with_lens(mut self, scene: &Scene, cosmology: Cosmology, redshifts: [Option<f64>; 2]) -> Self {
+        let (rows, columns) = self.data.dim();
+        self.lensing = Some(LensingMaps::of(&scene.lens, (rows, columns), self.pixel_scale_arcsec));
+        let described = Described {
+            scene,
+            posterior: self.posterior.as_deref(),
+            size_px: [columns, rows],
+            pixel_scale_arcsec: self.pixel_scale_arcsec,
+            redshifts,
+            cosmology,
+            image_file: DATA,
+            simulated: false,
+        };
+        self.texts = vec![
+            (COOLEST, format!("{:#}\n", coolest_template(&described))),
+            (LENSTRONOMY, lenstronomy_script(&described)),
+        ];
+        self.with_redshifts(cosmology, redshifts)
+    }
+
+    fn with_redshifts(mut self, cosmology: Cosmology, redshifts: [Option<f64>; 2]) -> Self {
         let [Some(lens), Some(source)] = redshifts else { return self };
         let Some(distances) = cosmology.between(lens, source) else { return self };
         let radius = self.metrics.get("einstein_radius_arcsec").copied().unwrap_or(f64::NAN);
@@ -246,7 +283,7 @@ impl Outcome for FitOutcome {
             ("convergence.fits", vec![one("CONVERGENCE", &self.convergence, "", &grid)]),
             ("lens_light.fits", vec![one("LENS_LIGHT", &self.lens_light, unit, &grid)]),
             (
-                "data.fits",
+                DATA,
                 vec![
                     one("DATA", &self.data, unit, &grid),
                     one("NOISE", &self.noise, unit, &grid),
@@ -260,7 +297,19 @@ impl Outcome for FitOutcome {
         if let Some(posterior) = &self.posterior {
             write_ecsv(&folder.join(POSTERIOR), &posterior.table())?;
         }
-        let written = OUTPUTS.iter().filter(|(file, _)| *file != POSTERIOR || self.posterior.is_some());
+        if let Some(lensing) = &self.lensing {
+            lensing.write(folder, &grid, &history)?;
+        }
+        for (file, text) in &self.texts {
+            let path = folder.join(file);
+            std::fs::write(&path, text).map_err(|e| TaskError::file(&path, format!("cannot be written ({e})")))?;
+        }
+        let written = OUTPUTS.iter().filter(|(file, _)| match *file {
+            POSTERIOR => self.posterior.is_some(),
+            lensing_maps::FILE => self.lensing.is_some(),
+            COOLEST | LENSTRONOMY => self.texts.iter().any(|(name, _)| name == file),
+            _ => true,
+        });
         Ok(written.map(|(file, _)| (*file).to_owned()).collect())
     }
 
@@ -306,6 +355,11 @@ impl Outcome for FitOutcome {
             unit: fits.hdu(0)?.unit().unwrap_or_default().to_owned(),
             wcs: world_keywords(header),
             posterior: read_posterior(folder, &metrics)?,
+            lensing: LensingMaps::read(folder)?,
+            texts: [COOLEST, LENSTRONOMY]
+                .into_iter()
+                .filter_map(|name| Some((name, std::fs::read_to_string(folder.join(name)).ok()?)))
+                .collect(),
             metrics,
             // They stand in the record, which whoever loads this has read.
             warnings: Vec::new(),

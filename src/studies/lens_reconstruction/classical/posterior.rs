@@ -228,6 +228,8 @@ fn quantities(fit: &ParametricFit, free: &[usize], chains: &[&[Vec<f64>]]) -> Ve
     type Derived<'a> = (&'static str, Box<dyn Fn(&LensModel) -> f64 + 'a>);
     let derived: Vec<Derived<'_>> = vec![
         ("einstein_radius_arcsec", Box::new(|l| critical_curves(l, 4).effective_einstein_radius_arcsec)),
+        // Along the intermediate axis, without the shear: what other programs call the Einstein radius.
+        ("ellipse_einstein_radius_arcsec", Box::new(|l| l.parameters()[0])),
         ("axis_ratio", Box::new(|l| l.sie.axis_ratio)),
         ("position_angle_deg", Box::new(move |l| near(l.sie.position_angle_deg, angle))),
         ("shear", Box::new(|l| l.shear.strength())),

@@ -24,7 +24,7 @@ pub fn lenstronomy_script(model: &Described<'_>) -> String {
     let [x0, y0] = model.size_px.map(|n| -0.5 * (n as f64 - 1.0) * scale);
     let redshift = |z: Option<f64>| z.map_or("None".to_owned(), |z| z.to_string());
     let mut text = String::from(
-        "\"\"\"A lens model of Sextans in lenstronomy keywords: x to the right and y upwards from the image centre, in arcsec;\nbrightness in the unit of the image per arcsec^2.\"\"\"\n\n",
+        "\"\"\"A lens model of Sextans in lenstronomy keywords: x to the right and y upwards from the image centre, in arcsec;\nbrightness in the unit of the image per arcsec^2.\"\"\"\n\nimport numpy as np\n\n",
     );
     let mut line = |args: std::fmt::Arguments<'_>| {
         // Writing to a string cannot fail.
@@ -44,7 +44,7 @@ pub fn lenstronomy_script(model: &Described<'_>) -> String {
     line(format_args!("kwargs_lens_light = {}", list(&lens_light)));
     line(format_args!("sky = {}  # per pixel", python(model.scene.sky)));
     line(format_args!(
-        "kwargs_pixel = dict(nx={width}, ny={height}, ra_at_xy_0={}, dec_at_xy_0={}, transform_pix2angle=[[{scale}, 0.0], [0.0, {scale}]])",
+        "kwargs_pixel = dict(nx={width}, ny={height}, ra_at_xy_0={}, dec_at_xy_0={}, transform_pix2angle=np.array([[{scale}, 0.0], [0.0, {scale}]]))",
         python(x0),
         python(y0),
     ));
