@@ -28,20 +28,29 @@ impl Bending {
         Self(lens.prepare())
     }
 
-    #[inline]
-    pub(super) fn source(&self, [x, y]: [f64; 2]) -> [f64; 2] {
-        self.0.source_from_image(x, y)
-    }
-
     /// Derivatives of the deflection, `[x, y]` each.
     #[inline]
     pub(super) fn gradient(&self, [x, y]: [f64; 2]) -> [[f64; 2]; MOVED] {
         self.0.deflection_with_gradient(x, y).1
     }
+}
 
-    /// Magnification without its sign; infinite on a critical curve.
-    pub(super) fn stretch(&self, [x, y]: [f64; 2]) -> f64 {
-        1.0 / self.0.inverse_magnification(x, y).abs()
+impl Deflector for Bending {
+    #[inline(always)]
+    fn deflection(&self, x: f64, y: f64) -> [f64; 2] {
+        self.0.deflection(x, y)
+    }
+
+    fn hessian(&self, x: f64, y: f64) -> [f64; 3] {
+        self.0.hessian(x, y)
+    }
+
+    fn potential(&self, x: f64, y: f64) -> f64 {
+        self.0.potential(x, y)
+    }
+
+    fn convergence(&self, x: f64, y: f64) -> f64 {
+        self.0.convergence(x, y)
     }
 }
 

@@ -12,7 +12,7 @@ use super::prior::{Prior, Regularisation};
 use super::response::{Response, Traced, lens_jacobian};
 use super::solve::{Determination, Normal, Solved, strongest};
 use crate::numerics::linear::{cholesky_solve, symmetric_inverse};
-use crate::studies::lens_models::LensModel;
+use crate::studies::lens_models::{Deflector, LensModel};
 use crate::studies::lens_reconstruction::{LensError, Observation};
 
 /// How a source is inverted.
@@ -34,7 +34,26 @@ pub struct InversionSettings {
 
 impl InversionSettings {
     /// Least and greatest `source_pixels`: the time grows with the sixth power.
-    pub const SOURCE_PIXELS: [usize; 2] = [10, 64];
+    pub const SOURCE_PIXELS: [usize; 2] = [10, 60];
+
+    /// # Errors
+    /// A setting out of its range.
+    pub(super) fn check(&self) -> Result<(), LensError> {
+        let [least, most] = Self::SOURCE_PIXELS;
+        if !(least..=most).contains(&self.source_pixels) {
+            let problem = format!("expected {least} to {most}").into();
+            return Err(LensError::Value { name: "source_pixels", value: self.source_pixels as f64, problem });
+        }
+        if !(1..=8).contains(&self.rays_a_side) {
+            let problem = "expected 1 to 8".into();
+            return Err(LensError::Value { name: "rays_a_side", value: self.rays_a_side as f64, problem });
+        }
+        if let Some(strength) = self.strength.filter(|s| !(*s > 0.0 && s.is_finite())) {
+            let problem = "expected a positive number, or none for the evidence to choose".into();
+            return Err(LensError::Value { name: "regularisation_strength", value: strength, problem });
+        }
+        Ok(())
+    }
 }
 
 impl Default for InversionSettings {
@@ -140,7 +159,7 @@ pub type InversionCallback<'a> = dyn FnMut(&InversionStep) -> ControlFlow<()> + 
 
 /// A square of `side` pixels in the source plane that holds what is seen: where the pixels come from that the lens magnifies and whose
 /// light (mean of 3 x 3) stands out of the noise.
-pub(super) fn grid_for(field: &Field, lens: &Bending, side: usize) -> SourceGrid {
+pub(super) fn grid_for(field: &Field, lens: &impl Deflector, side: usize) -> SourceGrid {
     let mut signal = vec![f64::NAN; field.cells()];
     for ((cell, _), target) in field.used.iter().zip(&field.target) {
         signal[*cell as usize] = *target;
@@ -163,8 +182,10 @@ pub(super) fn grid_for(field: &Field, lens: &Bending, side: usize) -> SourceGrid
         field
             .used
             .iter()
-            .filter(|(cell, _)| significance(*cell) > least && lens.stretch(field.centre(*cell)) > 1.0)
-            .map(|(cell, _)| lens.source(field.centre(*cell)))
+            .filter(|(cell, _)| significance(*cell) > least)
+            .map(|(cell, _)| field.centre(*cell))
+            .filter(|[x, y]| lens.inverse_magnification(*x, *y).abs() < 1.0)
+            .map(|[x, y]| lens.source_from_image(x, y))
             .collect()
     };
     let mut positions = traced(5.0);
@@ -316,6 +337,8 @@ fn sensible(p: &[f64; MOVED]) -> bool {
     p[0] > 0.0 && p[1].hypot(p[2]) < 0.7 && p[5].hypot(p[6]) < 0.6 && p.iter().all(|v| v.is_finite())
 }
 
+/// Strength of the prior in the first steps of the lens, over that which the evidence chooses.
+const STIFFER: f64 = 30.0;
 /// Penalised chi-squared below which improvements do not matter.
 const TOLERANCE: f64 = 0.05;
 
@@ -383,13 +406,13 @@ pub fn invert(
     settings: &InversionSettings,
     callback: &mut InversionCallback,
 ) -> Result<Inversion, LensError> {
-    check(settings)?;
+    settings.check()?;
     let field = Field::new(observation, foreground, settings.rays_a_side)?;
     if field.used.len() < 2 * MOVED {
         return Err(LensError::TooFewPixels { used: field.used.len(), parameters: MOVED });
     }
     let grid = grid_for(&field, &Bending::new(lens), settings.source_pixels);
-    let prior = Prior::new(settings.regularisation, grid.side);
+    let prior = Prior::new(settings.regularisation, [grid.side; 2]);
     let log_determinant = prior.log_determinant().unwrap_or(f64::NAN);
     let mut work = Work { field, grid, prior, log_determinant, solves: 0 };
     let mut trial = Trial::new(&work, lens);
@@ -398,6 +421,15 @@ pub fn invert(
     let mut covariance = None;
     if settings.optimise_lens {
         let mut steps = settings.max_steps;
+        if settings.strength.is_none() {
+            // The worse the lens, the more the source bends to the data and hides it. Held stiffer, it lets the lens move first.
+            let mut stiff = work.solve(&trial, STIFFER * solved.strength, callback)?;
+            let mut first = steps / 3;
+            steps -= first;
+            move_lens(&mut work, &mut trial, &mut stiff, &mut first, callback)?;
+            steps += first;
+            solved = work.solve_with(&trial, None, Some(stiff.strength), callback)?.0;
+        }
         loop {
             let fell = move_lens(&mut work, &mut trial, &mut solved, &mut steps, callback)?;
             let before = solved.strength;
@@ -432,21 +464,4 @@ pub fn invert(
         solves: work.solves,
         lens: trial.lens,
     })
-}
-
-fn check(settings: &InversionSettings) -> Result<(), LensError> {
-    let [least, most] = InversionSettings::SOURCE_PIXELS;
-    if !(least..=most).contains(&settings.source_pixels) {
-        let problem = format!("expected {least} to {most}").into();
-        return Err(LensError::Value { name: "source_pixels", value: settings.source_pixels as f64, problem });
-    }
-    if !(1..=8).contains(&settings.rays_a_side) {
-        let problem = "expected 1 to 8".into();
-        return Err(LensError::Value { name: "rays_a_side", value: settings.rays_a_side as f64, problem });
-    }
-    if let Some(strength) = settings.strength.filter(|s| !(*s > 0.0 && s.is_finite())) {
-        let problem = "expected a positive number, or none for the evidence to choose".into();
-        return Err(LensError::Value { name: "regularisation_strength", value: strength, problem });
-    }
-    Ok(())
 }

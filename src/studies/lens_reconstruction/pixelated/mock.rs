@@ -3,12 +3,12 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::field::{Bending, Field};
+use super::field::Field;
 use super::grid::SourceGrid;
 use super::response::Traced;
 use crate::numerics::convolution::Scratch;
 use crate::numerics::random;
-use crate::studies::lens_models::LensModel;
+use crate::studies::lens_models::Deflector;
 use crate::studies::lens_reconstruction::simulate::gaussian_psf;
 use crate::studies::lens_reconstruction::{LensError, Observation};
 
@@ -49,13 +49,13 @@ pub(super) fn blurred(field: &Field, grid: &SourceGrid, source: &[f64], traced: 
 /// Never for an image with pixels.
 pub fn lensed_image(
     observation: &Observation,
-    lens: &LensModel,
+    lens: &(impl Deflector + Sync),
     grid: &SourceGrid,
     source: &[f64],
     rays_a_side: usize,
 ) -> Result<Array2<f64>, LensError> {
     let field = whole_field(observation, rays_a_side)?;
-    let traced = Traced::new(&field, &Bending::new(lens));
+    let traced = Traced::new(&field, lens);
     Ok(field.image(blurred(&field, grid, source, &traced)))
 }
 
@@ -79,7 +79,7 @@ pub struct MockSpec {
 /// # Errors
 /// A pixel scale or PSF that is not usable, or a source that leaves no light in the image.
 pub fn observe(
-    lens: &LensModel,
+    lens: &(impl Deflector + Sync),
     grid: &SourceGrid,
     source: &[f64],
     spec: &MockSpec,

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::field::{Bending, Field, MOVED};
 use super::grid::SourceGrid;
 use crate::numerics::convolution::Scratch;
+use crate::studies::lens_models::Deflector;
 
 /// Where every ray of every active pixel comes from, and how that changes with the lens.
 pub(super) struct Traced {
@@ -15,7 +16,7 @@ pub(super) struct Traced {
 }
 
 impl Traced {
-    pub(super) fn new(field: &Field, lens: &Bending) -> Self {
+    pub(super) fn new(field: &Field, lens: &(impl Deflector + Sync)) -> Self {
         let offsets = field.offsets();
         let rays = offsets.len();
         let mut positions = vec![[0.0; 2]; field.active.len() * rays];
@@ -23,7 +24,7 @@ impl Traced {
             for (out, cell) in out.chunks_exact_mut(rays).zip(cells) {
                 let [x, y] = field.centre(*cell);
                 for (position, [dx, dy]) in out.iter_mut().zip(&offsets) {
-                    *position = lens.source([x + dx, y + dy]);
+                    *position = lens.source_from_image(x + dx, y + dy);
                 }
             }
         });

@@ -88,14 +88,13 @@ impl Solved {
         for (i, j, value) in prior.entries() {
             factor[(i, j)] += strength * value;
         }
-        let par = par();
-        let mut memory = MemBuffer::new(cholesky_in_place_scratch::<f64>(n, par, Default::default()));
+        let mut memory = MemBuffer::new(cholesky_in_place_scratch::<f64>(n, PAR, Default::default()));
         let stack = MemStack::new(&mut memory);
-        cholesky_in_place(factor.as_mut(), Default::default(), par, stack, Default::default())
+        cholesky_in_place(factor.as_mut(), Default::default(), PAR, stack, Default::default())
             .map_err(|_| not_definite(strength))?;
         let mut column = Mat::from_fn(n, 1, |i, _| normal.vector[i]);
-        solve_lower_triangular_in_place(factor.as_ref(), column.as_mut(), par);
-        solve_upper_triangular_in_place(factor.as_ref().transpose(), column.as_mut(), par);
+        solve_lower_triangular_in_place(factor.as_ref(), column.as_mut(), PAR);
+        solve_upper_triangular_in_place(factor.as_ref().transpose(), column.as_mut(), PAR);
         let source: Vec<f64> = (0..n).map(|i| column[(i, 0)]).collect();
         let energy = prior.energy(&source);
         // |d - M s|^2 + strength s^T H s = |d|^2 - s^T M^T d at the solution.
@@ -115,11 +114,19 @@ impl Solved {
         self.chi2 + self.strength * self.energy
     }
 
+    /// A typical standard deviation of a source pixel, from the diagonal of the precision.
+    pub(super) fn scale(&self) -> f64 {
+        let n = self.source.len();
+        // Every row of the factor has the diagonal's entry as its sum of squares.
+        let mean =
+            (0..n).map(|i| (0..=i).map(|j| self.factor[(i, j)].powi(2)).sum::<f64>()).sum::<f64>() / n.max(1) as f64;
+        mean.powf(-0.5)
+    }
+
     /// `A^-1 B` for a few columns of as many values as there are source pixels.
     pub(super) fn solve(&self, columns: &mut Mat<f64>) {
-        let par = par();
-        solve_lower_triangular_in_place(self.factor.as_ref(), columns.as_mut(), par);
-        solve_upper_triangular_in_place(self.factor.as_ref().transpose(), columns.as_mut(), par);
+        solve_lower_triangular_in_place(self.factor.as_ref(), columns.as_mut(), PAR);
+        solve_upper_triangular_in_place(self.factor.as_ref().transpose(), columns.as_mut(), PAR);
     }
 
     /// `L^-T z`: from standard normal deviates to a draw's deviation from the mean.
@@ -127,7 +134,7 @@ impl Solved {
     pub(super) fn deviation(&self, deviates: &[f64]) -> Vec<f64> {
         let n = deviates.len();
         let mut column = Mat::from_fn(n, 1, |i, _| deviates[i]);
-        solve_upper_triangular_in_place(self.factor.as_ref().transpose(), column.as_mut(), par());
+        solve_upper_triangular_in_place(self.factor.as_ref().transpose(), column.as_mut(), PAR);
         (0..n).map(|i| column[(i, 0)]).collect()
     }
 
@@ -135,7 +142,7 @@ impl Solved {
     pub(super) fn determination(&self, prior: &Prior) -> Determination {
         let n = self.source.len();
         let mut inverse = Mat::<f64>::zeros(n, n);
-        invert_lower_triangular(inverse.as_mut(), self.factor.as_ref(), par());
+        invert_lower_triangular(inverse.as_mut(), self.factor.as_ref(), PAR);
         // Entry (i, j) of A^-1 is the product of columns i and j of the factor's inverse, which begins at row i.
         let entry = |i: usize, j: usize| {
             let (a, b) = (inverse.col_as_slice(i), inverse.col_as_slice(j));
@@ -156,10 +163,8 @@ impl Solved {
     }
 }
 
-/// Threads of the linear algebra: those of the pool in which the work runs.
-fn par() -> Par {
-    Par::rayon(0)
-}
+/// One thread: shared out among several, the same sums come out in other bits.
+const PAR: Par = Par::Seq;
 
 /// The strength with the greatest evidence, by `determined = strength s^T H s` (Suyu et al. 2006, eq. 20; MacKay 1992), which the slope
 /// of the evidence is proportional to: secant steps in its logarithm. `each` sees every trial and may stop.
