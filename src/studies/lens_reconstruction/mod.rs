@@ -19,6 +19,7 @@ mod load;
 mod maps;
 mod observation;
 mod outcome;
+pub mod pixelated;
 mod render;
 mod request;
 mod sampling;
