@@ -57,7 +57,11 @@ fn lens(rng: &mut impl Rng) -> LensModel {
     let [e1, e2] = in_disc(rng, ELLIPTICITY);
     let [gamma1, gamma2] = in_disc(rng, SHEAR);
     let [x, y] = [0, 1].map(|_| between(rng, [-CENTRE, CENTRE]));
-    let p: [f64; LENS_PARAMETERS] = [radius, e1, e2, x, y, gamma1, gamma2];
+    lens_from([radius, e1, e2, x, y, gamma1, gamma2])
+}
+
+/// The isothermal ellipsoid with shear of these parameters: `[einstein_radius, e1, e2, x, y, gamma1, gamma2]`.
+pub(super) fn lens_from(p: [f64; LENS_PARAMETERS]) -> LensModel {
     LensModel::from_parameters(p)
 }
 
