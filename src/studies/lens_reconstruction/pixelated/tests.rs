@@ -428,7 +428,8 @@ impl Deflector for Two {
 /// Mean excess of the convergence within 0.15 arcsec of a point.
 fn excess_at(excess: &Array2<f64>, scale: f64, [x, y]: [f64; 2]) -> f64 {
     let frame = crate::studies::lens_reconstruction::Frame::new(excess.dim(), scale);
-    let near = excess.indexed_iter().filter(|((j, i), _)| (frame.x(*i as f64) - x).hypot(frame.y(*j as f64) - y) < 0.15);
+    let near =
+        excess.indexed_iter().filter(|((j, i), _)| (frame.x(*i as f64) - x).hypot(frame.y(*j as f64) - y) < 0.15);
     let (sum, count) = near.fold((0.0, 0.0), |(s, c), (_, v)| (s + v, c + 1.0));
     sum / count
 }
@@ -447,8 +448,7 @@ fn a_subhalo_is_found_in_the_convergence_and_none_where_there_is_none() {
         let truth = Two(lens().prepare(), second.prepare());
         let observation = observe(&truth, &grid, &clumps(&grid), &spec).unwrap().0.with_annulus([0.0, 0.0], 0.5, 1.9);
         let settings = InversionSettings { rays_a_side: 2, ..settings(30) };
-        let smooth =
-            invert(&observation, None, &lens(), &settings, &mut |_| ControlFlow::Continue(())).unwrap();
+        let smooth = invert(&observation, None, &lens(), &settings, &mut |_| ControlFlow::Continue(())).unwrap();
         let settings = PixelSettings { source: settings, ..PixelSettings::default() };
         let fit = fit_pixels(&observation, None, &smooth.lens, &settings, &mut |_| ControlFlow::Continue(())).unwrap();
         assert!(fit.chi2 < fit.chi2_start && fit.determined > fit.source_determined, "{} {}", fit.chi2, fit.chi2_start);
