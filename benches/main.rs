@@ -3,6 +3,7 @@
 mod cube_view;
 mod fits_cube;
 mod image_view;
+mod pixelated;
 mod window;
 
 use std::hint::black_box;
@@ -104,6 +105,7 @@ criterion_group!(
     fits_cube::fits_cube,
     cube_view::cube_view,
     image_view::image_view,
+    pixelated::pixelated,
     window::window_claims
 );
 criterion_main!(benches);

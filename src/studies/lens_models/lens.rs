@@ -31,6 +31,9 @@ pub const ISOTHERMAL_SLOPE: f64 = 2.0;
 /// Most masses besides the galaxy.
 pub const MOST_FURTHER: usize = 16;
 
+/// Most parameters of a lens: a pseudo-Jaffe ellipsoid, which has seven, in every place.
+pub const MOST_PARAMETERS: usize = GALAXY_PARAMETERS + 7 * MOST_FURTHER;
+
 /// Which parameters a lens has, and in which order: those of galaxy and shear, then those of each further mass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LensLayout {

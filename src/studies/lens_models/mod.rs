@@ -38,7 +38,9 @@ pub use geometry::{CriticalCurves, Image, critical_curves, images_of_point};
 pub use images::ImageFinder;
 pub use isothermal::{CoredIsothermal, PreparedPseudoJaffe, PseudoJaffe};
 pub use isothermal_lens::{ISOTHERMAL_PARAMETERS, IsothermalLens, PreparedIsothermal, Shear};
-pub use lens::{GALAXY_PARAMETERS, ISOTHERMAL_SLOPE, LensLayout, LensModel, MOST_FURTHER, PreparedLens, SLOPE};
+pub use lens::{
+    GALAXY_PARAMETERS, ISOTHERMAL_SLOPE, LensLayout, LensModel, MOST_FURTHER, MOST_PARAMETERS, PreparedLens, SLOPE,
+};
 pub use mass::{Mass, MassKind, PreparedMass};
 pub use multipole::Multipole;
 pub use nfw::{Nfw, NfwProfile, nfw_convergence};

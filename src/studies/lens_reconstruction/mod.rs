@@ -2,6 +2,7 @@
 //!
 //! - [`Observation`]: image, noise, PSF and mask. [`Scene`]: mass, source, lens light and sky.
 //! - [`imaging`]: the forward model and its analytic Jacobian. [`classical`]: the blind parametric fit.
+//! - [`pixelated`]: sources, and corrections of the mass, in pixels.
 //! - Tasks: [`SimulateRequest`] (`lens_reconstruction.simulate`) and [`FitRequest`] (`lens_reconstruction.fit`).
 //!
 //! Valid for one galaxy lens with one dominant source, measured noise and PSF. A singular isothermal ellipsoid with shear
@@ -16,6 +17,8 @@ mod load;
 mod maps;
 mod observation;
 mod outcome;
+mod pixel_task;
+pub mod pixelated;
 mod render;
 mod request;
 mod sampling;
@@ -24,11 +27,12 @@ pub mod simulate;
 mod simulate_task;
 
 pub use error::LensError;
-pub use fit_task::FitUpdate;
+pub use fit_task::{FitUpdate, LiveMap};
 pub use load::{Check, Loaded, Verdict, load};
 pub use maps::Curves;
 pub use observation::{Frame, Observation};
 pub use outcome::FitOutcome;
+pub use pixel_task::EVIDENCE;
 pub use request::{FitRequest, MaskMeaning, Method};
 pub use scene::{Layout, Scene};
 pub use simulate_task::{SimulateOutcome, SimulateRequest, SimulatedGalaxy, SimulatedLens};

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use posterior::{CHAINS, Posterior, PosteriorSettings, Quantity, sample_posterior};
 pub use problem::Calls;
-pub use result::{BlankSky, LensErrors, ParametricFit, StartSummary, blank_sky};
+pub use result::{BlankSky, LensErrors, ParametricFit, StartSummary, blank_sky, lens_errors};
 
 use super::imaging::{ForwardModel, Sampling};
 use super::scene::{Layout, Scene};
@@ -121,6 +121,10 @@ pub enum Phase {
     Joint,
     /// The lens light without lensed source, for comparison.
     Null,
+    /// After the fit: the source in pixels.
+    Inversion,
+    /// After the fit: source and convergence in pixels.
+    Pixels,
 }
 
 impl Phase {
@@ -132,6 +136,8 @@ impl Phase {
             Self::Starts => "fits from several starts",
             Self::Joint => "joint fit",
             Self::Null => "comparison without a source",
+            Self::Inversion => "source in pixels",
+            Self::Pixels => "source and convergence in pixels",
         }
     }
 }

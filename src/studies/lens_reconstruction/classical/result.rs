@@ -337,6 +337,13 @@ impl Covariance<'_> {
     }
 }
 
+/// Standard errors of a lens from the covariance of `[einstein_radius, e1, e2, x, y, gamma1, gamma2]` (row by row).
+pub fn lens_errors(lens: &LensModel, covariance: &[f64]) -> LensErrors {
+    let free: [usize; LENS_PARAMETERS] = std::array::from_fn(|k| k);
+    let scene = Scene { lens: lens.clone(), ..Scene::default() };
+    Covariance { free: &free, matrix: Some(covariance) }.lens_errors(&scene)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
