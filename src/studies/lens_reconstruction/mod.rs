@@ -7,6 +7,7 @@
 //! Valid for one galaxy lens with one dominant source, measured noise and PSF. A singular isothermal ellipsoid with shear
 //! cannot follow structure in the mass, nor a Sersic profile structure in the source: look at the residuals.
 
+mod arrival;
 pub mod classical;
 mod cosmology;
 mod error;
@@ -14,21 +15,28 @@ mod fit_task;
 pub mod imaging;
 mod load;
 mod maps;
+mod model_file;
 mod observation;
 mod outcome;
 mod render;
 mod request;
+mod residual_statistics;
 mod sampling;
 mod scene;
 pub mod simulate;
 mod simulate_task;
+mod tracing;
 
+pub use arrival::{ArrivalSurface, Isochrone, arrival_surface};
 pub use error::LensError;
 pub use fit_task::FitUpdate;
 pub use load::{Check, Loaded, Verdict, load};
 pub use maps::Curves;
+pub use model_file::lens_of;
 pub use observation::{Frame, Observation};
 pub use outcome::FitOutcome;
 pub use request::{FitRequest, MaskMeaning, Method};
+pub use residual_statistics::{Lag, ResidualStatistics, Sample, clipped_scatter, residual_statistics, sample};
 pub use scene::{Layout, Scene};
 pub use simulate_task::{SimulateOutcome, SimulateRequest, SimulatedGalaxy, SimulatedLens};
+pub use tracing::{SHEETS, Stationary, Traced, TracedImage, Tracer, days_per_square_arcsec, mass_centres};

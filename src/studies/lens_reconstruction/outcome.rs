@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::Observation;
 use super::classical::{ParametricFit, Posterior};
 use super::cosmology::einstein_mass_msun;
 use super::load::{Check, Verdict};
@@ -13,6 +12,8 @@ use super::maps::{
     Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid,
     source_map,
 };
+use super::model_file::{MODEL, read_model, write_model};
+use super::{Observation, Scene};
 use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, read_ecsv, wcs_keywords, write_ecsv, write_planes};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
@@ -24,6 +25,7 @@ pub(super) const OUTPUTS: &[(&str, &str)] = &[
     ("convergence.fits", "surface mass density over the critical one"),
     ("lens_light.fits", "light of the lens galaxy through the PSF"),
     ("data.fits", "what was fitted: DATA, NOISE, MASK (1 = fitted)"),
+    (MODEL, "the whole model: mass, sources, lens light and sky, with the conventions in words"),
     ("curves.ecsv", "critical curve and caustics in arcsec from the image centre"),
     (POSTERIOR, "draws of the posterior, with `posterior_draws` above 0: chain, log-posterior, lens and galaxies"),
 ];
@@ -68,6 +70,8 @@ pub struct FitOutcome {
     pub source_centre_arcsec: [f64; 2],
     /// Unit of the data, or empty.
     pub unit: String,
+    /// The whole model; `None` in a run that was written before it was kept and whose numbers do not tell it.
+    pub scene: Option<Scene>,
     /// Draws of the posterior, when they were asked for.
     pub posterior: Option<Arc<Posterior>>,
     /// World coordinates of the image, copied into the products: the cards of its header that describe them.
@@ -108,6 +112,7 @@ impl FitOutcome {
             source_scale_arcsec,
             source_centre_arcsec,
             unit,
+            scene: Some(fit.scene.clone()),
             wcs: world_keywords(header),
             metrics: metrics_of(fit, posterior.as_ref(), redshifts),
             warnings: warnings_of(fit, posterior.as_ref(), checks),
@@ -247,10 +252,18 @@ impl Outcome for FitOutcome {
             write_planes(&folder.join(file), &planes, &history)?;
         }
         self.curves.write(&folder.join("curves.ecsv"))?;
+        if let Some(scene) = &self.scene {
+            write_model(folder, scene)?;
+        }
         if let Some(posterior) = &self.posterior {
             write_ecsv(&folder.join(POSTERIOR), &posterior.table())?;
         }
-        let written = OUTPUTS.iter().filter(|(file, _)| *file != POSTERIOR || self.posterior.is_some());
+        let there = |file: &str| match file {
+            POSTERIOR => self.posterior.is_some(),
+            MODEL => self.scene.is_some(),
+            _ => true,
+        };
+        let written = OUTPUTS.iter().filter(|(file, _)| there(file));
         Ok(written.map(|(file, _)| (*file).to_owned()).collect())
     }
 
@@ -295,6 +308,7 @@ impl Outcome for FitOutcome {
             source_centre_arcsec: [number("source.fits", "CRVAL1")?, number("source.fits", "CRVAL2")?],
             unit: fits.hdu(0)?.unit().unwrap_or_default().to_owned(),
             wcs: world_keywords(header),
+            scene: read_model(folder, &metrics)?,
             posterior: read_posterior(folder, &metrics)?,
             metrics,
             // They stand in the record, which whoever loads this has read.
