@@ -8,6 +8,8 @@ use crate::studies::lens_reconstruction::Curves;
 pub(super) const IMAGE: Frame = "image";
 /// The source plane, in pixels of the source map.
 pub(super) const SOURCE: Frame = "source";
+/// The arrival-time surface.
+pub(super) const SURFACE: Frame = "surface";
 /// The image plane while the fit runs.
 pub(super) const LIVE: Frame = "live";
 /// The image plane of what is set in step 1.
@@ -35,7 +37,12 @@ pub(super) fn source_curves(curves: &Curves, centre: [f64; 2], shape: (usize, us
     ]
 }
 
-fn to_pixels(points: &[[f64; 2]], centre: [f64; 2], (rows, columns): (usize, usize), scale: f64) -> Vec<[f64; 2]> {
+fn to_pixels(points: &[[f64; 2]], centre: [f64; 2], shape: (usize, usize), scale: f64) -> Vec<[f64; 2]> {
+    points.iter().map(|p| pixel_of(*p, centre, shape, scale)).collect()
+}
+
+/// A place (arcsec from the image centre) in the pixels of a map of `[rows, columns]` pixels whose centre is at `centre`.
+pub(super) fn pixel_of(p: [f64; 2], centre: [f64; 2], (rows, columns): (usize, usize), scale: f64) -> [f64; 2] {
     let middle = [0.5 * (columns as f64 - 1.0), 0.5 * (rows as f64 - 1.0)];
-    points.iter().map(|p| [(p[0] - centre[0]) / scale + middle[0], (p[1] - centre[1]) / scale + middle[1]]).collect()
+    [0, 1].map(|k| (p[k] - centre[k]) / scale + middle[k])
 }

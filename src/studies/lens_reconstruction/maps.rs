@@ -31,6 +31,13 @@ pub fn curves_of(lens: &LensModel) -> Curves {
 }
 
 impl Curves {
+    /// The curves with a mass sheet: the source plane shrinks by `lambda` about the image centre, the image plane stays.
+    #[must_use]
+    pub fn with_sheet(&self, lambda: f64) -> Self {
+        let scaled = |points: &[[f64; 2]]| points.iter().map(|p| p.map(|c| lambda * c)).collect();
+        Self { tangential: self.tangential.clone(), caustic: scaled(&self.caustic), cut: scaled(&self.cut) }
+    }
+
     fn named(&self) -> [(&'static str, &Vec<[f64; 2]>); 3] {
         [("tangential_critical", &self.tangential), ("tangential_caustic", &self.caustic), ("cut", &self.cut)]
     }

@@ -4,9 +4,6 @@
 use super::cosmology::angular_diameter_distance_mpc;
 use crate::studies::lens_models::{Deflector, Image, ImageFinder, LensModel, PreparedLens, Window};
 
-/// Least and greatest factor of the mass-sheet transform that is offered.
-pub const SHEETS: [f64; 2] = [0.7, 1.3];
-
 /// What an image is on the arrival-time surface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stationary {

@@ -6,7 +6,7 @@ use egui::{RichText, Ui};
 use ndarray::Array2;
 
 use super::linked::{Shown, image_markers};
-use super::{Finished, Sky};
+use super::{Finished, MapMaker};
 use crate::panels::PanelContext;
 use crate::panels::lens_reconstruction::ARRIVAL;
 use crate::panels::lens_reconstruction::curves::SURFACE;
@@ -97,7 +97,7 @@ pub(super) fn arrival_ui(
                 .markers(image_markers(&shown.traced.images, |p| found.pixel_of(p))),
         );
     }
-    maps.push(sky.source(Some(shown)));
+    maps.push(maker.source());
     views.grid_ui(ui, 2, &maps)
 }
 
@@ -116,4 +116,3 @@ fn words(shown: &Shown, days: Option<f64>) -> Vec<String> {
     }
     lines
 }
-

@@ -51,6 +51,7 @@ pub(in super::super) struct Linked {
 /// A point with its rays, as the maps show it.
 pub(super) struct Shown {
     why: Why,
+    point: Point,
     /// Without a mass sheet.
     pub plain: Arc<Traced>,
     /// With it.
@@ -77,12 +78,18 @@ impl Linked {
         });
         self.traced = Some((finished.id, point, plain.clone()));
         let traced = plain.as_ref().clone().with_sheet(lambda);
-        Some(Shown { why, plain, traced })
+        Some(Shown { why, point, plain, traced })
     }
 
-    /// Takes over what the pointer did; a click pins the point, a click on the pinned one frees it.
-    pub(super) fn take(&mut self, events: &[MapEvent], finished: &Finished, lambda: f64, pinned: &mut Option<Point>) {
-        self.hovered = None;
+    /// Takes over what the pointer did; a click pins the point, a click on the pinned one frees it. True when there is another point to show.
+    pub(super) fn take(
+        &mut self,
+        events: &[MapEvent],
+        finished: &Finished,
+        lambda: f64,
+        pinned: &mut Option<Point>,
+    ) -> bool {
+        let before = (self.hovered.take(), *pinned);
         for event in events {
             let Some(point) = point_of(event, finished, lambda) else { continue };
             match event.kind {
@@ -98,6 +105,7 @@ impl Linked {
                 _ => {}
             }
         }
+        before != (self.hovered, *pinned)
     }
 }
 
@@ -127,9 +135,27 @@ fn point_of(event: &MapEvent, finished: &Finished, lambda: f64) -> Option<Point>
 
 /// Colour and shape of each kind of image.
 pub(super) const KINDS: [(Stationary, Role, MarkerShape, &str, &str); 3] = [
-    (Stationary::Minimum, Role::ArrivalMinimum, MarkerShape::Circle, "minimum", "Positive parity: a valley of the arrival time"),
-    (Stationary::Saddle, Role::ArrivalSaddle, MarkerShape::Saltire, "saddle", "Negative parity: mirrored, a pass of the arrival time"),
-    (Stationary::Maximum, Role::ArrivalMaximum, MarkerShape::Square, "maximum", "Positive parity: a hill of the arrival time near the lens centre"),
+    (
+        Stationary::Minimum,
+        Role::ArrivalMinimum,
+        MarkerShape::Circle,
+        "minimum",
+        "Positive parity: a valley of the arrival time",
+    ),
+    (
+        Stationary::Saddle,
+        Role::ArrivalSaddle,
+        MarkerShape::Saltire,
+        "saddle",
+        "Negative parity: mirrored, a pass of the arrival time",
+    ),
+    (
+        Stationary::Maximum,
+        Role::ArrivalMaximum,
+        MarkerShape::Square,
+        "maximum",
+        "Positive parity: a hill of the arrival time near the lens centre",
+    ),
 ];
 
 /// Markers of images, numbered in order of arrival; `pixel_of` turns arcsec into pixels of the map.
@@ -164,8 +190,17 @@ impl Shown {
         };
         ui.horizontal_wrapped(|ui| {
             ui.label(RichText::new(what).small().strong());
-            if self.why == Why::Brightest {
-                ui.label(RichText::new("point at a map; a click pins").small().weak());
+            match (self.why, self.point.plane) {
+                (Why::Brightest, _) => {
+                    ui.label(RichText::new("point at a map; a click pins").small().weak());
+                }
+                (_, Plane::Image) => {
+                    let [x, y] = self.point.arcsec;
+                    ui.label(RichText::new(format!("Image plane at {x:.4}, {y:.4} arcsec")).small());
+                }
+                (_, Plane::Source) => {
+                    ui.label(RichText::new("Source plane").small());
+                }
             }
         });
         let [x, y] = self.traced.source;

@@ -2,7 +2,7 @@
 
 use egui::{Grid, RichText, Ui, vec2};
 
-use super::{Finished, Sky};
+use super::{Finished, MapMaker};
 use crate::panels::maps::{MapEvent, Views};
 use crate::plots::axes::format_value;
 use crate::plots::colors::{Role, theme_of};
@@ -23,7 +23,7 @@ pub(super) fn desk_ui(ui: &mut Ui, finished: &Finished, sky: &Sky<'_>, views: &m
         ui.allocate_ui(vec2(left, room.y), |ui| {
             ui.vertical(|ui| {
                 ui.allocate_ui(vec2(left, room.y - table - 8.0), |ui| {
-                    events = views.grid_ui(ui, 1, &[sky.residual()]);
+                    events = views.grid_ui(ui, 1, &[maker.residual()]);
                 });
                 egui::ScrollArea::both().id_salt("lens residual numbers").auto_shrink(false).show(ui, |ui| {
                     table_ui(ui, finished);
@@ -95,11 +95,19 @@ fn verdict(statistics: &ResidualStatistics) -> String {
     let sky = statistics.blank_sky.as_ref().and_then(|s| s.autocorrelation.first());
     let number = format!("Neighbours correlate by {:+.3} ± {:.3}", first.correlation, first.sigma);
     let says = match sky {
-        Some(sky) if pull(sky) > CLEAR && first.correlation > sky.correlation + CLEAR * first.sigma.hypot(sky.sigma) => {
-            format!("more than blank sky ({:+.3}), whose noise is not independent either: structure is left over", sky.correlation)
+        Some(sky)
+            if pull(sky) > CLEAR && first.correlation > sky.correlation + CLEAR * first.sigma.hypot(sky.sigma) =>
+        {
+            format!(
+                "more than blank sky ({:+.3}), whose noise is not independent either: structure is left over",
+                sky.correlation
+            )
         }
         Some(sky) if pull(sky) > CLEAR => {
-            format!("as blank sky does ({:+.3}): the noise is not independent from pixel to pixel, errors are too small", sky.correlation)
+            format!(
+                "as blank sky does ({:+.3}): the noise is not independent from pixel to pixel, errors are too small",
+                sky.correlation
+            )
         }
         _ if pull(first) > CLEAR => "more than white noise: structure is left over".to_owned(),
         _ => "as white noise does".to_owned(),
@@ -115,7 +123,7 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
     let fitted = statistics.map(|s| &s.fitted);
     let blank = statistics.and_then(|s| s.blank_sky.as_ref());
     let small = |text: String| RichText::new(text).small();
-    Grid::new("lens desk chi2").num_columns(6).striped(true).spacing([12.0, 2.0]).show(ui, |ui| {
+    Grid::new("lens desk chi2").num_columns(7).striped(true).spacing([12.0, 2.0]).show(ui, |ui| {
         for (text, help) in [
             ("", ""),
             ("reduced χ²", "In the mask, on the pixels of the data; the sky clipped at 3 sigma"),
