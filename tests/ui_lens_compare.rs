@@ -7,7 +7,7 @@ use sextans::panels::Command;
 use sextans::runs::{Hooks, Record, execute};
 use sextans::studies::lens_models::Deflector;
 use sextans::studies::lens_reconstruction::{
-    FitOutcome, FitRequest, SimulateRequest, Tracer, days_per_square_arcsec, residual_statistics,
+    Cosmology, FitOutcome, FitRequest, SimulateRequest, Tracer, residual_statistics,
 };
 use sextans::tasks::{Board, Outcome, Task, TaskEntry};
 
@@ -110,7 +110,7 @@ fn hover(harness: &mut Window, place: egui::Pos2) {
 
 /// The table agrees with the library for a source at `[x, y]`, to the digits shown.
 fn agree(harness: &Window, outcome: &FitOutcome, source: [f64; 2]) {
-    let days = days_per_square_arcsec([Some(0.5), Some(1.5)]).unwrap();
+    let days = Cosmology::default().between(0.5, 1.5).unwrap().days_per_arcsec2();
     let expected = tracer(outcome).trace(source);
     let found = images(harness);
     assert_eq!(found.len(), expected.images.len(), "{found:?} {expected:?}");

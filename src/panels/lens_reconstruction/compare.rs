@@ -29,8 +29,7 @@ use crate::plots::histogram::Histogram;
 use crate::plots::picture::Picture;
 use crate::runs::Record;
 use crate::studies::lens_reconstruction::{
-    Curves, FitOutcome, ResidualStatistics, SimulateOutcome, SimulateRequest, Tracer, days_per_square_arcsec,
-    residual_statistics,
+    Cosmology, Curves, FitOutcome, ResidualStatistics, SimulateOutcome, SimulateRequest, Tracer, residual_statistics,
 };
 use crate::tasks::{Metrics, Outcome, Task, TaskError};
 use crate::workers::Weigh;
@@ -140,7 +139,7 @@ impl Finished {
             statistics: residual_statistics(&outcome.residual, &outcome.data, &outcome.mask).map(Arc::new),
             tracer: tracer_of(&outcome).map(Arc::new),
             brightest: brightest(&outcome),
-            days: days_of(&record),
+            days: days_of(&outcome, &record),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             outcome,
             record,
@@ -211,9 +210,14 @@ fn brightest(outcome: &FitOutcome) -> [f64; 2] {
     [x + off(column, columns), y + off(row, rows)]
 }
 
-fn days_of(record: &Record) -> Option<f64> {
+/// Days for 1 arcsec^2 of the Fermat potential; of a run that does not tell, by its redshifts.
+fn days_of(outcome: &FitOutcome, record: &Record) -> Option<f64> {
     let redshift = |name: &str| record.request.get(name).and_then(serde_json::Value::as_f64);
-    days_per_square_arcsec([redshift("redshift_lens"), redshift("redshift_source")])
+    let by_redshifts = || {
+        let distances = Cosmology::default().between(redshift("redshift_lens")?, redshift("redshift_source")?)?;
+        Some(distances.days_per_arcsec2())
+    };
+    outcome.metrics().get("days_per_arcsec2").copied().or_else(by_redshifts)
 }
 
 impl LensReconstruction {

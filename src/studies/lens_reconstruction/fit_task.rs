@@ -140,7 +140,8 @@ impl Task for FitRequest {
             None
         };
         progress.phase("maps");
-        let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, redshifts, &checks);
+        let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, &checks)
+            .with_redshifts(self.cosmology(), redshifts);
         progress.fraction(1.0);
         Ok(outcome)
     }

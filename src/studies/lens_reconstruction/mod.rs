@@ -2,14 +2,15 @@
 //!
 //! - [`Observation`]: image, noise, PSF and mask. [`Scene`]: mass, source, lens light and sky.
 //! - [`imaging`]: the forward model and its analytic Jacobian. [`classical`]: the blind parametric fit.
-//! - Tasks: [`SimulateRequest`] (`lens_reconstruction.simulate`) and [`FitRequest`] (`lens_reconstruction.fit`).
+//! - Tasks: [`SimulateRequest`] (`lens_reconstruction.simulate`), [`FitRequest`] (`lens_reconstruction.fit`), [`BenchmarkRequest`] (`lens_reconstruction.benchmark`).
 //!
 //! Valid for one galaxy lens with one dominant source, measured noise and PSF. A singular isothermal ellipsoid with shear
 //! cannot follow structure in the mass, nor a Sersic profile structure in the source: look at the residuals.
 
 mod arrival;
+pub mod benchmark;
 pub mod classical;
-mod cosmology;
+pub mod cosmology;
 mod error;
 mod fit_task;
 pub mod imaging;
@@ -29,6 +30,8 @@ mod simulate_task;
 mod tracing;
 
 pub use arrival::{ArrivalSurface, Isochrone, arrival_surface};
+pub use benchmark::BenchmarkRequest;
+pub use cosmology::{Cosmology, Distances};
 pub use error::LensError;
 pub use fit_task::FitUpdate;
 pub use load::{Check, Loaded, Verdict, load};
@@ -41,4 +44,4 @@ pub use request::{FitRequest, MaskMeaning, Method};
 pub use residual_statistics::{Lag, ResidualStatistics, Sample, clipped_scatter, residual_statistics, sample};
 pub use scene::{Layout, Scene};
 pub use simulate_task::{SimulateOutcome, SimulateRequest, SimulatedGalaxy, SimulatedLens};
-pub use tracing::{Stationary, Traced, TracedImage, Tracer, days_per_square_arcsec, mass_centres};
+pub use tracing::{Stationary, Traced, TracedImage, Tracer, mass_centres};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::classical::{ParametricFit, Posterior};
-use super::cosmology::einstein_mass_msun;
+use super::cosmology::Cosmology;
 use super::load::{Check, Verdict};
 use super::maps::{
     Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid,
@@ -81,14 +81,13 @@ pub struct FitOutcome {
 }
 
 impl FitOutcome {
-    /// Maps and numbers of a fit. `redshifts`: lens, source, where known.
+    /// Maps and numbers of a fit.
     pub(super) fn new(
         observation: &Observation,
         fit: &ParametricFit,
         posterior: Option<Posterior>,
         header: &Header,
         unit: String,
-        redshifts: [Option<f64>; 2],
         checks: &[Check],
     ) -> Self {
         let thin = |a: &Array2<f64>| Arc::new(a.mapv(|v| v as f32));
@@ -114,10 +113,27 @@ impl FitOutcome {
             unit,
             scene: Some(fit.scene.clone()),
             wcs: world_keywords(header),
-            metrics: metrics_of(fit, posterior.as_ref(), redshifts),
+            metrics: metrics_of(fit, posterior.as_ref()),
             warnings: warnings_of(fit, posterior.as_ref(), checks),
             posterior: posterior.map(Arc::new),
         }
+    }
+
+    /// With what the redshifts `[lens, source]` add, where both are known: mass, dispersion, delays.
+    #[must_use]
+    pub(super) fn with_redshifts(mut self, cosmology: Cosmology, redshifts: [Option<f64>; 2]) -> Self {
+        let [Some(lens), Some(source)] = redshifts else { return self };
+        let Some(distances) = cosmology.between(lens, source) else { return self };
+        let radius = self.metrics.get("einstein_radius_arcsec").copied().unwrap_or(f64::NAN);
+        for (name, value) in [
+            ("einstein_mass_msun", distances.einstein_mass_msun(radius)),
+            ("velocity_dispersion_km_s", distances.isothermal_dispersion_km_s(radius)),
+            ("critical_density_msun_kpc2", distances.critical_density_msun_kpc2()),
+            ("days_per_arcsec2", distances.days_per_arcsec2()),
+        ] {
+            self.metrics.insert(name.to_owned(), value);
+        }
+        self
     }
 
     /// Keywords of products on the grid of the image: its own world coordinates, or arcsec from the centre.
@@ -140,7 +156,7 @@ fn world_keywords(header: &Header) -> Vec<Keyword> {
     }
 }
 
-fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>, redshifts: [Option<f64>; 2]) -> Metrics {
+fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>) -> Metrics {
     let mut metrics = lens_metrics(&fit.scene.lens);
     let errors = fit.lens_errors_gaussian;
     let shear = fit.scene.lens.shear;
@@ -193,12 +209,6 @@ fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>, redshifts: [Op
         put("posterior_effective_draws", size);
         put("posterior_divergences", posterior.divergences as f64);
         put("posterior_evaluations", posterior.evaluations as f64);
-    }
-    if let [Some(lens), Some(source)] = redshifts
-        && source > lens
-    {
-        let radius = metrics["einstein_radius_arcsec"];
-        metrics.insert("einstein_mass_msun".into(), einstein_mass_msun(radius, lens, source));
     }
     metrics
 }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::classical::FitSettings;
+use super::cosmology::Cosmology;
 
 /// Least and greatest redshift of a lens or a source.
 pub(super) const REDSHIFTS: [f64; 2] = [0.0001, 20.0];
@@ -75,6 +76,12 @@ pub struct FitRequest {
     /// Redshift of the source, beyond that of the lens; automatic: from `info.json` beside the image.
     #[schemars(range(min = REDSHIFTS[0], max = REDSHIFTS[1]))]
     pub redshift_source: Option<f64>,
+    /// Hubble constant of the flat universe in which redshifts become distances.
+    #[schemars(range(min = 30.0, max = 120.0), extend("x-unit" = "km/s/Mpc"))]
+    pub hubble_constant: f64,
+    /// Its matter density over the critical one; the rest is a cosmological constant.
+    #[schemars(range(min = 0.01, max = 1.0))]
+    pub omega_matter: f64,
     /// How the lens is reconstructed.
     pub method: Method,
     /// Starting points of the search, kept by how well they fit; each is carried to its own minimum.
@@ -119,6 +126,8 @@ impl Default for FitRequest {
             pixel_scale_arcsec: None,
             redshift_lens: None,
             redshift_source: None,
+            hubble_constant: Cosmology::default().hubble_constant,
+            omega_matter: Cosmology::default().omega_matter,
             method: Method::Parametric,
             starts: s.starts,
             lens_light_components: s.lens_light_components,
@@ -148,6 +157,11 @@ impl FitRequest {
             mask: None,
             ..self
         }
+    }
+
+    /// The universe in which redshifts become distances.
+    pub(super) fn cosmology(&self) -> Cosmology {
+        Cosmology { hubble_constant: self.hubble_constant, omega_matter: self.omega_matter }
     }
 
     /// The settings of the fit itself.

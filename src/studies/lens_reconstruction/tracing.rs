@@ -1,7 +1,6 @@
 //! Rays between the image plane and the source plane of a finished fit: where a pixel comes from, where else that place is seen,
 //! how much larger, and when.
 
-use super::cosmology::angular_diameter_distance_mpc;
 use crate::studies::lens_models::{Deflector, Image, ImageFinder, LensModel, PreparedLens, Window};
 
 /// What an image is on the arrival-time surface.
@@ -114,22 +113,6 @@ pub fn mass_centres(lens: &LensModel) -> Vec<[f64; 2]> {
     vec![[lens.sie.x_arcsec, lens.sie.y_arcsec]]
 }
 
-/// Days for a difference of 1 arcsec^2 of the Fermat potential: the time-delay distance `(1 + z_l) D_l D_s / D_ls` over the speed of light
-/// (flat, H0 = 70 km/s/Mpc, Omega_m = 0.3). `None` where a redshift is not known or the source is not behind the lens.
-pub fn days_per_square_arcsec([lens, source]: [Option<f64>; 2]) -> Option<f64> {
-    let (lens, source) = (lens?, source?);
-    if !(lens > 0.0 && source > lens) {
-        return None;
-    }
-    let d = angular_diameter_distance_mpc;
-    let distance = (1.0 + lens) * d(0.0, lens) * d(0.0, source) / d(lens, source);
-    let square_arcsec = (std::f64::consts::PI / 648_000.0).powi(2);
-    Some(distance * DAYS_PER_MPC * square_arcsec)
-}
-
-/// Days that light takes for a megaparsec: `3.085677581e19 km / 299792.458 km/s / 86400 s`.
-const DAYS_PER_MPC: f64 = 3.085_677_581_491_367e19 / 299_792.458 / 86_400.0;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,16 +187,6 @@ mod tests {
             for (a, b) in found.images.iter().zip(&exact) {
                 assert!((a.place[0] - b.x_arcsec).hypot(a.place[1] - b.y_arcsec) < 1e-8, "{a:?} {b:?}");
             }
-        }
-    }
-
-    /// Golden: time-delay distance 3329.665 Mpc, 93.2323 days per arcsec^2 (z 0.5 and 1.5, astropy).
-    #[test]
-    fn delays_are_in_days() {
-        let days = days_per_square_arcsec([Some(0.5), Some(1.5)]).unwrap();
-        assert!((days - 93.2323).abs() < 1e-3, "{days}");
-        for unknown in [[None, Some(1.0)], [Some(0.5), None], [Some(0.5), Some(0.5)], [Some(0.0), Some(1.0)]] {
-            assert!(days_per_square_arcsec(unknown).is_none());
         }
     }
 }

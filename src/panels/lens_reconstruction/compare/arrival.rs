@@ -110,7 +110,7 @@ fn words(shown: &Shown, days: Option<f64>) -> Vec<String> {
         && last.delay_arcsec2 > 0.0
     {
         lines.push(format!("1 arcsec² of the Fermat potential is {days:.2} days at these redshifts."));
-        lines.push("Delays grow in inverse proportion to H0; 70 km/s/Mpc is taken.".to_owned());
+        lines.push("Delays are in inverse proportion to the Hubble constant of the run.".to_owned());
     } else if days.is_none() {
         lines.push("With redshift_lens and redshift_source given, delays are in days.".to_owned());
     }

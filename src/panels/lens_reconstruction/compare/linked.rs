@@ -220,7 +220,7 @@ pub(super) fn images_ui(ui: &mut Ui, traced: &Traced, days: Option<f64>) {
             ui.label(RichText::new(text).small().strong());
         }
         ui.label(RichText::new(format!("delay / {unit}")).small().strong()).on_hover_text(match days {
-            Some(_) => "After the first image; flat universe, H0 = 70 km/s/Mpc, Omega_m = 0.3, redshifts of the run",
+            Some(_) => "After the first image; flat universe, with the redshifts and the Hubble constant of the run",
             None => "After the first image, as a difference of Fermat potentials; with both redshifts known, in days",
         });
         ui.end_row();
