@@ -17,24 +17,31 @@ pub(super) const PREVIEW: Frame = "preview";
 
 /// Critical curves over a map of the image plane of `[rows, columns]` pixels.
 pub(super) fn image_curves(curves: &Curves, shape: (usize, usize), scale: f64) -> Vec<CurveOverlay> {
-    let pixels = to_pixels(&curves.tangential, [0.0, 0.0], shape, scale);
-    vec![CurveOverlay { points: pixels, color: Role::TangentialCritical.on_image(), label: "critical curve" }]
+    let kinds = [
+        (&curves.tangential, Role::TangentialCritical, "tangential"),
+        (&curves.radial, Role::RadialCritical, "radial"),
+    ];
+    overlays(&kinds, |line| to_pixels(line, [0.0, 0.0], shape, scale))
 }
 
 /// Caustics over a map of the source plane whose centre is at `centre` (arcsec).
 pub(super) fn source_curves(curves: &Curves, centre: [f64; 2], shape: (usize, usize), scale: f64) -> Vec<CurveOverlay> {
-    vec![
-        CurveOverlay {
-            points: to_pixels(&curves.caustic, centre, shape, scale),
-            color: Role::TangentialCaustic.on_image(),
-            label: "caustic",
-        },
-        CurveOverlay {
-            points: to_pixels(&curves.cut, centre, shape, scale),
-            color: Role::RadialCaustic.on_image(),
-            label: "cut",
-        },
-    ]
+    let kinds = [
+        (&curves.caustic, Role::TangentialCaustic, "tangential"),
+        (&curves.radial_caustic, Role::RadialCaustic, "radial"),
+        (&curves.cut, Role::RadialCaustic, "isothermal cut"),
+    ];
+    overlays(&kinds, |line| to_pixels(line, centre, shape, scale))
+}
+
+/// Closed lines of each kind, named.
+type Kind<'a> = (&'a Vec<Vec<[f64; 2]>>, Role, &'static str);
+
+fn overlays(kinds: &[Kind<'_>], pixels: impl Fn(&[[f64; 2]]) -> Vec<[f64; 2]>) -> Vec<CurveOverlay> {
+    let overlay = |(lines, role, label): &Kind<'_>| -> Vec<CurveOverlay> {
+        lines.iter().map(|line| CurveOverlay { points: pixels(line), color: role.on_image(), label: *label }).collect()
+    };
+    kinds.iter().flat_map(overlay).collect()
 }
 
 fn to_pixels(points: &[[f64; 2]], centre: [f64; 2], shape: (usize, usize), scale: f64) -> Vec<[f64; 2]> {

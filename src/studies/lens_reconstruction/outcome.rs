@@ -7,10 +7,10 @@ use ndarray::Array2;
 
 use super::classical::{ParametricFit, Posterior};
 use super::cosmology::Cosmology;
+use super::curves::{Curves, curves_of};
 use super::load::{Check, Verdict};
 use super::maps::{
-    Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid,
-    source_map,
+    convergence_map, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid, source_map,
 };
 use super::model_file::{MODEL, read_model, write_model};
 use super::{Observation, Scene};

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Scene;
-use super::maps::{Curves, convergence_map, curves_of, grid_keywords, source_map};
+use super::curves::{Curves, curves_of};
+use super::maps::{convergence_map, grid_keywords, source_map};
 use super::sampling::{BATCH, FINEST};
 use super::simulate::{SimulationSpec, gaussian_half_width, simulate};
 use crate::data::{Plane, write_planes};
