@@ -1,6 +1,5 @@
 //! `model.json` of a run: the whole model of the image, so that rays can be traced again after a run was saved and reopened.
 
-use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use egui::{RichText, Ui};
 use ndarray::Array2;
 
+use super::Finished;
 use super::linked::{Shown, image_markers};
-use super::{Finished, MapMaker};
+use super::maps::MapMaker;
 use crate::panels::PanelContext;
 use crate::panels::lens_reconstruction::ARRIVAL;
 use crate::panels::lens_reconstruction::curves::SURFACE;
@@ -58,7 +59,7 @@ pub(super) fn ask(
 pub(super) fn arrival_ui(
     ui: &mut Ui,
     finished: &Finished,
-    sky: &Sky<'_>,
+    maker: &MapMaker<'_>,
     shown: &Shown,
     surface: Option<&Surface>,
     views: &mut Views,

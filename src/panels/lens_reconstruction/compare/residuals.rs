@@ -2,7 +2,8 @@
 
 use egui::{Grid, RichText, Ui, vec2};
 
-use super::{Finished, MapMaker};
+use super::Finished;
+use super::maps::MapMaker;
 use crate::panels::maps::{MapEvent, Views};
 use crate::plots::axes::format_value;
 use crate::plots::colors::{Role, theme_of};
@@ -14,7 +15,7 @@ use crate::tasks::Outcome;
 const CLEAR: f64 = 5.0;
 
 /// Draws the desk; tells what the pointer did on the map.
-pub(super) fn desk_ui(ui: &mut Ui, finished: &Finished, sky: &Sky<'_>, views: &mut Views) -> Vec<MapEvent> {
+pub(super) fn desk_ui(ui: &mut Ui, finished: &Finished, maker: &MapMaker<'_>, views: &mut Views) -> Vec<MapEvent> {
     let room = ui.available_size();
     let left = (0.5 * room.x).floor();
     let table = 150.0_f32.min(0.4 * room.y);
