@@ -49,7 +49,8 @@ pub fn curves_of(lens: &LensModel) -> Curves {
 /// where one leaves it, the window grows.
 pub fn traced_curves(lens: &impl Deflector, centre: [f64; 2], reach: f64, centres: &[[f64; 2]]) -> Curves {
     let window = |half_width_arcsec: f64| Window { centre, half_width_arcsec, cells: CURVE_CELLS };
-    let mut half = reach.max(0.05);
+    let farthest = centres.iter().map(|c| (c[0] - centre[0]).hypot(c[1] - centre[1])).fold(0.0, f64::max);
+    let mut half = reach.max(1.2 * farthest).max(0.05);
     let mut found = lens_curves(lens, window(half), centres);
     for _ in 0..3 {
         if found.tangential.iter().chain(&found.radial).all(|c| c.closed) {
@@ -171,7 +172,7 @@ impl Curves {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::studies::lens_models::{PowerLaw, Sie};
+    use crate::studies::lens_models::PowerLaw;
 
     fn law(slope: f64) -> PowerLaw {
         PowerLaw {
@@ -201,8 +202,8 @@ mod tests {
         }
     }
 
-    fn sie(x_arcsec: f64, einstein_radius_arcsec: f64) -> Sie {
-        Sie { einstein_radius_arcsec, axis_ratio: 0.7, position_angle_deg: 0.0, x_arcsec, y_arcsec: 0.0 }
+    fn sie(x_arcsec: f64, einstein_radius_arcsec: f64) -> PowerLaw {
+        PowerLaw { einstein_radius_arcsec, axis_ratio: 0.7, x_arcsec, y_arcsec: 0.0, ..law(2.0) }
     }
 
     /// Shallower than isothermal: a radial critical curve where `(2 - slope) r^(1 - slope) = 1`, and no cut.
@@ -225,13 +226,12 @@ mod tests {
     /// The cut of an isothermal ellipsoid is its closed form (area 4.429378831 for 1.2 arcsec and q = 0.7); two galaxies have two.
     #[test]
     fn isothermal_centres_have_cuts() {
-        let one = sie(0.0, 1.2).prepare();
-        let curves = traced_curves(&one, [0.0, 0.0], 3.0, &[[0.0, 0.0]]);
+        let curves = traced_curves(&sie(0.0, 1.2).prepare(), [0.0, 0.0], 3.0, &[[0.0, 0.0]]);
         assert_eq!((curves.tangential.len(), curves.radial.len(), curves.cut.len()), (1, 0, 1));
         assert!((area(&curves.cut[0]) / 4.429_378_831 - 1.0).abs() < 1e-3, "{}", area(&curves.cut[0]));
         assert!((area(&curves.caustic[0]) / 0.094_514_587 - 1.0).abs() < 0.01);
-        let both = Both(one, sie(2.6, 0.15).prepare());
-        let curves = traced_curves(&both, [0.0, 0.0], 2.5, &[[0.0, 0.0], [2.6, 0.0]]);
+        let both = Both(sie(0.0, 1.2).prepare(), sie(4.0, 0.15).prepare());
+        let curves = traced_curves(&both, [0.0, 0.0], 2.5, &[[0.0, 0.0], [4.0, 0.0]]);
         assert_eq!((curves.tangential.len(), curves.cut.len()), (2, 2), "a satellite has a curve of its own");
         assert!(area(&curves.tangential[0]) > 20.0 * area(&curves.tangential[1]));
         for (line, caustic) in curves.tangential.iter().zip(&curves.caustic) {
@@ -246,8 +246,8 @@ mod tests {
     fn curves_are_read_back_and_those_of_older_runs_too() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("curves.ecsv");
-        let both = Both(sie(0.0, 1.2).prepare(), sie(2.6, 0.15).prepare());
-        let curves = traced_curves(&both, [0.0, 0.0], 3.5, &[[0.0, 0.0], [2.6, 0.0]]);
+        let both = Both(sie(0.0, 1.2).prepare(), sie(4.0, 0.15).prepare());
+        let curves = traced_curves(&both, [0.0, 0.0], 3.5, &[[0.0, 0.0], [4.0, 0.0]]);
         curves.write(&path).unwrap();
         assert_eq!(Curves::read(&path).unwrap(), curves);
         let old = Table::new(vec![
