@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::linked::{Linked, Point};
 use self::maps::{MapMaker, comparison_ui, flicker};
-use self::posterior::{DrawnCurves, corner_of, drawn_curves, posterior_ui};
+use self::posterior::{corner_of, drawn_curves, posterior_ui};
 pub(super) use self::sheet::MassSheet;
 use self::sheet::SheetMaps;
 use super::curves::{IMAGE, SOURCE};
@@ -31,7 +31,7 @@ use crate::plots::histogram::Histogram;
 use crate::plots::picture::Picture;
 use crate::runs::Record;
 use crate::studies::lens_reconstruction::{
-    Cosmology, FitOutcome, ResidualStatistics, SimulateOutcome, SimulateRequest, Tracer, residual_statistics,
+    Cosmology, Curves, FitOutcome, ResidualStatistics, SimulateOutcome, SimulateRequest, Tracer, residual_statistics,
 };
 use crate::tasks::{Metrics, Outcome, Task, TaskError};
 use crate::workers::Weigh;
@@ -92,7 +92,7 @@ pub(super) struct Finished {
     histogram: Arc<Histogram>,
     corner: Option<Arc<Corner>>,
     /// Curves of some draws.
-    draws: Arc<Vec<DrawnCurves>>,
+    draws: Arc<Vec<Curves>>,
     statistics: Option<Arc<ResidualStatistics>>,
     /// Rays between the planes, where the lens is known.
     tracer: Option<Arc<Tracer>>,
@@ -135,9 +135,11 @@ impl Finished {
         });
         let residual = Arc::new(residual);
         let corner = outcome.posterior.as_ref().map(|p| Arc::new(corner_of(p, truth.as_deref().map(|t| &t.metrics))));
+        let best = outcome.scene.as_ref().map(|s| &s.lens);
+        let draws = outcome.posterior.as_ref().map(|p| drawn_curves(p, best)).unwrap_or_default();
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
-            draws: Arc::new(outcome.posterior.as_ref().map(|p| drawn_curves(p)).unwrap_or_default()),
+            draws: Arc::new(draws),
             statistics: residual_statistics(&outcome.residual, &outcome.data, &outcome.mask).map(Arc::new),
             tracer: tracer_of(&outcome).map(Arc::new),
             brightest: brightest(&outcome),

@@ -96,7 +96,7 @@ mod tests {
     fn quad() -> (Tracer, Traced) {
         let sie =
             Sie { einstein_radius_arcsec: 1.2, axis_ratio: 0.7, position_angle_deg: 0.0, x_arcsec: 0.0, y_arcsec: 0.0 };
-        let tracer = Tracer::new(&LensModel { sie, shear: Shear::default() }, 1.2, 2.5);
+        let tracer = Tracer::new(&LensModel::isothermal(sie, Shear::default()), 1.2, 2.5);
         let traced = tracer.trace([0.05, 0.03]);
         (tracer, traced)
     }

@@ -36,13 +36,13 @@ pub struct Curves {
 
 /// Curves of a lens: in closed form where there is one.
 pub fn curves_of(lens: &LensModel) -> Curves {
-    let found = critical_curves(lens, CURVE_POINTS);
-    Curves {
-        tangential: vec![found.tangential],
-        caustic: vec![found.caustic],
-        cut: vec![found.cut],
-        ..Curves::default()
+    if let Some(isothermal) = lens.as_isothermal() {
+        let found = critical_curves(&isothermal, CURVE_POINTS);
+        let (tangential, caustic, cut) = (vec![found.tangential], vec![found.caustic], vec![found.cut]);
+        return Curves { tangential, caustic, cut, ..Curves::default() };
     }
+    let centre = [lens.galaxy.x_arcsec, lens.galaxy.y_arcsec];
+    traced_curves(&lens.prepare(), centre, 3.0 * lens.galaxy.einstein_radius_arcsec, &lens.centres())
 }
 
 /// Curves of any lens, traced around its masses at `centres`. `reach` (arcsec) is the distance within which curves are expected;

@@ -8,7 +8,7 @@ use ndarray::Array2;
 use super::Scene;
 use super::curves::Curves;
 use crate::data::{Keyword, arcsec_grid, read_planes};
-use crate::studies::lens_models::{Deflector, LensModel, Sersic, critical_curves};
+use crate::studies::lens_models::{Deflector, ISOTHERMAL_SLOPE, LensModel, Mass, Sersic};
 use crate::tasks::{Metrics, Provenance, TaskError};
 
 /// Centre (arcsec) and pixel (arcsec) of a square source map of `n` pixels that holds the caustics and the sources.
@@ -46,7 +46,7 @@ pub fn source_map(sources: &[Sersic], centre: [f64; 2], scale: f64, (rows, colum
 pub fn convergence_map(lens: &LensModel, shape: (usize, usize), scale: f64) -> Array2<f32> {
     const FINE: usize = 4;
     let lens = lens.prepare();
-    let [cx, cy] = lens.sie.centre();
+    let [cx, cy] = lens.centre();
     Array2::from_shape_fn(shape, |at| {
         let [x, y] = place([0.0, 0.0], scale, shape, at);
         let mut sum = 0.0;
@@ -70,19 +70,43 @@ fn place(centre: [f64; 2], scale: f64, (rows, columns): (usize, usize), (j, i): 
 
 /// Numbers that describe a lens, under the names that fit and simulation share.
 pub fn lens_metrics(lens: &LensModel) -> Metrics {
-    let effective = critical_curves(lens, 8).effective_einstein_radius_arcsec;
+    let galaxy = &lens.galaxy;
     [
-        ("einstein_radius_arcsec", effective),
-        ("axis_ratio", lens.sie.axis_ratio),
-        ("position_angle_deg", lens.sie.position_angle_deg.rem_euclid(180.0)),
+        ("einstein_radius_arcsec", lens.effective_einstein_radius()),
+        ("axis_ratio", galaxy.axis_ratio),
+        ("position_angle_deg", galaxy.position_angle_deg.rem_euclid(180.0)),
         ("shear", lens.shear.strength()),
         ("shear_angle_deg", lens.shear.angle_deg().rem_euclid(180.0)),
-        ("lens_x_arcsec", lens.sie.x_arcsec),
-        ("lens_y_arcsec", lens.sie.y_arcsec),
+        ("lens_x_arcsec", galaxy.x_arcsec),
+        ("lens_y_arcsec", galaxy.y_arcsec),
     ]
     .into_iter()
     .map(|(k, v)| (k.to_owned(), v))
+    .chain(metrics_beyond_isothermal(lens))
     .collect()
+}
+
+/// Numbers that only lenses beyond an isothermal ellipsoid have.
+fn metrics_beyond_isothermal(lens: &LensModel) -> Vec<(String, f64)> {
+    let mut metrics = Vec::new();
+    if lens.galaxy.slope != ISOTHERMAL_SLOPE {
+        metrics.push(("slope".to_owned(), lens.galaxy.slope));
+    }
+    let mut satellites = 0;
+    for mass in &lens.further {
+        if let Mass::Multipole(multipole) = mass {
+            let (amplitude, angle) = multipole.amplitude_and_angle();
+            metrics.push((format!("multipole{}_arcsec", multipole.order), amplitude));
+            metrics.push((format!("multipole{}_angle_deg", multipole.order), angle));
+        } else if let Mass::Sis(sphere) = mass {
+            satellites += 1;
+            let mut put = |what: &str, value| metrics.push((format!("satellite_{satellites}_{what}"), value));
+            put("einstein_radius_arcsec", sphere.einstein_radius_arcsec);
+            put("x_arcsec", sphere.x_arcsec);
+            put("y_arcsec", sphere.y_arcsec);
+        }
+    }
+    metrics
 }
 
 /// Keywords of a grid in arcsec whose centre is at `centre`.

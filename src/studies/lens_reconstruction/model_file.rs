@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Scene;
 use crate::data::write_atomically;
-use crate::studies::lens_models::{LensModel, Sersic, critical_curves};
+use crate::studies::lens_models::{GALAXY_PARAMETERS, ISOTHERMAL_SLOPE, LensModel, PowerLaw, Sersic, Shear};
 use crate::tasks::{Metrics, TaskError};
 
 /// Name of the file in a run folder.
@@ -76,31 +76,54 @@ pub(super) fn read_model(folder: &Path, metrics: &Metrics) -> Result<Option<Scen
     }
 }
 
-/// A lens of one galaxy and shear from the numbers that a run or a draw of its posterior gives, asked by their names.
-pub fn lens_of(number: impl Fn(&str) -> Option<f64>) -> Option<LensModel> {
+/// A lens from the numbers that a run or a draw of its posterior gives, asked by their names; what they do not tell is as in `best`.
+pub fn lens_of(best: Option<&LensModel>, number: impl Fn(&str) -> Option<f64>) -> Option<LensModel> {
     let finite = |name: &str| number(name).filter(|v| v.is_finite());
-    let effective = finite("einstein_radius_arcsec")?;
-    let (gamma1, gamma2) = match (finite("gamma1"), finite("gamma2")) {
-        (Some(gamma1), Some(gamma2)) => (gamma1, gamma2),
+    let effective = finite("einstein_radius_arcsec").filter(|r| *r > 0.0)?;
+    let shear = match (finite("gamma1"), finite("gamma2")) {
+        (Some(gamma1), Some(gamma2)) => Shear { gamma1, gamma2 },
         _ => {
             let (strength, angle) = (finite("shear")?, finite("shear_angle_deg")?);
             let (sin, cos) = (2.0 * angle.to_radians()).sin_cos();
-            (strength * cos, strength * sin)
+            Shear { gamma1: strength * cos, gamma2: strength * sin }
         }
     };
-    let mut lens = LensModel::default();
-    lens.sie.einstein_radius_arcsec = 1.0;
-    lens.sie.axis_ratio = finite("axis_ratio").filter(|q| (0.01..=1.0).contains(q))?;
-    lens.sie.position_angle_deg = finite("position_angle_deg")?;
-    (lens.sie.x_arcsec, lens.sie.y_arcsec) = (finite("lens_x_arcsec")?, finite("lens_y_arcsec")?);
-    (lens.shear.gamma1, lens.shear.gamma2) = (gamma1, gamma2);
-    // What is told is the effective radius, shear included; it grows in proportion to that of the galaxy.
-    lens.sie.einstein_radius_arcsec = effective / critical_curves(&lens, 8).effective_einstein_radius_arcsec;
-    Some(lens).filter(|_| effective > 0.0 && gamma1.hypot(gamma2) < 1.0)
+    let slope = finite("slope").unwrap_or_else(|| best.map_or(ISOTHERMAL_SLOPE, |b| b.galaxy.slope));
+    let axis_ratio = finite("axis_ratio").filter(|q| (0.01..=1.0).contains(q))?;
+    let galaxy = PowerLaw {
+        einstein_radius_arcsec: effective,
+        slope,
+        axis_ratio,
+        position_angle_deg: finite("position_angle_deg")?,
+        x_arcsec: finite("lens_x_arcsec")?,
+        y_arcsec: finite("lens_y_arcsec")?,
+    };
+    let lens = LensModel { galaxy, shear, further: best.map(|b| b.further.clone()).unwrap_or_default() };
+    let layout = lens.layout();
+    let mut parameters = lens.parameters();
+    for (place, name) in layout.names().iter().enumerate().skip(GALAXY_PARAMETERS) {
+        if let Some(value) = finite(name) {
+            parameters[place] = value;
+        }
+    }
+    // What is told is the effective radius, of everything together. That of galaxy and shear alone grows in proportion to the galaxy's:
+    // one step is exact; with further masses a few are needed.
+    let mut lens = LensModel::from_parameters(layout, &parameters);
+    for _ in 0..8 {
+        let factor = effective / lens.effective_einstein_radius();
+        if !(factor.is_finite() && factor > 0.0) {
+            return None;
+        }
+        lens.galaxy.einstein_radius_arcsec *= factor;
+        if (factor - 1.0).abs() < 1e-7 {
+            break;
+        }
+    }
+    (shear.strength() < 1.0).then_some(lens)
 }
 
 fn scene_of(metrics: &Metrics) -> Option<Scene> {
-    let lens = lens_of(|name| metrics.get(name).copied())?;
+    let lens = lens_of(None, |name| metrics.get(name).copied())?;
     let galaxies = |kind: &str| -> Vec<Sersic> {
         (1..).map_while(|k| galaxy_of(metrics, &if k == 1 { kind.to_owned() } else { format!("{kind}_{k}") })).collect()
     };
@@ -124,11 +147,11 @@ fn galaxy_of(metrics: &Metrics, name: &str) -> Option<Sersic> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::studies::lens_models::{Deflector, Shear};
+    use crate::studies::lens_models::{Deflector, Mass, Sis};
 
     fn scene() -> Scene {
         let mut lens = LensModel { shear: Shear { gamma1: 0.04, gamma2: -0.03 }, ..LensModel::default() };
-        (lens.sie.x_arcsec, lens.sie.y_arcsec) = (0.1 / 3.0, -0.07);
+        (lens.galaxy.x_arcsec, lens.galaxy.y_arcsec) = (0.1 / 3.0, -0.07);
         let source = Sersic { amplitude: 0.3, x_arcsec: 0.1, ..Sersic::default() };
         let lights = vec![Sersic::default(), Sersic { index: 4.0, ..Sersic::default() }];
         Scene { lens, sources: vec![source], lens_light: lights, sky: 0.25 }
@@ -182,5 +205,19 @@ mod tests {
         assert_eq!(read_model(folder.path(), &metrics).unwrap().unwrap().sources.len(), 2);
         metrics.insert("axis_ratio".into(), f64::NAN);
         assert!(read_model(folder.path(), &metrics).unwrap().is_none());
+    }
+    /// A draw of a lens with a slope and a satellite: what the draw tells, and the rest as in the best model.
+    #[test]
+    fn a_draw_of_a_lens_of_several_masses_has_the_radius_that_it_tells() {
+        let mut best = scene().lens;
+        best.galaxy.slope = 1.9;
+        best.further = vec![Mass::Sis(Sis { einstein_radius_arcsec: 0.1, x_arcsec: 1.5, y_arcsec: 0.8 })];
+        let mut truth = best.clone();
+        (truth.galaxy.einstein_radius_arcsec, truth.galaxy.slope, truth.galaxy.axis_ratio) = (1.31, 2.08, 0.66);
+        let mut metrics = crate::studies::lens_reconstruction::maps::lens_metrics(&truth);
+        metrics.insert("slope".into(), truth.galaxy.slope);
+        let found = lens_of(Some(&best), |name| metrics.get(name).copied()).unwrap();
+        assert!((found.galaxy.einstein_radius_arcsec - 1.31).abs() < 1e-5, "{found:?}");
+        assert_eq!((found.galaxy.slope, found.further.len()), (2.08, 1));
     }
 }

@@ -6,7 +6,6 @@ use egui::Ui;
 use ndarray::Array2;
 
 use super::linked::{Shown, image_markers, source_marker};
-use super::posterior::DrawnCurves;
 use super::sheet::SheetMaps;
 use super::{Finished, table_ui};
 use crate::panels::lens_reconstruction::curves::{IMAGE, SOURCE, image_curves, pixel_of, source_curves};
@@ -37,7 +36,7 @@ impl<'a> MapMaker<'a> {
         let (shape, scale) = (outcome.model.dim(), outcome.pixel_scale_arcsec);
         let place = |p: [f64; 2]| pixel_of(p, [0.0; 2], shape, scale);
         let markers = self.shown.filter(|s| s.marked()).map(|s| image_markers(&s.traced.images, place));
-        let lines = self.draw_lines(|d| &d.critical, Role::TangentialCritical, 1.0, place);
+        let lines = self.draw_lines(|d| &d.tangential, Role::TangentialCritical, 1.0, place);
         MapSpec::new(id, title, image, scale, IMAGE, look)
             .unit(&outcome.unit)
             .markers(markers.unwrap_or_default())
@@ -97,19 +96,23 @@ impl<'a> MapMaker<'a> {
     /// One curve of every draw, thin, and one of them bold.
     fn draw_lines(
         &self,
-        of: impl Fn(&DrawnCurves) -> &Vec<[f64; 2]>,
+        of: impl Fn(&Curves) -> &Vec<Vec<[f64; 2]>>,
         role: Role,
         factor: f64,
         place: impl Fn([f64; 2]) -> [f64; 2],
     ) -> Vec<MapLine> {
-        let Some(bold) = self.draw.map(|d| d % self.finished.draws.len().max(1)) else { return Vec::new() };
-        let line = |(k, drawn): (usize, &DrawnCurves)| MapLine {
-            points: of(drawn).iter().map(|p| place(p.map(|c| factor * c))).collect(),
-            closed: true,
-            color: if k == bold { colors::ON_IMAGE } else { colors::faded(role.on_image(), 0.5) },
-            width: LineWidth::Points(if k == bold { 1.4 } else { 0.7 }),
-        };
-        self.finished.draws.iter().enumerate().map(line).collect()
+        let draws = &self.finished.draws;
+        let Some(bold) = self.draw.map(|d| d % draws.len().max(1)) else { return Vec::new() };
+        let mut lines = Vec::new();
+        for (k, drawn) in draws.iter().enumerate() {
+            lines.extend(of(drawn).iter().map(|line| MapLine {
+                points: line.iter().map(|p| place(p.map(|c| factor * c))).collect(),
+                closed: true,
+                color: if k == bold { colors::ON_IMAGE } else { colors::faded(role.on_image(), 0.5) },
+                width: LineWidth::Points(if k == bold { 1.4 } else { 0.7 }),
+            }));
+        }
+        lines
     }
 }
 

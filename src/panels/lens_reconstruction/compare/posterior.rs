@@ -5,9 +5,9 @@ use egui::{Grid, RichText, Ui};
 use super::{Finished, ROWS};
 use crate::plots::colors::{Role, theme_of};
 use crate::plots::corner::{Corner, CornerColumn};
-use crate::studies::lens_models::critical_curves;
+use crate::studies::lens_models::LensModel;
 use crate::studies::lens_reconstruction::classical::Posterior;
-use crate::studies::lens_reconstruction::lens_of;
+use crate::studies::lens_reconstruction::{Curves, curves_of, lens_of};
 use crate::tasks::{Metrics, Outcome};
 
 /// The quantities of the lens, as drawn, with the truth where it is known.
@@ -27,42 +27,17 @@ pub(super) fn corner_of(posterior: &Posterior, truth: Option<&Metrics>) -> Corne
 
 /// Draws whose curves are shown.
 const SHOWN: usize = 30;
-/// Points on each of their curves.
-const POINTS: usize = 90;
 
-/// Curves of one draw, in arcsec from the image centre.
-pub(super) struct DrawnCurves {
-    /// Tangential critical curve.
-    pub critical: Vec<[f64; 2]>,
-    /// Tangential caustic.
-    pub caustic: Vec<[f64; 2]>,
-}
-
-/// Curves of some draws, evenly taken from all chains; of a run whose draws do not tell a lens, none.
-pub(super) fn drawn_curves(posterior: &Posterior) -> Vec<DrawnCurves> {
-    let column = |name: &str| posterior.quantity(name).map(|q| q.values.iter().flatten().copied().collect::<Vec<_>>());
+/// Curves of some draws, evenly taken from all chains; none where the draws do not tell a lens. `best` has what is not drawn.
+pub(super) fn drawn_curves(posterior: &Posterior, best: Option<&LensModel>) -> Vec<Curves> {
+    let flat: Vec<(&str, Vec<f64>)> = (posterior.quantities.iter())
+        .map(|q| (q.name.as_str(), q.values.iter().flatten().copied().collect()))
+        .collect();
     let draws: usize = posterior.log_posterior.iter().map(Vec::len).sum();
-    let names = [
-        "einstein_radius_arcsec",
-        "axis_ratio",
-        "position_angle_deg",
-        "gamma1",
-        "gamma2",
-        "lens_x_arcsec",
-        "lens_y_arcsec",
-    ];
-    let columns: Vec<_> = names.iter().filter_map(|name| Some((*name, column(name)?))).collect();
     let shown = SHOWN.min(draws);
-    let lens = |k: usize| {
-        lens_of(|name| columns.iter().find(|c| c.0 == name).and_then(|c| c.1.get(k * draws / shown)).copied())
-    };
-    let lenses = (0..shown).filter_map(lens);
-    lenses
-        .map(|lens| {
-            let curves = critical_curves(&lens, POINTS);
-            DrawnCurves { critical: curves.tangential, caustic: curves.caustic }
-        })
-        .collect()
+    let number = |k: usize, name: &str| flat.iter().find(|q| q.0 == name)?.1.get(k * draws / shown).copied();
+    let lenses = (0..shown).filter_map(|k| lens_of(best, |name| number(k, name)));
+    lenses.map(|lens| curves_of(&lens)).collect()
 }
 
 /// The corner plot, and beside it how well each quantity is known and sampled.
