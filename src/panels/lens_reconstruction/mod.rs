@@ -13,7 +13,7 @@ use egui::Ui;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::compare::Finished;
+use self::compare::{Comparison, Finished, MassSheet, Work};
 use self::data_step::Preview;
 use super::maps::Views;
 use super::saved_state::saved_state;
@@ -61,8 +61,10 @@ struct Saved {
     simulate: SimulateRequest,
     fit: FitRequest,
     run: Option<PathBuf>,
-    /// In step 3: the posterior rather than the maps.
-    show_posterior: bool,
+    /// What step 3 shows.
+    compare: Comparison,
+    /// The mass sheet that is tried in step 3.
+    mass_sheet: MassSheet,
 }
 
 /// The panel.
@@ -71,6 +73,8 @@ pub struct LensReconstruction {
     about: bool,
     run: StudyRun<Finished>,
     finished: Option<Finished>,
+    /// What step 3 keeps between frames.
+    work: Work,
     /// A run folder to be read, and what became of it.
     opening: Option<PathBuf>,
     openings: u64,
@@ -99,6 +103,7 @@ impl LensReconstruction {
             about: false,
             run: StudyRun::default(),
             finished: None,
+            work: Work::default(),
             opening,
             openings: 0,
             reloads: 0,
@@ -192,6 +197,11 @@ impl Panel for LensReconstruction {
         if self.saved.step == Step::Data {
             self.ask_preview(cx);
         }
+        if self.saved.step == Step::Compare {
+            self.compare_logic(cx);
+        } else {
+            self.work.waiting = false;
+        }
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
@@ -226,6 +236,7 @@ impl Panel for LensReconstruction {
             // What the simulation decides, and what stands in step 1 already.
             let wanted = |f: &Field| {
                 f.kind != crate::tasks::FieldKind::Input
+                    && self.saved.fit.method.uses(&f.name)
                     && !(simulated && SIMULATED_FIELDS.contains(&f.name.as_str()))
                     && (simulated || !data_step::FILE_FIELDS.contains(&f.name.as_str()))
             };
@@ -255,7 +266,7 @@ impl Panel for LensReconstruction {
     }
 
     fn close(&mut self, cx: &mut PanelContext<'_>) {
-        for name in ["run", SIMULATION, FILES] {
+        for name in ["run", SIMULATION, FILES, SHEET, ARRIVAL] {
             cx.services.queries.forget(cx.slot(name));
         }
     }
@@ -265,8 +276,8 @@ impl Panel for LensReconstruction {
     }
 
     fn passing(&self) -> &'static [&'static str] {
-        // The step that is looked at, and what a job brings, are no changes of the request.
-        &["step", "run"]
+        // What is looked at, and what a job brings, are no changes of the request.
+        &["step", "run", "compare"]
     }
 
     fn restore(&mut self, state: &Value) -> bool {
@@ -340,7 +351,10 @@ impl Panel for LensReconstruction {
     }
 
     fn busy(&self) -> bool {
-        self.run.is_running() || self.opening.is_some() || (self.saved.step == Step::Data && self.preview.waiting())
+        self.run.is_running()
+            || self.opening.is_some()
+            || self.work.waiting
+            || (self.saved.step == Step::Data && self.preview.waiting())
     }
 
     fn start_demo(&mut self, cx: &mut PanelContext<'_>) {
@@ -370,6 +384,8 @@ const ACTIONS: &[PanelAction] = &[PanelAction {
 /// Names of this panel's questions.
 const SIMULATION: &str = "simulation";
 const FILES: &str = "files";
+const SHEET: &str = "mass sheet";
+const ARRIVAL: &str = "arrival";
 
 /// Fields of the fit that the simulation decides.
 const SIMULATED_FIELDS: [&str; 4] = ["noise_sigma", "psf_fwhm_arcsec", "pixel_scale_arcsec", "mask_marks"];

@@ -6,74 +6,10 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::Scene;
-use crate::data::{ColumnData, Keyword, Table, TableColumn, arcsec_grid, read_ecsv, read_planes, write_ecsv};
-use crate::studies::lens_models::{Deflector, LensModel, Sersic, critical_curves};
+use super::curves::Curves;
+use crate::data::{Keyword, arcsec_grid, read_planes};
+use crate::studies::lens_models::{Deflector, ISOTHERMAL_SLOPE, LensModel, Mass, Sersic};
 use crate::tasks::{Metrics, Provenance, TaskError};
-
-/// Points on each critical curve and caustic.
-const CURVE_POINTS: usize = 360;
-
-/// Critical curve and caustics, each closed; points `[x, y]` in arcsec from the image centre.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Curves {
-    /// Tangential critical curve, image plane.
-    pub tangential: Vec<[f64; 2]>,
-    /// Tangential caustic, source plane.
-    pub caustic: Vec<[f64; 2]>,
-    /// Cut (what a singular lens has for a radial caustic), source plane.
-    pub cut: Vec<[f64; 2]>,
-}
-
-/// Curves of a lens.
-pub fn curves_of(lens: &LensModel) -> Curves {
-    let found = critical_curves(lens, CURVE_POINTS);
-    Curves { tangential: found.tangential, caustic: found.caustic, cut: found.cut }
-}
-
-impl Curves {
-    fn named(&self) -> [(&'static str, &Vec<[f64; 2]>); 3] {
-        [("tangential_critical", &self.tangential), ("tangential_caustic", &self.caustic), ("cut", &self.cut)]
-    }
-
-    /// Writes `curve, x, y` rows.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), TaskError> {
-        let mut names = Vec::new();
-        let (mut x, mut y) = (Vec::new(), Vec::new());
-        for (name, points) in self.named() {
-            for [px, py] in points {
-                names.push(name.to_owned());
-                x.push(*px);
-                y.push(*py);
-            }
-        }
-        let table = Table::new(vec![
-            TableColumn::new("curve", "", ColumnData::from(names)).described(
-                "tangential_critical lies in the image plane, tangential_caustic and cut in the source plane",
-            ),
-            TableColumn::new("x", "arcsec", ColumnData::from(x)).described("right of the image centre"),
-            TableColumn::new("y", "arcsec", ColumnData::from(y)).described("above the image centre"),
-        ]);
-        Ok(write_ecsv(path, &table)?)
-    }
-
-    /// Reads what [`Curves::write`] wrote.
-    ///
-    /// # Errors
-    /// The file cannot be read or lacks a column.
-    pub fn read(path: &Path) -> Result<Self, TaskError> {
-        let table = read_ecsv(path)?;
-        let missing = || TaskError::file(path, "expected the columns curve, x and y");
-        let names = table.words("curve").ok_or_else(missing)?;
-        let (x, y) = (table.numbers("x").ok_or_else(missing)?, table.numbers("y").ok_or_else(missing)?);
-        let of = |name: &str| {
-            names.iter().zip(x.iter().zip(&y)).filter(|(n, _)| n.as_str() == name).map(|(_, (x, y))| [*x, *y]).collect()
-        };
-        Ok(Self { tangential: of("tangential_critical"), caustic: of("tangential_caustic"), cut: of("cut") })
-    }
-}
 
 /// Centre (arcsec) and pixel (arcsec) of a square source map of `n` pixels that holds the caustics and the sources.
 pub fn source_grid(scene: &Scene, curves: &Curves, n: usize) -> ([f64; 2], f64) {
@@ -83,7 +19,7 @@ pub fn source_grid(scene: &Scene, curves: &Curves, n: usize) -> ([f64; 2], f64) 
         low = [low[0].min(x - r), low[1].min(y - r)];
         high = [high[0].max(x + r), high[1].max(y + r)];
     };
-    for [x, y] in &curves.caustic {
+    for [x, y] in curves.caustic.iter().flatten() {
         hold(*x, *y, 0.0);
     }
     for s in &scene.sources {
@@ -110,7 +46,7 @@ pub fn source_map(sources: &[Sersic], centre: [f64; 2], scale: f64, (rows, colum
 pub fn convergence_map(lens: &LensModel, shape: (usize, usize), scale: f64) -> Array2<f32> {
     const FINE: usize = 4;
     let lens = lens.prepare();
-    let [cx, cy] = lens.sie.centre();
+    let [cx, cy] = lens.centre();
     Array2::from_shape_fn(shape, |at| {
         let [x, y] = place([0.0, 0.0], scale, shape, at);
         let mut sum = 0.0;
@@ -134,20 +70,44 @@ fn place(centre: [f64; 2], scale: f64, (rows, columns): (usize, usize), (j, i): 
 
 /// Numbers that describe a lens, under the names that fit and simulation share.
 pub fn lens_metrics(lens: &LensModel) -> Metrics {
-    let effective = critical_curves(lens, 8).effective_einstein_radius_arcsec;
+    let galaxy = &lens.galaxy;
     [
-        ("einstein_radius_arcsec", effective),
-        ("ellipse_einstein_radius_arcsec", lens.parameters()[0]),
-        ("axis_ratio", lens.sie.axis_ratio),
-        ("position_angle_deg", lens.sie.position_angle_deg.rem_euclid(180.0)),
+        ("einstein_radius_arcsec", lens.effective_einstein_radius()),
+        ("ellipse_einstein_radius_arcsec", galaxy.einstein_radius_arcsec),
+        ("axis_ratio", galaxy.axis_ratio),
+        ("position_angle_deg", galaxy.position_angle_deg.rem_euclid(180.0)),
         ("shear", lens.shear.strength()),
         ("shear_angle_deg", lens.shear.angle_deg().rem_euclid(180.0)),
-        ("lens_x_arcsec", lens.sie.x_arcsec),
-        ("lens_y_arcsec", lens.sie.y_arcsec),
+        ("lens_x_arcsec", galaxy.x_arcsec),
+        ("lens_y_arcsec", galaxy.y_arcsec),
     ]
     .into_iter()
     .map(|(k, v)| (k.to_owned(), v))
+    .chain(metrics_beyond_isothermal(lens))
     .collect()
+}
+
+/// Numbers that only lenses beyond an isothermal ellipsoid have.
+fn metrics_beyond_isothermal(lens: &LensModel) -> Vec<(String, f64)> {
+    let mut metrics = Vec::new();
+    if lens.galaxy.slope != ISOTHERMAL_SLOPE {
+        metrics.push(("slope".to_owned(), lens.galaxy.slope));
+    }
+    let mut satellites = 0;
+    for mass in &lens.further {
+        if let Mass::Multipole(multipole) = mass {
+            let (amplitude, angle) = multipole.amplitude_and_angle();
+            metrics.push((format!("multipole{}_arcsec", multipole.order), amplitude));
+            metrics.push((format!("multipole{}_angle_deg", multipole.order), angle));
+        } else if let Mass::Sis(sphere) = mass {
+            satellites += 1;
+            let mut put = |what: &str, value| metrics.push((format!("satellite_{satellites}_{what}"), value));
+            put("einstein_radius_arcsec", sphere.einstein_radius_arcsec);
+            put("x_arcsec", sphere.x_arcsec);
+            put("y_arcsec", sphere.y_arcsec);
+        }
+    }
+    metrics
 }
 
 /// Keywords of a grid in arcsec whose centre is at `centre`.

@@ -1,5 +1,7 @@
 //! What a fit leaves behind: maps, curves, numbers.
 
+mod pixels;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,25 +9,35 @@ use ndarray::Array2;
 
 use super::classical::{ParametricFit, Posterior};
 use super::cosmology::Cosmology;
+use super::curves::{Curves, curves_of};
 use super::exchange::{Described, coolest_template, lenstronomy_script};
 use super::lensing_maps::{self, LensingMaps};
 use super::load::{Check, Verdict};
 use super::maps::{
-    Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid,
-    source_map,
+    convergence_map, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid, source_map,
 };
+use super::model_file::{MODEL, read_model, write_model};
+use super::request::{FitRequest, Method};
 use super::{Observation, Scene};
 use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, read_ecsv, wcs_keywords, write_ecsv, write_planes};
+use crate::studies::lens_models::Sersic;
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
 /// Files of a run, in order of importance.
 pub(super) const OUTPUTS: &[(&str, &str)] = &[
     ("model.fits", "model of the image: lensed source, lens light and sky through the PSF"),
     ("residual.fits", "(data - model) / noise, in sigma, over the whole image"),
-    ("source.fits", "source galaxy, not lensed, not blurred, on a grid of its own"),
-    ("convergence.fits", "surface mass density over the critical one"),
+    (
+        "source.fits",
+        "source galaxy, not lensed, not blurred, on a grid of its own; in pixels with its standard deviation SIGMA",
+    ),
+    (
+        "convergence.fits",
+        "surface mass density over the critical one; in pixels with its EXCESS over the parametric one",
+    ),
     ("lens_light.fits", "light of the lens galaxy through the PSF"),
     (DATA, "what was fitted: DATA, NOISE, MASK (1 = fitted)"),
+    (MODEL, "the whole model: mass, sources, lens light and sky, with the conventions in words"),
     ("curves.ecsv", "critical curve and caustics in arcsec from the image centre"),
     (lensing_maps::FILE, "MAGNIFICATION (signed), DEFLECTION_X and DEFLECTION_Y (arcsec), POTENTIAL (arcsec^2)"),
     (COOLEST, "the model as a COOLEST template, the standard of the lensing community"),
@@ -68,6 +80,12 @@ pub struct FitOutcome {
     pub convergence: Arc<Array2<f32>>,
     /// Source on a grid of its own, unit of the data per image pixel.
     pub source: Arc<Array2<f32>>,
+    /// Standard deviation of the source's pixels, where it was reconstructed in pixels.
+    pub source_sigma: Option<Arc<Array2<f32>>>,
+    /// What the convergence has more than the parametric one, where it was reconstructed in pixels.
+    pub convergence_excess: Option<Arc<Array2<f32>>>,
+    /// How it was made.
+    pub method: Method,
     /// Critical curve and caustics.
     pub curves: Curves,
     /// Pixel of the image.
@@ -78,6 +96,8 @@ pub struct FitOutcome {
     pub source_centre_arcsec: [f64; 2],
     /// Unit of the data, or empty.
     pub unit: String,
+    /// The whole model; `None` in a run that was written before it was kept and whose numbers do not tell it.
+    pub scene: Option<Scene>,
     /// Draws of the posterior, when they were asked for.
     pub posterior: Option<Arc<Posterior>>,
     /// Magnification, deflection and potential of a parametric lens.
@@ -116,11 +136,15 @@ impl FitOutcome {
             lens_light: thin(&fit.lens_light_image),
             convergence: Arc::new(convergence_map(&fit.scene.lens, shape, scale)),
             source: Arc::new(source),
+            source_sigma: None,
+            convergence_excess: None,
+            method: Method::Parametric,
             curves,
             pixel_scale_arcsec: scale,
             source_scale_arcsec,
             source_centre_arcsec,
             unit,
+            scene: Some(fit.scene.clone()),
             wcs: world_keywords(header),
             metrics: metrics_of(fit, posterior.as_ref()),
             warnings: warnings_of(fit, posterior.as_ref(), checks),
@@ -134,6 +158,7 @@ impl FitOutcome {
     /// mass, dispersion, delays.
     #[must_use]
     pub(super) fn with_lens(mut self, scene: &Scene, cosmology: Cosmology, redshifts: [Option<f64>; 2]) -> Self {
+        self.scene = Some(scene.clone());
         let (rows, columns) = self.data.dim();
         self.lensing = Some(LensingMaps::of(&scene.lens, (rows, columns), self.pixel_scale_arcsec));
         let described = Described {
@@ -212,7 +237,12 @@ fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>) -> Metrics {
     ] {
         put(name, error);
     }
-    for (kind, galaxies) in [("source", &fit.scene.sources), ("lens_light", &fit.scene.lens_light)] {
+    if fit.layout.lens.free_slope {
+        put("slope_error", errors.slope);
+    }
+    // A set of Gaussians is one light; its parts are no galaxies to be listed.
+    let lights: &[Sersic] = if fit.gaussians { &[] } else { &fit.scene.lens_light };
+    for (kind, galaxies) in [("source", fit.scene.sources.as_slice()), ("lens_light", lights)] {
         for (i, g) in galaxies.iter().enumerate() {
             let name = |what: &str| if i == 0 { format!("{kind}_{what}") } else { format!("{kind}_{}_{what}", i + 1) };
             for (what, value) in [
@@ -271,16 +301,20 @@ impl Outcome for FitOutcome {
     }
 
     fn save(&self, folder: &Path, provenance: &Provenance) -> Result<Vec<String>, TaskError> {
-        let history = history(provenance, "parametric fit: isothermal ellipsoid, shear, Sersic light");
+        let history = history(provenance, pixels::remark(self.method));
         let grid = self.image_keywords();
         let source_grid = grid_keywords(self.source_centre_arcsec, self.source_scale_arcsec, self.source.dim());
         let unit = self.unit.as_str();
         let mask = self.mask.mapv(|m| if m { 1.0_f32 } else { 0.0 });
+        let mut source = vec![one("SOURCE", &self.source, unit, &source_grid)];
+        source.extend(self.source_sigma.iter().map(|sigma| one("SIGMA", sigma, unit, &source_grid)));
+        let mut convergence = vec![one("CONVERGENCE", &self.convergence, "", &grid)];
+        convergence.extend(self.convergence_excess.iter().map(|excess| one("EXCESS", excess, "", &grid)));
         for (file, planes) in [
             ("model.fits", vec![one("MODEL", &self.model, unit, &grid)]),
             ("residual.fits", vec![one("RESIDUAL", &self.residual, "sigma", &grid)]),
-            ("source.fits", vec![one("SOURCE", &self.source, unit, &source_grid)]),
-            ("convergence.fits", vec![one("CONVERGENCE", &self.convergence, "", &grid)]),
+            ("source.fits", source),
+            ("convergence.fits", convergence),
             ("lens_light.fits", vec![one("LENS_LIGHT", &self.lens_light, unit, &grid)]),
             (
                 DATA,
@@ -294,6 +328,9 @@ impl Outcome for FitOutcome {
             write_planes(&folder.join(file), &planes, &history)?;
         }
         self.curves.write(&folder.join("curves.ecsv"))?;
+        if let Some(scene) = &self.scene {
+            write_model(folder, scene)?;
+        }
         if let Some(posterior) = &self.posterior {
             write_ecsv(&folder.join(POSTERIOR), &posterior.table())?;
         }
@@ -306,6 +343,7 @@ impl Outcome for FitOutcome {
         }
         let written = OUTPUTS.iter().filter(|(file, _)| match *file {
             POSTERIOR => self.posterior.is_some(),
+            MODEL => self.scene.is_some(),
             lensing_maps::FILE => self.lensing.is_some(),
             COOLEST | LENSTRONOMY => self.texts.iter().any(|(name, _)| name == file),
             _ => true,
@@ -313,7 +351,7 @@ impl Outcome for FitOutcome {
         Ok(written.map(|(file, _)| (*file).to_owned()).collect())
     }
 
-    fn load(folder: &Path, _request: &serde_json::Value, metrics: &Metrics) -> Result<Self, TaskError> {
+    fn load(folder: &Path, request: &serde_json::Value, metrics: &Metrics) -> Result<Self, TaskError> {
         let data_path = folder.join("data.fits");
         let [data, noise, mask]: [Arc<Array2<f32>>; 3] = read_maps(folder, "data.fits")?
             .try_into()
@@ -339,6 +377,9 @@ impl Outcome for FitOutcome {
         }
         let mut metrics = metrics.clone();
         metrics.remove("seconds");
+        let no_image = |file: &str| TaskError::file(&folder.join(file), "no image in this file");
+        let (source, convergence) = (read_maps(folder, "source.fits")?, read_maps(folder, "convergence.fits")?);
+        let method = serde_json::from_value::<FitRequest>(request.clone()).map(|r| r.method).unwrap_or_default();
         Ok(Self {
             data,
             noise,
@@ -346,14 +387,18 @@ impl Outcome for FitOutcome {
             model,
             residual: read_map(folder, "residual.fits")?,
             lens_light: read_map(folder, "lens_light.fits")?,
-            convergence: read_map(folder, "convergence.fits")?,
-            source: read_map(folder, "source.fits")?,
+            convergence: convergence.first().cloned().ok_or_else(|| no_image("convergence.fits"))?,
+            convergence_excess: convergence.get(1).cloned(),
+            source: source.first().cloned().ok_or_else(|| no_image("source.fits"))?,
+            source_sigma: source.get(1).cloned(),
+            method,
             curves: Curves::read(&folder.join("curves.ecsv"))?,
             pixel_scale_arcsec: scale,
             source_scale_arcsec: number("source.fits", "CDELT1")?,
             source_centre_arcsec: [number("source.fits", "CRVAL1")?, number("source.fits", "CRVAL2")?],
             unit: fits.hdu(0)?.unit().unwrap_or_default().to_owned(),
             wcs: world_keywords(header),
+            scene: read_model(folder, &metrics)?,
             posterior: read_posterior(folder, &metrics)?,
             lensing: LensingMaps::read(folder)?,
             texts: [COOLEST, LENSTRONOMY]

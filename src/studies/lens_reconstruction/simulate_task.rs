@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Scene;
 use super::cosmology::Cosmology;
+use super::curves::{Curves, curves_of};
 use super::exchange::{Described, coolest_template, read_coolest};
-use super::maps::{Curves, convergence_map, curves_of, grid_keywords, source_map};
+use super::maps::{convergence_map, grid_keywords, source_map};
 use super::sampling::{BATCH, FINEST};
 use super::simulate::{SimulationSpec, gaussian_half_width, simulate};
 use crate::data::{Plane, write_planes};
@@ -175,16 +176,16 @@ impl SimulateRequest {
     pub fn lens_model(&self) -> LensModel {
         let l = &self.lens;
         let (sin, cos) = (2.0 * l.shear_angle_deg.to_radians()).sin_cos();
-        LensModel {
-            sie: Sie {
+        LensModel::isothermal(
+            Sie {
                 einstein_radius_arcsec: l.einstein_radius_arcsec,
                 axis_ratio: l.axis_ratio,
                 position_angle_deg: l.position_angle_deg,
                 x_arcsec: l.x_arcsec,
                 y_arcsec: l.y_arcsec,
             },
-            shear: Shear { gamma1: l.shear * cos, gamma2: l.shear * sin },
-        }
+            Shear { gamma1: l.shear * cos, gamma2: l.shear * sin },
+        )
     }
 
     /// Mass and light as they are simulated: those of the model file, or else of the sliders.

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::draw::lens_number;
 use super::{BenchmarkRequest, BenchmarkUpdate};
-use crate::studies::lens_models::{LensModel, critical_curves};
+use crate::studies::lens_models::LensModel;
 use crate::studies::lens_reconstruction::LensError;
 use crate::studies::lens_reconstruction::classical::{
     FitSettings, Posterior, PosteriorSettings, fit_parametric, sample_posterior,
@@ -89,7 +89,7 @@ impl CoverageRow {
 /// True values in the order of [`QUANTITIES`].
 fn truths(lens: &LensModel) -> [f64; QUANTITIES.len()] {
     let metrics = lens_metrics(lens);
-    let radius = critical_curves(lens, 8).effective_einstein_radius_arcsec;
+    let radius = lens.effective_einstein_radius();
     [radius, metrics["axis_ratio"], lens.shear.strength(), lens.shear.gamma1, lens.shear.gamma2]
 }
 

@@ -6,7 +6,8 @@ use rand::Rng;
 
 use crate::numerics::random::{stream, uniform, uniform_in};
 use crate::studies::lens_models::{
-    LENS_PARAMETERS, LensModel, SERSIC_PARAMETERS, Sersic, axis_ratio_and_angle, critical_curves,
+    GALAXY_PARAMETERS, ISOTHERMAL_SLOPE, LensLayout, LensModel, SERSIC_PARAMETERS, Sersic, axis_ratio_and_angle,
+    ellipticity,
 };
 use crate::studies::lens_reconstruction::Scene;
 use crate::studies::lens_reconstruction::simulate::SimulationSpec;
@@ -57,20 +58,20 @@ fn lens(rng: &mut impl Rng) -> LensModel {
     let [e1, e2] = in_disc(rng, ELLIPTICITY);
     let [gamma1, gamma2] = in_disc(rng, SHEAR);
     let [x, y] = [0, 1].map(|_| between(rng, [-CENTRE, CENTRE]));
-    lens_from([radius, e1, e2, x, y, gamma1, gamma2])
+    lens_from([radius, e1, e2, x, y, gamma1, gamma2, ISOTHERMAL_SLOPE])
 }
 
-/// The isothermal ellipsoid with shear of these parameters: `[einstein_radius, e1, e2, x, y, gamma1, gamma2]`.
-pub(super) fn lens_from(p: [f64; LENS_PARAMETERS]) -> LensModel {
-    LensModel::from_parameters(p)
+/// The lens of these parameters: `[einstein_radius, e1, e2, x, y, gamma1, gamma2, slope]`.
+pub(super) fn lens_from(p: [f64; GALAXY_PARAMETERS]) -> LensModel {
+    LensModel::from_parameters(LensLayout::default(), &p)
 }
 
 /// Simulated lens number `index` of the benchmark with this seed.
 pub fn lens_number(seed: u64, index: usize, pixels: usize, lens_light: bool) -> SimulationSpec {
     let rng = &mut stream(seed, "lens_reconstruction.benchmark", index as u64);
     let lens = lens(rng);
-    let [_, _, _, x, y, ..] = lens.parameters();
-    let radius = critical_curves(&lens, 8).effective_einstein_radius_arcsec;
+    let (x, y) = (lens.galaxy.x_arcsec, lens.galaxy.y_arcsec);
+    let radius = lens.effective_einstein_radius();
     let [dx, dy] = in_disc(rng, SOURCE_DISTANCE * radius);
     let [e1, e2] = in_disc(rng, SOURCE_ELLIPTICITY);
     // Where a source on the axis of the lens lies: shear acts about the image centre.
@@ -116,7 +117,8 @@ fn source_on_axis(lens: &LensModel, [x, y]: [f64; 2]) -> [f64; 2] {
 
 /// Centre and shape of the lens galaxy: on its mass, of about its ellipticity.
 fn galaxy_light(rng: &mut impl Rng, lens: &LensModel) -> Sersic {
-    let [_, e1, e2, x_arcsec, y_arcsec, ..] = lens.parameters();
+    let (x_arcsec, y_arcsec) = (lens.galaxy.x_arcsec, lens.galaxy.y_arcsec);
+    let [e1, e2] = ellipticity(lens.galaxy.axis_ratio, lens.galaxy.position_angle_deg);
     let [d1, d2] = in_disc(rng, 0.05);
     let (axis_ratio, position_angle_deg) = axis_ratio_and_angle([e1 + d1, e2 + d2]);
     Sersic { x_arcsec, y_arcsec, axis_ratio, position_angle_deg, ..Sersic::default() }

@@ -10,7 +10,7 @@ use ndarray::{Array2, Ix2, s};
 use super::{BenchmarkRequest, BenchmarkUpdate};
 use crate::data::{Location, read_planes};
 use crate::numerics::statistics::median;
-use crate::studies::lens_models::LensModel;
+use crate::studies::lens_models::{ISOTHERMAL_SLOPE, LensModel};
 use crate::studies::lens_reconstruction::pixelated::mock::{MockSpec, observe};
 use crate::studies::lens_reconstruction::pixelated::{InversionSettings, SourceGrid, recover_source};
 use crate::tasks::{Progress, TaskError};
@@ -32,7 +32,7 @@ const PSF_FWHM_ARCSEC: f64 = 0.1;
 
 /// The lens in front: Einstein radius 1.2 arcsec, axis ratio 0.75, shear 0.05.
 fn known_lens() -> LensModel {
-    super::draw::lens_from([1.2, 0.1, 0.1, 0.0, 0.0, 0.04, -0.03])
+    super::draw::lens_from([1.2, 0.1, 0.1, 0.0, 0.0, 0.04, -0.03, ISOTHERMAL_SLOPE])
 }
 
 /// One galaxy at one noise level.

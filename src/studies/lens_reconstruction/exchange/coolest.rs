@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Described, ISOTHERMAL, Profile, as_approximate, folded, profiles};
-use crate::studies::lens_models::{Sersic, Shear};
+use super::{Described, Profile, as_approximate, folded, profiles};
+use crate::studies::lens_models::{ISOTHERMAL_SLOPE, Sersic, Shear};
 use crate::studies::lens_reconstruction::classical::{Posterior, Quantity};
 
 /// The template, to be saved as JSON beside the image that it names.
@@ -109,7 +109,7 @@ fn mass(profile: &Profile, posterior: Option<&Posterior>) -> Option<Value> {
                 ("center_x", parameter(p.x_arcsec, of("lens_x_arcsec"), &|v| v)),
                 ("center_y", parameter(p.y_arcsec, of("lens_y_arcsec"), &|v| v)),
             ];
-            if p.slope == ISOTHERMAL {
+            if p.slope == ISOTHERMAL_SLOPE {
                 entry("SIE", parameters)
             } else {
                 parameters.insert(0, ("gamma", parameter(p.slope, of("slope"), &|v| v)));

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{ISOTHERMAL, Profile, from_approximate, lens_of};
-use crate::studies::lens_models::{PowerLaw, PseudoJaffe, Sersic, Shear};
+use super::{Profile, from_approximate, lens_of};
+use crate::studies::lens_models::{ISOTHERMAL_SLOPE, PowerLaw, PseudoJaffe, Sersic, Shear};
 use crate::studies::lens_reconstruction::cosmology::Cosmology;
 use crate::studies::lens_reconstruction::scene::Scene;
 use crate::tasks::TaskError;
@@ -171,9 +171,9 @@ fn mass(p: &Parameters<'_>) -> Result<Profile, String> {
         core => Err(format!("r_core = {core}: profiles with a core cannot be taken over")),
     };
     match p.kind {
-        "SIE" => power_law(ISOTHERMAL),
+        "SIE" => power_law(ISOTHERMAL_SLOPE),
         "PEMD" => power_law(slope()?),
-        "NIE" => no_core().and_then(|()| power_law(ISOTHERMAL)),
+        "NIE" => no_core().and_then(|()| power_law(ISOTHERMAL_SLOPE)),
         "SPEMD" => no_core().and_then(|()| power_law(slope()?)),
         "ExternalShear" => {
             let strength = p.get("gamma_ext")?;

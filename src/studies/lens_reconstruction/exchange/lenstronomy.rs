@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Described, ISOTHERMAL, Profile, as_approximate, profiles};
-use crate::studies::lens_models::{Sersic, Shear, ellipticity};
+use super::{Described, Profile, as_approximate, profiles};
+use crate::studies::lens_models::{ISOTHERMAL_SLOPE, Sersic, Shear, ellipticity};
 
 /// Keywords of one profile.
 type Keywords = Vec<(&'static str, f64)>;
@@ -92,7 +92,7 @@ fn mass(profile: &Profile) -> Vec<(&'static str, Keywords)> {
         Profile::PowerLaw(p) => {
             let frame = shape(p.axis_ratio, p.position_angle_deg, p.x_arcsec, p.y_arcsec);
             let radius = ("theta_E", p.einstein_radius_arcsec);
-            if p.slope == ISOTHERMAL {
+            if p.slope == ISOTHERMAL_SLOPE {
                 vec![("SIE", with(vec![radius], frame))]
             } else {
                 vec![("EPL", with(vec![radius, ("gamma", p.slope)], frame))]

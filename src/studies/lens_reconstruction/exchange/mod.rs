@@ -16,7 +16,10 @@ use super::classical::Posterior;
 use super::cosmology::Cosmology;
 use super::scene::Scene;
 use crate::numerics::special::sersic_b;
-use crate::studies::lens_models::{LensModel, Multipole, Nfw, PointMass, PowerLaw, PseudoJaffe, Sersic, Shear};
+use crate::studies::lens_models::{
+    ISOTHERMAL_SLOPE, LensModel, MOST_FURTHER, Mass, Multipole, Nfw, PointMass, PowerLaw, PseudoJaffe, Sersic, Shear,
+    Sis,
+};
 
 /// A model with what other programs want to know of it.
 #[derive(Clone, Copy, Debug)]
@@ -56,52 +59,72 @@ pub enum Profile {
     Multipole(Multipole),
 }
 
-/// The slope of an isothermal mass.
-const ISOTHERMAL: f64 = 2.0;
-
 /// Every profile of a lens, the main galaxy first.
 pub fn profiles(lens: &LensModel) -> Vec<Profile> {
-    let sie = lens.sie;
-    let galaxy = PowerLaw {
-        einstein_radius_arcsec: sie.einstein_radius_arcsec,
-        slope: ISOTHERMAL,
-        axis_ratio: sie.axis_ratio,
-        position_angle_deg: sie.position_angle_deg,
-        x_arcsec: sie.x_arcsec,
-        y_arcsec: sie.y_arcsec,
-    };
-    vec![Profile::PowerLaw(galaxy), Profile::Shear(lens.shear)]
+    let further = lens.further.iter().map(|mass| match *mass {
+        Mass::Sis(m) => Profile::PowerLaw(isothermal(m.einstein_radius_arcsec, 1.0, 0.0, [m.x_arcsec, m.y_arcsec])),
+        Mass::Sie(m) => {
+            let centre = [m.x_arcsec, m.y_arcsec];
+            Profile::PowerLaw(isothermal(m.einstein_radius_arcsec, m.axis_ratio, m.position_angle_deg, centre))
+        }
+        Mass::PowerLaw(m) => Profile::PowerLaw(m),
+        Mass::PseudoJaffe(m) => Profile::PseudoJaffe(m),
+        Mass::Nfw(m) => Profile::Nfw(m),
+        Mass::PointMass(m) => Profile::PointMass(m),
+        Mass::Multipole(m) => Profile::Multipole(m),
+    });
+    [Profile::PowerLaw(lens.galaxy), Profile::Shear(lens.shear)].into_iter().chain(further).collect()
 }
 
-/// The lens of these profiles: the power law of the greatest Einstein radius is its galaxy, shears add up.
+fn isothermal(radius: f64, axis_ratio: f64, position_angle_deg: f64, [x_arcsec, y_arcsec]: [f64; 2]) -> PowerLaw {
+    let slope = ISOTHERMAL_SLOPE;
+    PowerLaw { einstein_radius_arcsec: radius, slope, axis_ratio, position_angle_deg, x_arcsec, y_arcsec }
+}
+
+/// The lens of these profiles: the power law of the greatest Einstein radius is its galaxy, shears add up, the rest are further masses.
 ///
 /// # Errors
-/// In words: no power law, or a profile that a lens here cannot hold.
+/// In words: no power law, a multipole away from the galaxy, or too many masses.
 pub fn lens_of(profiles: &[Profile]) -> Result<LensModel, String> {
-    let laws: Vec<&PowerLaw> =
-        profiles.iter().filter_map(|p| if let Profile::PowerLaw(law) = p { Some(law) } else { None }).collect();
-    let [law] = laws[..] else {
-        return Err(format!("{} SIE or PEMD profiles; a lens here has one", laws.len()));
-    };
-    let mut shear = Shear::default();
-    for profile in profiles {
-        match profile {
+    let laws =
+        profiles.iter().enumerate().filter_map(|(k, p)| if let Profile::PowerLaw(m) = p { Some((k, m)) } else { None });
+    let (main, galaxy) = laws
+        .max_by(|a, b| a.1.einstein_radius_arcsec.total_cmp(&b.1.einstein_radius_arcsec))
+        .ok_or("no SIE or PEMD profile; a lens here has one as its galaxy")?;
+    let mut lens = LensModel { galaxy: *galaxy, ..LensModel::default() };
+    for (k, profile) in profiles.iter().enumerate() {
+        lens.further.push(match *profile {
+            Profile::PowerLaw(_) if k == main => continue,
             Profile::Shear(s) => {
-                shear.gamma1 += s.gamma1;
-                shear.gamma2 += s.gamma2;
+                lens.shear.gamma1 += s.gamma1;
+                lens.shear.gamma2 += s.gamma2;
+                continue;
             }
-            Profile::PowerLaw(law) if law.slope == ISOTHERMAL => {}
-            other => return Err(format!("a lens here cannot hold {other:?}")),
-        }
+            Profile::PowerLaw(m) if m.slope == ISOTHERMAL_SLOPE && m.axis_ratio == 1.0 => Mass::Sis(Sis {
+                einstein_radius_arcsec: m.einstein_radius_arcsec,
+                x_arcsec: m.x_arcsec,
+                y_arcsec: m.y_arcsec,
+            }),
+            Profile::PowerLaw(m) => Mass::PowerLaw(m),
+            Profile::PseudoJaffe(m) => Mass::PseudoJaffe(m),
+            Profile::Nfw(m) => Mass::Nfw(m),
+            Profile::PointMass(m) => Mass::PointMass(m),
+            Profile::Multipole(m) => {
+                let off = (m.x_arcsec - galaxy.x_arcsec).hypot(m.y_arcsec - galaxy.y_arcsec);
+                if off > 1e-6 {
+                    return Err(format!("a multipole {off:.3} arcsec from the galaxy; here it shares its centre"));
+                }
+                Mass::Multipole(m)
+            }
+        });
     }
-    let sie = crate::studies::lens_models::Sie {
-        einstein_radius_arcsec: law.einstein_radius_arcsec,
-        axis_ratio: law.axis_ratio,
-        position_angle_deg: law.position_angle_deg,
-        x_arcsec: law.x_arcsec,
-        y_arcsec: law.y_arcsec,
-    };
-    Ok(LensModel { sie, shear })
+    if lens.further.len() > MOST_FURTHER {
+        return Err(format!(
+            "{} masses besides the galaxy; a lens here has {MOST_FURTHER} at most",
+            lens.further.len()
+        ));
+    }
+    Ok(lens)
 }
 
 /// The coefficient of the Sersic profile that COOLEST and lenstronomy define (Capaccioli 1989).
@@ -161,6 +184,16 @@ mod tests {
     fn a_lens_and_its_profiles_are_inverse() {
         let lens = LensModel { shear: Shear { gamma1: 0.03, gamma2: -0.02 }, ..LensModel::default() };
         assert_eq!(lens_of(&profiles(&lens)).unwrap(), lens);
-        assert!(lens_of(&[Profile::Shear(Shear::default())]).unwrap_err().contains("0 SIE"));
+        let (x_arcsec, y_arcsec) = (lens.galaxy.x_arcsec, lens.galaxy.y_arcsec);
+        let further = vec![
+            Mass::Multipole(Multipole { order: 4, a_arcsec: 0.01, b_arcsec: 0.02, x_arcsec, y_arcsec }),
+            Mass::Sis(Sis { einstein_radius_arcsec: 0.1, x_arcsec: 0.8, y_arcsec: -0.4 }),
+        ];
+        let rich = LensModel { galaxy: PowerLaw { slope: 2.1, ..lens.galaxy }, further, ..lens };
+        assert_eq!(lens_of(&profiles(&rich)).unwrap(), rich);
+        let off =
+            Profile::Multipole(Multipole { order: 3, a_arcsec: 0.01, b_arcsec: 0.0, x_arcsec: 1.0, y_arcsec: 0.0 });
+        assert!(lens_of(&[Profile::PowerLaw(rich.galaxy), off]).unwrap_err().contains("shares its centre"));
+        assert!(lens_of(&[Profile::Shear(Shear::default())]).unwrap_err().contains("no SIE"));
     }
 }

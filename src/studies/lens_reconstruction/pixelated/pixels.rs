@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 
 use super::field::{Bending, Field};
 use super::grid::SourceGrid;
@@ -52,6 +52,8 @@ impl Default for PixelSettings {
 pub struct PixelFit {
     /// The lens with its correction.
     pub lens: CorrectedLens,
+    /// The lens that was corrected.
+    pub parametric: LensModel,
     /// Where the source pixels lie.
     pub grid: SourceGrid,
     /// Source, unit of the data.
@@ -120,12 +122,14 @@ impl PixelStep<'_> {
         self.grid.map(&self.model.source_of(self.x))
     }
 
-    /// The convergence in the box around the used pixels, `[y, x]`.
-    pub fn convergence(&self) -> Array2<f64> {
+    /// The convergence in the rows and columns that hold the used pixels, `[y, x]`, and their middle (arcsec).
+    pub fn convergence(&self) -> (Array2<f64>, [f64; 2]) {
         let values = self.model.excess_of(self.x).iter().zip(&self.model.convergence).map(|(e, k)| e + k).collect();
-        let [rows, columns] = self.model.field.extent;
+        let Field { extent: [rows, columns], margin, origin: [x, y], step, .. } = self.model.field;
+        let middle = [x + 0.5 * (columns as f64 - 1.0) * step, y + 0.5 * (rows as f64 - 1.0) * step];
         // The length is the product of the shape by construction.
-        Array2::from_shape_vec((rows, columns), values).unwrap_or_default()
+        let whole = Array2::from_shape_vec((rows, columns), values).unwrap_or_default();
+        (whole.slice(s![margin[0]..rows - margin[0], margin[1]..columns - margin[1]]).to_owned(), middle)
     }
 
     /// Lensed source through the PSF in the unit of the data; NaN in pixels that are not used.
@@ -266,6 +270,7 @@ pub fn fit_pixels(
     Ok(PixelFit {
         excess: corrected.excess_map(model.field.shape),
         lens: corrected,
+        parametric: lens.clone(),
         grid: model.grid,
         source: model.grid.map(&source),
         sigma: model.grid.map(&sigma),
