@@ -8,7 +8,7 @@ use super::Scene;
 use super::classical::{FitStep, Phase, PosteriorSettings, fit_parametric, sample_posterior};
 use super::load::{Loaded, load};
 use super::outcome::FitOutcome;
-use super::pixel_task::{self, Reconstruction, Stage};
+use super::pixel_task::{self, Stage};
 use super::request::{FitRequest, Method};
 use crate::data::FitsFile;
 use crate::studies::lens_models::LensModel;
