@@ -155,7 +155,8 @@ impl Outcome for BenchmarkOutcome {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let lost = self.lenses.iter().filter(|r| !(r.intervals[0].pull().abs() <= LOST)).count();
+        let lost =
+            self.lenses.iter().filter(|r| r.intervals[0].pull().is_nan() || r.intervals[0].pull().abs() > LOST).count();
         if lost == 0 {
             return Vec::new();
         }
