@@ -31,7 +31,8 @@ use crate::plots::histogram::Histogram;
 use crate::plots::picture::Picture;
 use crate::runs::Record;
 use crate::studies::lens_reconstruction::{
-    Cosmology, Curves, FitOutcome, ResidualStatistics, SimulateOutcome, SimulateRequest, Tracer, residual_statistics,
+    Cosmology, Curves, FitOutcome, Method, ResidualStatistics, SimulateOutcome, SimulateRequest, Tracer,
+    residual_statistics,
 };
 use crate::tasks::{Metrics, Outcome, Task, TaskError};
 use crate::workers::Weigh;
@@ -161,10 +162,10 @@ impl Finished {
 
     /// What the fit is called beside the others.
     fn method_name(&self) -> &'static str {
-        match self.record.request.get("method").and_then(serde_json::Value::as_str) {
-            Some("inversion") => "Pixelated source",
-            Some("pixels") => "Pixelated source and mass",
-            _ => "Parametric fit",
+        match self.outcome.method {
+            Method::Parametric => "Parametric fit",
+            Method::Inversion => "Pixelated source",
+            Method::Pixels => "Pixelated source and mass",
         }
     }
 

@@ -67,7 +67,7 @@ pub(super) fn arrival_ui(
     let width = (ui.available_width() * 0.36).clamp(250.0, 400.0);
     egui::Panel::right("lens arrival numbers").resizable(false).exact_size(width).show(ui, |ui| {
         egui::ScrollArea::both().auto_shrink(false).show(ui, |ui| {
-            shown.read_out_ui(ui, finished.days);
+            shown.read_out_ui(ui, finished);
             ui.add_space(8.0);
             for line in words(shown, finished.days) {
                 ui.add(egui::Label::new(RichText::new(line).small().weak()).wrap());

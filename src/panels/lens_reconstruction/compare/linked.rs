@@ -11,7 +11,7 @@ use crate::panels::maps::{MapEvent, MapEventKind, MapMarkers};
 use crate::plots::axes::format_value;
 use crate::plots::colors::{self, Role, theme_of};
 use crate::plots::image_overlay::MarkerShape;
-use crate::studies::lens_reconstruction::{Stationary, Traced, TracedImage};
+use crate::studies::lens_reconstruction::{Method, Stationary, Traced, TracedImage};
 
 /// Which plane a point lies in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,7 +182,7 @@ impl Shown {
     }
 
     /// What the point is, its source, its images.
-    pub(super) fn read_out_ui(&self, ui: &mut Ui, days: Option<f64>) {
+    pub(super) fn read_out_ui(&self, ui: &mut Ui, finished: &Finished) {
         let what = match self.why {
             Why::Hovered => "Under the pointer",
             Why::Pinned => "Pinned point",
@@ -207,7 +207,10 @@ impl Shown {
         let images = self.traced.images.len();
         let plural = if images == 1 { "" } else { "s" };
         ui.label(RichText::new(format!("Source at {x:.4}, {y:.4} arcsec: {images} image{plural}")).small());
-        images_ui(ui, &self.traced, days);
+        images_ui(ui, &self.traced, finished.days);
+        if finished.outcome.method == Method::Pixels {
+            ui.label(RichText::new("Through the parametric lens, without its corrections in pixels").small().weak());
+        }
     }
 }
 

@@ -137,7 +137,7 @@ pub(super) fn comparison_ui(ui: &mut Ui, maker: &MapMaker<'_>, views: &mut Views
         ui.allocate_ui(egui::vec2(ui.available_width(), below), |ui| {
             egui::ScrollArea::both().id_salt("lens point").auto_shrink(false).show(ui, |ui| {
                 ui.vertical(|ui| match maker.shown {
-                    Some(shown) => shown.read_out_ui(ui, finished.days),
+                    Some(shown) => shown.read_out_ui(ui, finished),
                     None => {
                         ui.weak("The lens of this run is not known: run it again to trace rays");
                     }

@@ -9,7 +9,8 @@ use crate::numerics::lbfgs::End;
 use crate::studies::lens_models::{LensModel, Window, lens_curves};
 use crate::studies::lens_reconstruction::Observation;
 use crate::studies::lens_reconstruction::classical::{ParametricFit, lens_errors};
-use crate::studies::lens_reconstruction::maps::{Curves, convergence_map, curves_of, lens_metrics};
+use crate::studies::lens_reconstruction::curves::{Curves, curves_of};
+use crate::studies::lens_reconstruction::maps::{convergence_map, lens_metrics};
 use crate::studies::lens_reconstruction::pixel_task::Reconstruction;
 use crate::studies::lens_reconstruction::pixelated::{Inversion, PixelFit, SourceGrid};
 use crate::studies::lens_reconstruction::request::Method;
@@ -115,6 +116,9 @@ impl FitOutcome {
             ]);
         }
         self.curves = curves_of(&found.lens);
+        if let Some(scene) = &mut self.scene {
+            scene.lens = found.lens.clone();
+        }
         self.convergence = Arc::new(convergence_map(&found.lens, observation.data.dim(), self.pixel_scale_arcsec));
         Common {
             grid: found.grid,
@@ -190,6 +194,6 @@ fn corrected_curves(found: &PixelFit, parametric: &LensModel, centre: [f64; 2], 
     let traced = lens_curves(&found.lens, window, &[centre]);
     let effective = traced.effective_einstein_radius_arcsec(&found.lens)?;
     let outermost = traced.outermost()?;
-    let cut = curves_of(parametric).cut;
-    Some((Curves { tangential: outermost.image.clone(), caustic: outermost.source.clone(), cut }, effective))
+    let (tangential, caustic) = (vec![outermost.image.clone()], vec![outermost.source.clone()]);
+    Some((Curves { tangential, caustic, ..curves_of(parametric) }, effective))
 }
