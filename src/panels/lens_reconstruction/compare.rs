@@ -381,7 +381,7 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
     let truth = finished.truth.as_ref().map(|t| &t.metrics);
     let head = |ui: &mut Ui, text: &str| ui.label(RichText::new(text).small().strong());
     ui.horizontal_top(|ui| {
-        Grid::new("lens parameters").num_columns(4).striped(true).spacing([14.0, 3.0]).show(ui, |ui| {
+        Grid::new("lens parameters").num_columns(4).striped(true).spacing([10.0, 3.0]).show(ui, |ui| {
             head(ui, "");
             ui.label(RichText::new(finished.method_name()).small().strong().color(Role::Model.color(theme)));
             if truth.is_some() {
@@ -405,15 +405,15 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
                 ui.end_row();
             }
         });
-        ui.add_space(18.0);
+        ui.add_space(10.0);
         ui.vertical(|ui| {
-            Grid::new("lens chi2").num_columns(2).striped(true).spacing([14.0, 3.0]).show(ui, |ui| {
+            Grid::new("lens chi2").num_columns(2).striped(true).spacing([8.0, 3.0]).show(ui, |ui| {
                 head(ui, "Reduced χ² in the mask");
                 ui.end_row();
                 for (name, metric, role) in [
                     (finished.method_name(), "reduced_chi2", Role::Model),
-                    ("Null: no lensed source", "reduced_chi2_null", Role::Null),
-                    ("Blank sky of this image", "reduced_chi2_blank_sky", Role::Reference),
+                    ("Null: no source", "reduced_chi2_null", Role::Null),
+                    ("Blank sky", "reduced_chi2_blank_sky", Role::Reference),
                 ] {
                     ui.colored_label(role.color(theme), name);
                     ui.label(

@@ -10,6 +10,8 @@ use ndarray::Array2;
 use super::classical::{ParametricFit, Posterior};
 use super::cosmology::Cosmology;
 use super::curves::{Curves, curves_of};
+use super::exchange::{Described, coolest_template, lenstronomy_script};
+use super::lensing_maps::{self, LensingMaps};
 use super::load::{Check, Verdict};
 use super::maps::{
     convergence_map, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid, source_map,
@@ -34,12 +36,20 @@ pub(super) const OUTPUTS: &[(&str, &str)] = &[
         "surface mass density over the critical one; in pixels with its EXCESS over the parametric one",
     ),
     ("lens_light.fits", "light of the lens galaxy through the PSF"),
-    ("data.fits", "what was fitted: DATA, NOISE, MASK (1 = fitted)"),
+    (DATA, "what was fitted: DATA, NOISE, MASK (1 = fitted)"),
     (MODEL, "the whole model: mass, sources, lens light and sky, with the conventions in words"),
     ("curves.ecsv", "critical curve and caustics in arcsec from the image centre"),
+    (lensing_maps::FILE, "MAGNIFICATION (signed), DEFLECTION_X and DEFLECTION_Y (arcsec), POTENTIAL (arcsec^2)"),
+    (COOLEST, "the model as a COOLEST template, the standard of the lensing community"),
+    (LENSTRONOMY, "the model as lenstronomy keywords, a Python module that runs as it is"),
     (POSTERIOR, "draws of the posterior, with `posterior_draws` above 0: chain, log-posterior, lens and galaxies"),
 ];
 
+/// Files of the model for other programs.
+const COOLEST: &str = "coolest.json";
+const LENSTRONOMY: &str = "lenstronomy.py";
+/// File of what was fitted.
+const DATA: &str = "data.fits";
 /// File of the posterior.
 const POSTERIOR: &str = "posterior.ecsv";
 /// Convergence that draws are trusted from: the largest R-hat and the least effective sample size.
@@ -90,6 +100,10 @@ pub struct FitOutcome {
     pub scene: Option<Scene>,
     /// Draws of the posterior, when they were asked for.
     pub posterior: Option<Arc<Posterior>>,
+    /// Magnification, deflection and potential of a parametric lens.
+    pub lensing: Option<LensingMaps>,
+    /// Name and content of the files for other programs.
+    texts: Vec<(&'static str, String)>,
     /// World coordinates of the image, copied into the products: the cards of its header that describe them.
     wcs: Vec<Keyword>,
     metrics: Metrics,
@@ -135,12 +149,36 @@ impl FitOutcome {
             metrics: metrics_of(fit, posterior.as_ref()),
             warnings: warnings_of(fit, posterior.as_ref(), checks),
             posterior: posterior.map(Arc::new),
+            lensing: None,
+            texts: Vec::new(),
         }
     }
 
-    /// With what the redshifts `[lens, source]` add, where both are known: mass, dispersion, delays.
+    /// With the maps of a parametric lens, the files for other programs, and what the redshifts `[lens, source]` add where both are known:
+    /// mass, dispersion, delays.
     #[must_use]
-    pub(super) fn with_redshifts(mut self, cosmology: Cosmology, redshifts: [Option<f64>; 2]) -> Self {
+    pub(super) fn with_lens(mut self, scene: &Scene, cosmology: Cosmology, redshifts: [Option<f64>; 2]) -> Self {
+        self.scene = Some(scene.clone());
+        let (rows, columns) = self.data.dim();
+        self.lensing = Some(LensingMaps::of(&scene.lens, (rows, columns), self.pixel_scale_arcsec));
+        let described = Described {
+            scene,
+            posterior: self.posterior.as_deref(),
+            size_px: [columns, rows],
+            pixel_scale_arcsec: self.pixel_scale_arcsec,
+            redshifts,
+            cosmology,
+            image_file: DATA,
+            simulated: false,
+        };
+        self.texts = vec![
+            (COOLEST, format!("{:#}\n", coolest_template(&described))),
+            (LENSTRONOMY, lenstronomy_script(&described)),
+        ];
+        self.with_redshifts(cosmology, redshifts)
+    }
+
+    fn with_redshifts(mut self, cosmology: Cosmology, redshifts: [Option<f64>; 2]) -> Self {
         let [Some(lens), Some(source)] = redshifts else { return self };
         let Some(distances) = cosmology.between(lens, source) else { return self };
         let radius = self.metrics.get("einstein_radius_arcsec").copied().unwrap_or(f64::NAN);
@@ -279,7 +317,7 @@ impl Outcome for FitOutcome {
             ("convergence.fits", convergence),
             ("lens_light.fits", vec![one("LENS_LIGHT", &self.lens_light, unit, &grid)]),
             (
-                "data.fits",
+                DATA,
                 vec![
                     one("DATA", &self.data, unit, &grid),
                     one("NOISE", &self.noise, unit, &grid),
@@ -296,12 +334,20 @@ impl Outcome for FitOutcome {
         if let Some(posterior) = &self.posterior {
             write_ecsv(&folder.join(POSTERIOR), &posterior.table())?;
         }
-        let there = |file: &str| match file {
+        if let Some(lensing) = &self.lensing {
+            lensing.write(folder, &grid, &history)?;
+        }
+        for (file, text) in &self.texts {
+            let path = folder.join(file);
+            std::fs::write(&path, text).map_err(|e| TaskError::file(&path, format!("cannot be written ({e})")))?;
+        }
+        let written = OUTPUTS.iter().filter(|(file, _)| match *file {
             POSTERIOR => self.posterior.is_some(),
             MODEL => self.scene.is_some(),
+            lensing_maps::FILE => self.lensing.is_some(),
+            COOLEST | LENSTRONOMY => self.texts.iter().any(|(name, _)| name == file),
             _ => true,
-        };
-        let written = OUTPUTS.iter().filter(|(file, _)| there(file));
+        });
         Ok(written.map(|(file, _)| (*file).to_owned()).collect())
     }
 
@@ -354,6 +400,11 @@ impl Outcome for FitOutcome {
             wcs: world_keywords(header),
             scene: read_model(folder, &metrics)?,
             posterior: read_posterior(folder, &metrics)?,
+            lensing: LensingMaps::read(folder)?,
+            texts: [COOLEST, LENSTRONOMY]
+                .into_iter()
+                .filter_map(|name| Some((name, std::fs::read_to_string(folder.join(name)).ok()?)))
+                .collect(),
             metrics,
             // They stand in the record, which whoever loads this has read.
             warnings: Vec::new(),

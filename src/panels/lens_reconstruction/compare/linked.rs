@@ -218,9 +218,15 @@ impl Shown {
 pub(super) fn images_ui(ui: &mut Ui, traced: &Traced, days: Option<f64>) {
     let theme = theme_of(ui.visuals());
     let unit = if days.is_some() { "days" } else { "arcsec²" };
-    Grid::new("lens images of a point").num_columns(6).striped(true).spacing([10.0, 2.0]).show(ui, |ui| {
-        for text in ["", "x", "y", "magnification", "kind"] {
-            ui.label(RichText::new(text).small().strong());
+    Grid::new("lens images of a point").num_columns(6).striped(true).spacing([8.0, 2.0]).show(ui, |ui| {
+        for (text, help) in [
+            ("", "In order of arrival"),
+            ("x", "In arcsec from the image centre"),
+            ("y", "In arcsec from the image centre"),
+            ("μ", "Magnification; negative: mirrored"),
+            ("kind", "Of the arrival time"),
+        ] {
+            ui.label(RichText::new(text).small().strong()).on_hover_text(help);
         }
         ui.label(RichText::new(format!("delay / {unit}")).small().strong()).on_hover_text(match days {
             Some(_) => "After the first image; flat universe, with the redshifts and the Hubble constant of the run",
