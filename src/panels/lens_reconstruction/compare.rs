@@ -141,7 +141,8 @@ impl Finished {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
             draws: Arc::new(draws),
-            statistics: residual_statistics(&outcome.residual, &outcome.data, &outcome.mask).map(Arc::new),
+            statistics: residual_statistics(&outcome.residual, &outcome.data, &outcome.noise, &outcome.mask)
+                .map(Arc::new),
             tracer: tracer_of(&outcome).map(Arc::new),
             brightest: brightest(&outcome),
             days: days_of(&outcome, &record),

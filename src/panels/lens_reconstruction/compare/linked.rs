@@ -158,13 +158,17 @@ pub(super) const KINDS: [(Stationary, Role, MarkerShape, &str, &str); 3] = [
     ),
 ];
 
-/// Markers of images, numbered in order of arrival; `pixel_of` turns arcsec into pixels of the map.
-pub(super) fn image_markers(images: &[TracedImage], pixel_of: impl Fn([f64; 2]) -> [f64; 2]) -> Vec<MapMarkers> {
+/// Markers of images, numbered in order of arrival, in the legend if they are `named`; `pixel_of` turns arcsec into pixels of the map.
+pub(super) fn image_markers(
+    images: &[TracedImage],
+    named: bool,
+    pixel_of: impl Fn([f64; 2]) -> [f64; 2],
+) -> Vec<MapMarkers> {
     let of_kind = |(kind, role, shape, label, _): (Stationary, Role, MarkerShape, &'static str, _)| {
         // The others leave gaps, so that numbers count through all kinds.
         let place = |i: &TracedImage| if i.kind == kind { pixel_of(i.place) } else { [f64::NAN; 2] };
         let points: Vec<_> = images.iter().map(place).collect();
-        MapMarkers::new(points, shape, 6.0, role.on_image(), label).numbered()
+        MapMarkers::new(points, shape, 6.0, role.on_image(), if named { label } else { "" }).numbered()
     };
     let present = KINDS.iter().filter(|k| images.iter().any(|i| i.kind == k.0));
     present.map(|k| of_kind(*k)).collect()
