@@ -85,10 +85,11 @@ impl Task for FitRequest {
     fn run(&self, progress: &Progress<FitUpdate>) -> Result<FitOutcome, TaskError> {
         progress.phase("reading");
         let Loaded { observation, header, unit, redshifts, checks } = load(self)?;
+        let settings = self.settings()?;
         progress.check()?;
         let part = fitted_part(&observation.mask);
         let mut meter = Meter::default();
-        let fit = fit_parametric(&observation, &self.settings(), &mut |step: &FitStep<'_>| {
+        let fit = fit_parametric(&observation, &settings, &mut |step: &FitStep<'_>| {
             let fraction = meter.fraction(step);
             let improves = meter.improves(step);
             // The chi2 of scan and starts is that of the arcs alone: another quantity, another line.
@@ -140,7 +141,8 @@ impl Task for FitRequest {
             None
         };
         progress.phase("maps");
-        let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, redshifts, &checks);
+        let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, redshifts, &checks)
+            .with_positions(&fit.scene.lens, &settings.positions);
         progress.fraction(1.0);
         Ok(outcome)
     }

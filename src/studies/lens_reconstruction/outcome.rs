@@ -13,7 +13,9 @@ use super::maps::{
     Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid,
     source_map,
 };
+use super::positions::{image_rms, trace};
 use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, read_ecsv, wcs_keywords, write_ecsv, write_planes};
+use crate::studies::lens_models::LensModel;
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
 /// Files of a run, in order of importance.
@@ -115,6 +117,18 @@ impl FitOutcome {
         }
     }
 
+    /// With how well the lens explains the places of the images that the user marked, `[x, y]` in arcsec.
+    pub(super) fn with_positions(mut self, lens: &LensModel, positions: &[[f64; 2]]) -> Self {
+        let centre = [self.metrics["lens_x_arcsec"], self.metrics["lens_y_arcsec"]];
+        let lens = lens.prepare();
+        if let Some(traced) = trace(&lens, positions) {
+            self.metrics.insert("positions_source_rms_arcsec".into(), traced.rms);
+            let image_rms = image_rms(&lens, centre, positions).unwrap_or(f64::NAN);
+            self.metrics.insert("positions_image_rms_arcsec".into(), image_rms);
+        }
+        self
+    }
+
     /// Keywords of products on the grid of the image: its own world coordinates, or arcsec from the centre.
     fn image_keywords(&self) -> Vec<Keyword> {
         let mut keywords = if self.wcs.is_empty() {
@@ -128,7 +142,7 @@ impl FitOutcome {
 }
 
 /// The cards of a header that describe world coordinates, when its first two axes are the sky.
-fn world_keywords(header: &Header) -> Vec<Keyword> {
+pub(super) fn world_keywords(header: &Header) -> Vec<Keyword> {
     match Wcs::from_header(header) {
         Ok(Some(wcs)) if matches!(wcs.celestial(), Some((0, 1) | (1, 0))) => wcs_keywords(header, &[0, 0]),
         _ => Vec::new(),

@@ -1,11 +1,12 @@
 //! Finding the lens with no guess from the user: a scan over Einstein radii, then fits from the most promising starts.
 
 use super::problem::{SceneProblem, Sky};
-use super::{Bounds, Geometry, Joint, Phase, Run, StartSummary};
+use super::{Bounds, FitSettings, Geometry, Joint, Phase, Run, StartSummary};
 use crate::numerics::levenberg_marquardt::{LeastSquares, Stop, fit};
 use crate::numerics::random;
 use crate::studies::lens_models::{Deflector, LENS_PARAMETERS, PreparedLens, SERSIC_PARAMETERS, Sersic};
 use crate::studies::lens_reconstruction::imaging::{ForwardModel, Sampling};
+use crate::studies::lens_reconstruction::positions::trace;
 use crate::studies::lens_reconstruction::scene::{Layout, Scene, lens_parameters};
 use crate::studies::lens_reconstruction::{LensError, Observation};
 
@@ -61,6 +62,7 @@ pub(super) fn search(
     let arcs = Arcs::find(observation, geometry, &target);
     let mut starts = scan(&mut model, observation, geometry, &arcs, run)?;
     starts.sort_by(|a, b| a.sum_of_squares.total_cmp(&b.sum_of_squares));
+    keep_guided(&mut starts, run.settings);
     starts.truncate(count.max(1));
     let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec);
     let mut candidates = Vec::new();
@@ -87,7 +89,19 @@ pub(super) fn search(
         candidates.push(Candidate { parameters, sum_of_squares: result.sum_of_squares });
     }
     candidates.sort_by(|a, b| a.sum_of_squares.total_cmp(&b.sum_of_squares));
+    keep_guided(&mut candidates, run.settings);
     Ok((candidates, summaries))
+}
+
+/// Drops what traces the user's image positions too far apart; if that would be everything, all but the one that keeps them nearest together.
+fn keep_guided(candidates: &mut Vec<Candidate>, settings: &FitSettings) {
+    let width = |c: &Candidate| {
+        trace(&PreparedLens::new(lens_parameters(&c.parameters)), &settings.positions).map_or(0.0, |t| t.widest)
+    };
+    let widths: Vec<f64> = candidates.iter().map(width).collect();
+    let least = widths.iter().copied().fold(f64::INFINITY, f64::min);
+    let mut widths = widths.into_iter();
+    candidates.retain(|_| widths.next().is_none_or(|w| w <= settings.positions_threshold_arcsec.max(least)));
 }
 
 impl Arcs {

@@ -1,0 +1,686 @@
+//! The desk of step 1: the lens centre, the multiple images and the mask, marked and drawn on the user's own image.
+//!
+//! What is marked becomes part of the request: numbers, or files that a query writes beside the runs. The drawing itself stays in the
+//! session, so that it can be gone on with and taken back, stroke by stroke.
+
+use std::path::PathBuf;
+
+use egui::{Button, DragValue, Key, Modifiers, Ui};
+use serde::{Deserialize, Serialize};
+
+use super::LensReconstruction;
+use crate::panels::maps::{LineWidth, MapEvent, MapEventKind, MapLine, MapMarkers};
+use crate::panels::{Command, PanelContext};
+use crate::plots::colors::{self, Role};
+use crate::plots::image_overlay::MarkerShape;
+use crate::studies::lens_reconstruction::mask_edit::{MaskBase, MaskDrawing, MaskEdit, Paint};
+use crate::studies::lens_reconstruction::positions::{MOST_POSITIONS, arcsec_from_pixel, pixel_from_arcsec};
+use crate::studies::lens_reconstruction::{FitRequest, MaskMeaning};
+
+/// How near a click must be to something to mean it, in points of the screen.
+const NEAR_POINTS: f64 = 12.0;
+/// Corners of a drawn circle.
+const CIRCLE: usize = 96;
+/// A brush's radius in pixels: least and greatest.
+const BRUSH: [f64; 2] = [0.5, 500.0];
+/// Steps of a stroke shorter than this part of its radius are left out: they change no pixel worth the room.
+const FINEST_STEP: f64 = 0.2;
+
+/// What the session keeps of the desk.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Desk {
+    /// Places `[x, y]` of the multiple images, arcsec from the image centre.
+    pub(super) images: Vec<[f64; 2]>,
+    /// The file that holds them; none: they were changed, or there are none.
+    pub(super) images_file: Option<PathBuf>,
+    /// What was drawn on the mask.
+    pub(super) mask: MaskDrawing,
+    /// The file that holds what comes of it; none: it was changed, or nothing was drawn.
+    pub(super) mask_file: Option<PathBuf>,
+}
+
+impl Desk {
+    /// Without what no hand can have marked.
+    pub(super) fn sanitise(&mut self) {
+        self.images.retain(|p| p.iter().all(|v| v.is_finite() && v.abs() < 3600.0));
+        self.images.truncate(MOST_POSITIONS);
+        self.mask = std::mem::take(&mut self.mask).sanitised();
+    }
+
+    /// True while something that was marked is not yet in a file that the fit can read.
+    pub(super) fn unwritten(&self) -> bool {
+        (self.images_file.is_none() && !self.images.is_empty()) || (self.mask_file.is_none() && !self.mask.is_empty())
+    }
+}
+
+/// Which map is worked on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Layer {
+    /// The image.
+    #[default]
+    Data,
+    /// Over its noise.
+    Signal,
+    /// Its errors.
+    Noise,
+    /// The point spread function.
+    Psf,
+    /// The image less a model of the lens galaxy's light.
+    LightSubtracted,
+}
+
+impl Layer {
+    pub(super) const ALL: [(Self, &'static str, &'static str); 5] = [
+        (Self::Data, "Data", "The image as it is fitted"),
+        (Self::Signal, "S/N", "The image over its noise"),
+        (Self::Noise, "Noise", "One standard deviation of each pixel"),
+        (Self::Psf, "PSF", "The point spread function"),
+        (
+            Self::LightSubtracted,
+            "Lens light off",
+            "The image less a model of the lens galaxy's light: shows the arcs before any fit",
+        ),
+    ];
+}
+
+/// What the left button does on the map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tool {
+    Centre,
+    Images,
+    Annulus,
+    Polygon,
+    Brush,
+}
+
+impl Tool {
+    /// Tool, name of its action, text, key, help.
+    pub(super) const ALL: [(Self, &'static str, &'static str, Key, &'static str); 5] = [
+        (Self::Centre, "lens centre", "Lens centre", Key::L, "Click the middle of the lens: the fit begins there"),
+        (
+            Self::Images,
+            "mark images",
+            "Images",
+            Key::I,
+            "Click each image of one feature of the source; click one again to remove it, drag it to move it",
+        ),
+        (
+            Self::Annulus,
+            "annulus",
+            "Annulus",
+            Key::A,
+            "Drag from one radius to the other around the lens centre: only what lies between is fitted",
+        ),
+        (
+            Self::Polygon,
+            "polygon",
+            "Polygon",
+            Key::P,
+            "Click the corners; a double click, Enter, or a click on the first corner closes it; Backspace takes one back",
+        ),
+        (
+            Self::Brush,
+            "brush",
+            "Brush",
+            Key::D,
+            "Paint on the mask; with Shift the other way round; [ and ] change the radius",
+        ),
+    ];
+}
+
+/// A tool at work; nothing of it is saved.
+pub(super) struct Tools {
+    pub(super) tool: Option<Tool>,
+    paint: Paint,
+    brush_radius: f64,
+    /// Corners so far.
+    polygon: Vec<[f64; 2]>,
+    /// The stroke so far.
+    stroke: Vec<[f64; 2]>,
+    /// Radii of the ring that is being dragged, pixels.
+    ring: Option<[f64; 2]>,
+    /// The image that is being dragged, and where to, pixels.
+    moving: Option<(usize, [f64; 2])>,
+    /// Where the pointer is on the map.
+    hover: Option<[f64; 2]>,
+    /// Shapes handed in whose pixels are not there yet.
+    handed_in: Vec<MapLine>,
+}
+
+impl Default for Tools {
+    fn default() -> Self {
+        Self {
+            tool: None,
+            paint: Paint::LeaveOut,
+            brush_radius: 5.0,
+            polygon: Vec::new(),
+            stroke: Vec::new(),
+            ring: None,
+            moving: None,
+            hover: None,
+            handed_in: Vec::new(),
+        }
+    }
+}
+
+impl Tools {
+    /// Takes a tool up, or puts it down when it is in the hand.
+    pub(super) fn toggle(&mut self, tool: Tool) {
+        let next = (self.tool != Some(tool)).then_some(tool);
+        let kept = std::mem::take(self);
+        *self = Self {
+            tool: next,
+            paint: if next == Some(Tool::Brush) && kept.paint == Paint::KeepOnly {
+                Paint::LeaveOut
+            } else {
+                kept.paint
+            },
+            brush_radius: kept.brush_radius,
+            handed_in: kept.handed_in,
+            ..Self::default()
+        };
+    }
+
+    /// Gives up what is half drawn, else puts the tool down; false when there was nothing to leave.
+    pub(super) fn escape(&mut self) -> bool {
+        if !self.polygon.is_empty() || !self.stroke.is_empty() || self.ring.is_some() {
+            self.polygon.clear();
+            self.stroke.clear();
+            self.ring = None;
+            return true;
+        }
+        self.tool.take().is_some()
+    }
+
+    /// The pixels of what was handed in are there.
+    pub(super) fn mask_is_there(&mut self) {
+        self.handed_in.clear();
+    }
+
+    /// True for tools that want the drags of the whole map.
+    pub(super) fn takes_drags(&self) -> bool {
+        matches!(self.tool, Some(Tool::Annulus | Tool::Polygon | Tool::Brush))
+    }
+}
+
+/// The image under the desk: its size and scale.
+#[derive(Clone, Copy)]
+pub(super) struct Ground {
+    /// `(rows, columns)`.
+    pub(super) shape: (usize, usize),
+    /// Size of a pixel.
+    pub(super) scale: f64,
+}
+
+impl Ground {
+    fn arcsec(self, pixel: [f64; 2]) -> [f64; 2] {
+        // A ten-thousandth of an arcsec is finer than any hand.
+        arcsec_from_pixel(pixel, self.shape, self.scale).map(|v| (v * 1e4).round() / 1e4 + 0.0)
+    }
+
+    fn pixel(self, place: [f64; 2]) -> [f64; 2] {
+        pixel_from_arcsec(place, self.shape, self.scale)
+    }
+
+    fn holds(self, pixel: [f64; 2]) -> bool {
+        let inside = |v: f64, n: usize| (-0.5..n as f64 - 0.5).contains(&v);
+        inside(pixel[0], self.shape.1) && inside(pixel[1], self.shape.0)
+    }
+}
+
+fn circle(centre: [f64; 2], radius: f64) -> Vec<[f64; 2]> {
+    (0..CIRCLE)
+        .map(|i| std::f64::consts::TAU * i as f64 / CIRCLE as f64)
+        .map(|t| [centre[0] + radius * t.cos(), centre[1] + radius * t.sin()])
+        .collect()
+}
+
+fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
+    (a[0] - b[0]).hypot(a[1] - b[1])
+}
+
+/// Where the lens is said to be, arcsec: by the user's mark, else the middle of the mask.
+fn centre_of(fit: &FitRequest) -> [f64; 2] {
+    fit.lens_centre().unwrap_or([fit.mask_x_arcsec, fit.mask_y_arcsec])
+}
+
+impl LensReconstruction {
+    /// The tools, and what belongs to the one in the hand.
+    pub(super) fn tools_ui(&mut self, ui: &mut Ui, ground: Ground, cx: &mut PanelContext<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = 3.0;
+            for (tool, _, text, key, help) in Tool::ALL {
+                let on = self.tools.tool == Some(tool);
+                let help = format!("{help} ({})", key.name());
+                if ui.selectable_label(on, text).on_hover_text(help).clicked() {
+                    self.tools.toggle(tool);
+                }
+            }
+            ui.separator();
+            for (layer, text, help) in Layer::ALL {
+                if ui.selectable_label(self.saved.layer == layer, text).on_hover_text(help).clicked() {
+                    self.saved.layer = layer;
+                }
+            }
+            ui.separator();
+            super::conventions::menu_ui(ui, self.preview.orientation());
+        });
+        ui.horizontal_wrapped(|ui| {
+            match self.tools.tool {
+                None => self.summary_ui(ui),
+                Some(Tool::Centre) => self.centre_ui(ui),
+                Some(Tool::Images) => self.images_ui(ui, cx),
+                Some(Tool::Annulus) => self.annulus_ui(ui, ground, cx),
+                Some(Tool::Polygon | Tool::Brush) => self.paint_ui(ui, ground, cx),
+            }
+            if self.saved.layer == Layer::LightSubtracted {
+                ui.separator();
+                match &self.preview.light {
+                    Some(light) => ui.weak(light.text()),
+                    None => ui.weak("fitting the lens light …"),
+                };
+            }
+        });
+    }
+
+    fn summary_ui(&self, ui: &mut Ui) {
+        let fit = &self.saved.fit;
+        let mut parts = Vec::new();
+        if let Some([x, y]) = fit.lens_x_arcsec.zip(fit.lens_y_arcsec).map(|(x, y)| [x, y]) {
+            parts.push(format!("lens centre marked at {x:.3}, {y:.3} arcsec"));
+        }
+        match self.saved.desk.images.len() {
+            0 => {}
+            1 => parts.push("1 image marked".into()),
+            n => parts.push(format!("{n} images marked")),
+        }
+        if !self.saved.desk.mask.is_empty() {
+            parts.push("mask drawn here".into());
+        }
+        let text = if parts.is_empty() {
+            "Mark the lens and its images, or draw the mask: choose a tool".to_owned()
+        } else {
+            parts.join("; ")
+        };
+        ui.weak(text);
+    }
+
+    fn centre_ui(&mut self, ui: &mut Ui) {
+        let fit = &mut self.saved.fit;
+        match fit.lens_x_arcsec.zip(fit.lens_y_arcsec) {
+            Some((x, y)) => {
+                ui.label(format!("Lens centre at {x:.4}, {y:.4} arcsec"));
+                if ui.small_button("Forget it").on_hover_text("The fit finds the centre from the light").clicked() {
+                    (fit.lens_x_arcsec, fit.lens_y_arcsec) = (None, None);
+                }
+            }
+            None => {
+                ui.weak("Click the middle of the lens; without a mark the fit finds it from the light");
+            }
+        }
+    }
+
+    fn images_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
+        let count = self.saved.desk.images.len();
+        ui.label(match count {
+            0 => "No images marked".to_owned(),
+            1 => "1 image marked; a lens needs 2".to_owned(),
+            n => format!("{n} images marked"),
+        });
+        if ui.add_enabled(count > 0, Button::new("Clear images").small()).clicked() {
+            self.saved.desk.images.clear();
+            self.saved.desk.images_file = None;
+            self.saved.fit.positions = None;
+        }
+        let save = ui.add_enabled(count > 0, Button::new("Save positions…").small());
+        if save.on_hover_text("As positions.json, which PyAutoLens reads: choose it in the dialog").clicked() {
+            cx.send(Command::SaveView);
+        }
+        ui.weak("In the file each place is [y, x] in arcsec from the image centre, y upwards and first");
+    }
+
+    fn annulus_ui(&mut self, ui: &mut Ui, ground: Ground, cx: &mut PanelContext<'_>) {
+        let fit = &mut self.saved.fit;
+        let outer = fit.mask_outer_radius_arcsec.map_or_else(|| "no limit".to_owned(), |r| format!("{r:.3} arcsec"));
+        ui.label(format!("Fitted from {:.3} to {outer}", fit.mask_inner_radius_arcsec));
+        let given = fit.mask_inner_radius_arcsec > 0.0 || fit.mask_outer_radius_arcsec.is_some();
+        if ui.add_enabled(given, Button::new("No annulus").small()).clicked() {
+            (fit.mask_inner_radius_arcsec, fit.mask_outer_radius_arcsec) = (0.0, None);
+        }
+        self.drawing_ui(ui, ground, cx);
+    }
+
+    fn paint_ui(&mut self, ui: &mut Ui, ground: Ground, cx: &mut PanelContext<'_>) {
+        let brush = self.tools.tool == Some(Tool::Brush);
+        for (paint, text, help) in [
+            (Paint::LeaveOut, "Leave out", "What is drawn is not fitted"),
+            (Paint::Keep, "Fit", "What is drawn is fitted"),
+            (Paint::KeepOnly, "Fit only this", "Of what is fitted, only the inside of the polygon stays"),
+        ] {
+            if !(brush && paint == Paint::KeepOnly)
+                && ui.selectable_label(self.tools.paint == paint, text).on_hover_text(help).clicked()
+            {
+                self.tools.paint = paint;
+            }
+        }
+        if brush {
+            let label = ui.label("Brush radius");
+            ui.add(DragValue::new(&mut self.tools.brush_radius).range(BRUSH[0]..=BRUSH[1]).speed(0.2).suffix(" px"))
+                .labelled_by(label.id);
+        } else if !self.tools.polygon.is_empty() {
+            ui.weak(format!("{} corners", self.tools.polygon.len()));
+        }
+        self.drawing_ui(ui, ground, cx);
+    }
+
+    /// What can be done to the whole drawing.
+    fn drawing_ui(&mut self, ui: &mut Ui, ground: Ground, cx: &mut PanelContext<'_>) {
+        ui.separator();
+        if ui.small_button("Invert mask").on_hover_text("Fit what is left out, and the other way").clicked() {
+            self.draw(MaskEdit::Invert, ground);
+        }
+        if ui.small_button("Clear mask").on_hover_text("Fit every pixel").clicked() {
+            let fit = &mut self.saved.fit;
+            (fit.mask_inner_radius_arcsec, fit.mask_outer_radius_arcsec) = (0.0, None);
+            self.draw(MaskEdit::Clear, ground);
+        }
+        let drawn = !self.saved.desk.mask.is_empty();
+        let undo = ui.add_enabled(drawn, Button::new("Undo stroke").small());
+        if undo.on_hover_text("Take back what was drawn last").clicked() {
+            self.undo_stroke();
+        }
+        let save = ui.add_enabled(drawn, Button::new("Save mask…").small());
+        if save.on_hover_text("As FITS: choose the mask in the dialog").clicked() {
+            cx.send(Command::SaveView);
+        }
+    }
+
+    /// Adds to the drawing; the file is written by a query.
+    fn draw(&mut self, edit: MaskEdit, ground: Ground) {
+        let fit = &mut self.saved.fit;
+        let desk = &mut self.saved.desk;
+        if desk.mask.is_empty() {
+            let base = fit.mask.clone().map(|path| MaskBase { path, marks: fit.mask_marks });
+            desk.mask = MaskDrawing { base, edits: Vec::new() };
+        }
+        if fit.mask_inner_radius_arcsec > 0.0 || fit.mask_outer_radius_arcsec.is_some() {
+            // The ring becomes part of the drawing, so that what is painted outside of it counts.
+            desk.mask.edits.push(MaskEdit::Annulus {
+                centre: ground.pixel([fit.mask_x_arcsec, fit.mask_y_arcsec]),
+                inner: fit.mask_inner_radius_arcsec / ground.scale,
+                outer: fit.mask_outer_radius_arcsec.map(|r| r / ground.scale),
+            });
+            (fit.mask_inner_radius_arcsec, fit.mask_outer_radius_arcsec) = (0.0, None);
+        }
+        desk.mask.edits.push(edit);
+        desk.mask_file = None;
+    }
+
+    fn undo_stroke(&mut self) {
+        let (fit, desk) = (&mut self.saved.fit, &mut self.saved.desk);
+        desk.mask.edits.pop();
+        desk.mask_file = None;
+        self.tools.handed_in.clear();
+        if desk.mask.is_empty() {
+            let base = desk.mask.base.take();
+            fit.mask_marks = base.as_ref().map_or(MaskMeaning::LeftOut, |b| b.marks);
+            fit.mask = base.map(|b| b.path);
+        }
+    }
+
+    /// Markers and lines of the desk.
+    pub(super) fn desk_overlays(&self, ground: Ground) -> (Vec<MapMarkers>, Vec<MapLine>) {
+        let (fit, tools) = (&self.saved.fit, &self.tools);
+        let mut images: Vec<[f64; 2]> = self.saved.desk.images.iter().map(|p| ground.pixel(*p)).collect();
+        if let Some((index, pixel)) = tools.moving
+            && let Some(place) = images.get_mut(index)
+        {
+            *place = pixel;
+        }
+        let color = Role::Reference.on_image();
+        let mut markers = Vec::new();
+        if !images.is_empty() {
+            markers.push(MapMarkers::new(images, MarkerShape::Circle, 8.0, color, "image").numbered());
+        }
+        if fit.lens_x_arcsec.is_some() || fit.lens_y_arcsec.is_some() {
+            let centre = vec![ground.pixel(centre_of(fit))];
+            markers.push(MapMarkers::new(centre, MarkerShape::Cross, 9.0, Role::Model.on_image(), "lens centre"));
+        }
+        (markers, self.tool_lines(ground))
+    }
+
+    fn tool_lines(&self, ground: Ground) -> Vec<MapLine> {
+        let (fit, tools) = (&self.saved.fit, &self.tools);
+        let thin = |points, closed| MapLine { points, closed, color: colors::ON_IMAGE, width: LineWidth::Points(1.5) };
+        let mut lines = tools.handed_in.clone();
+        match tools.tool {
+            Some(Tool::Annulus) => {
+                let (centre, radii) = match tools.ring {
+                    Some(ring) => (ground.pixel(centre_of(fit)), ring.to_vec()),
+                    None => {
+                        let outer = fit.mask_outer_radius_arcsec;
+                        let inner = Some(fit.mask_inner_radius_arcsec).filter(|r| *r > 0.0);
+                        let radii = [inner, outer].into_iter().flatten().map(|r| r / ground.scale);
+                        (ground.pixel([fit.mask_x_arcsec, fit.mask_y_arcsec]), radii.collect())
+                    }
+                };
+                lines.extend(radii.into_iter().map(|r| thin(circle(centre, r), true)));
+            }
+            Some(Tool::Polygon) => {
+                let mut points = tools.polygon.clone();
+                points.extend(tools.hover.filter(|_| !tools.polygon.is_empty()));
+                lines.push(thin(points, false));
+                // The first corner, where a click closes.
+                if let Some(first) = tools.polygon.first() {
+                    lines.push(MapLine { width: LineWidth::Points(3.0), ..thin(circle(*first, 0.8), true) });
+                }
+            }
+            Some(Tool::Brush) => {
+                lines.push(self.stroke_line(tools.stroke.clone()));
+                lines.extend(tools.hover.map(|at| thin(circle(at, tools.brush_radius), true)));
+            }
+            Some(Tool::Centre | Tool::Images) | None => {}
+        }
+        lines
+    }
+
+    fn stroke_line(&self, points: Vec<[f64; 2]>) -> MapLine {
+        let color = colors::faded(Role::Residual.on_image(), 0.5);
+        MapLine { points, closed: false, color, width: LineWidth::Pixels(2.0 * self.tools.brush_radius) }
+    }
+
+    /// Places that the tool in the hand can move.
+    pub(super) fn desk_handles(&self, ground: Ground) -> Vec<[f64; 2]> {
+        let fit = &self.saved.fit;
+        match self.tools.tool {
+            Some(Tool::Images) => self.saved.desk.images.iter().map(|p| ground.pixel(*p)).collect(),
+            Some(Tool::Centre) if fit.lens_x_arcsec.is_some() => vec![ground.pixel(centre_of(fit))],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What the pointer did on a map of the image plane.
+    pub(super) fn desk_events(&mut self, events: &[MapEvent], ground: Ground) {
+        self.tools.hover = None;
+        for event in events {
+            match event.kind {
+                MapEventKind::Hover => self.tools.hover = Some(event.pixel),
+                kind => match self.tools.tool {
+                    Some(Tool::Centre) => self.centre_event(event, ground),
+                    Some(Tool::Images) => self.image_event(event, ground),
+                    Some(Tool::Annulus) => self.annulus_event(event, ground),
+                    Some(Tool::Polygon) => self.polygon_event(event, kind, ground),
+                    Some(Tool::Brush) => self.brush_event(event, ground),
+                    None => {}
+                },
+            }
+        }
+    }
+
+    fn centre_event(&mut self, event: &MapEvent, ground: Ground) {
+        if matches!(event.kind, MapEventKind::Click | MapEventKind::Drag { .. }) && ground.holds(event.pixel) {
+            let [x, y] = ground.arcsec(event.pixel);
+            (self.saved.fit.lens_x_arcsec, self.saved.fit.lens_y_arcsec) = (Some(x), Some(y));
+        }
+    }
+
+    fn image_event(&mut self, event: &MapEvent, ground: Ground) {
+        let desk = &mut self.saved.desk;
+        match (event.kind, event.handle) {
+            (MapEventKind::Click, Some(index)) if index < desk.images.len() => {
+                desk.images.remove(index);
+                desk.images_file = None;
+                if desk.images.is_empty() {
+                    self.saved.fit.positions = None;
+                }
+            }
+            (MapEventKind::Click | MapEventKind::DoubleClick, None)
+                if ground.holds(event.pixel) && desk.images.len() < MOST_POSITIONS =>
+            {
+                desk.images.push(ground.arcsec(event.pixel));
+                desk.images_file = None;
+            }
+            (MapEventKind::Drag { start }, Some(index)) if index < desk.images.len() => {
+                // The marker keeps its distance from the pointer.
+                let from = ground.pixel(desk.images[index]);
+                let to = [0, 1].map(|k| from[k] + event.pixel[k] - start[k]);
+                self.tools.moving = Some((index, to)).filter(|_| ground.holds(to));
+            }
+            (MapEventKind::DragEnd { .. }, _) => {
+                if let Some((index, to)) = self.tools.moving.take()
+                    && let Some(place) = desk.images.get_mut(index)
+                {
+                    *place = ground.arcsec(to);
+                    desk.images_file = None;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn annulus_event(&mut self, event: &MapEvent, ground: Ground) {
+        let fit = &mut self.saved.fit;
+        let centre = centre_of(fit);
+        let middle = ground.pixel(centre);
+        let (MapEventKind::Drag { start } | MapEventKind::DragEnd { start }) = event.kind else { return };
+        let (from, to) = (distance(start, middle), distance(event.pixel, middle));
+        let inner = fit.mask_inner_radius_arcsec / ground.scale;
+        let outer = fit.mask_outer_radius_arcsec.map(|r| r / ground.scale);
+        let near = |r: f64| (from - r).abs() * event.points_per_pixel < NEAR_POINTS;
+        let ring = match outer {
+            // A ring that is there is taken by one of its edges.
+            Some(outer) if near(outer) && to > inner => [inner, to],
+            Some(outer) if inner > 0.0 && near(inner) && to < outer => [to, outer],
+            _ => [from.min(to), from.max(to)],
+        };
+        self.tools.ring = Some(ring);
+        if matches!(event.kind, MapEventKind::DragEnd { .. }) {
+            self.tools.ring = None;
+            let [inner, outer] = ring.map(|r| (r * ground.scale * 1e3).round() / 1e3);
+            // No more than a slip of the hand.
+            if outer - inner >= ground.scale && outer >= 0.05 && inner < 60.0 {
+                (fit.mask_x_arcsec, fit.mask_y_arcsec) = (centre[0], centre[1]);
+                // From the very middle is no hole.
+                fit.mask_inner_radius_arcsec = if inner < 2.0 * ground.scale { 0.0 } else { inner };
+                fit.mask_outer_radius_arcsec = Some(outer.min(60.0));
+            }
+        }
+    }
+
+    fn polygon_event(&mut self, event: &MapEvent, kind: MapEventKind, ground: Ground) {
+        match kind {
+            MapEventKind::Click => {
+                let closes = self.tools.polygon.len() >= 3
+                    && distance(self.tools.polygon[0], event.pixel) * event.points_per_pixel < NEAR_POINTS;
+                if closes {
+                    self.close_polygon(ground);
+                } else {
+                    self.tools.polygon.push(rounded(event.pixel));
+                }
+            }
+            // Its first click has set the last corner.
+            MapEventKind::DoubleClick => self.close_polygon(ground),
+            _ => {}
+        }
+    }
+
+    /// Hands the polygon in, if it is one.
+    fn close_polygon(&mut self, ground: Ground) {
+        if self.tools.polygon.len() < 3 {
+            return;
+        }
+        let points = std::mem::take(&mut self.tools.polygon);
+        let width = LineWidth::Points(2.0);
+        let line = MapLine { points: points.clone(), closed: true, color: Role::Residual.on_image(), width };
+        self.tools.handed_in.push(line);
+        self.draw(MaskEdit::Polygon { points, paint: self.tools.paint }, ground);
+    }
+
+    fn brush_event(&mut self, event: &MapEvent, ground: Ground) {
+        let tools = &mut self.tools;
+        let finest = FINEST_STEP * tools.brush_radius;
+        let points = match event.kind {
+            MapEventKind::Click | MapEventKind::DoubleClick => vec![rounded(event.pixel)],
+            MapEventKind::Drag { start } => {
+                if tools.stroke.is_empty() {
+                    tools.stroke.push(rounded(start));
+                }
+                if tools.stroke.last().is_some_and(|last| distance(*last, event.pixel) > finest) {
+                    tools.stroke.push(rounded(event.pixel));
+                }
+                return;
+            }
+            MapEventKind::DragEnd { .. } => {
+                let mut points = std::mem::take(&mut tools.stroke);
+                points.push(rounded(event.pixel));
+                points
+            }
+            MapEventKind::Hover => return,
+        };
+        let paint = match (tools.paint, event.modifiers.shift) {
+            (Paint::LeaveOut, true) => Paint::Keep,
+            (Paint::Keep | Paint::KeepOnly, true) => Paint::LeaveOut,
+            (paint, false) => paint,
+        };
+        let line = self.stroke_line(points.clone());
+        self.tools.handed_in.push(line);
+        self.draw(MaskEdit::Brush { points, radius: self.tools.brush_radius, paint }, ground);
+    }
+
+    /// Keys of the tools; `over` when the pointer is over the map.
+    pub(super) fn desk_keys(&mut self, ui: &Ui, over: bool, ground: Ground) {
+        let free = !ui.ctx().text_edit_focused() && !egui::Popup::is_any_open(ui.ctx());
+        if !free || !(over || self.tools.tool.is_some()) {
+            return;
+        }
+        let pressed = |key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
+        if over {
+            for (tool, _, _, key, _) in Tool::ALL {
+                if pressed(key) {
+                    self.tools.toggle(tool);
+                }
+            }
+        }
+        if self.tools.tool.is_some() && pressed(Key::Escape) {
+            self.tools.escape();
+        }
+        if self.tools.tool == Some(Tool::Polygon) && !self.tools.polygon.is_empty() {
+            if pressed(Key::Enter) {
+                self.close_polygon(ground);
+            } else if pressed(Key::Backspace) {
+                self.tools.polygon.pop();
+            }
+        }
+        if self.tools.tool == Some(Tool::Brush) {
+            let step = f64::from(u8::from(pressed(Key::CloseBracket))) - f64::from(u8::from(pressed(Key::OpenBracket)));
+            self.tools.brush_radius = (self.tools.brush_radius * 1.25f64.powf(step)).clamp(BRUSH[0], BRUSH[1]);
+        }
+    }
+}
+
+/// To a hundredth of a pixel.
+fn rounded(pixel: [f64; 2]) -> [f64; 2] {
+    pixel.map(|v| (v * 100.0).round() / 100.0 + 0.0)
+}
