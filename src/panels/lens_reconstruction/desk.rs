@@ -19,6 +19,8 @@ use crate::studies::lens_reconstruction::{FitRequest, MaskMeaning};
 
 /// How near a click must be to something to mean it, in points of the screen.
 const NEAR_POINTS: f64 = 12.0;
+/// Maps narrower than this (points) have their tools in menus.
+const NARROW: f32 = 260.0;
 /// Corners of a drawn circle.
 const CIRCLE: usize = 96;
 /// A brush's radius in pixels: least and greatest.
@@ -247,42 +249,59 @@ fn centre_of(fit: &FitRequest) -> [f64; 2] {
 }
 
 impl LensReconstruction {
-    /// The tools, and what belongs to the one in the hand.
+    /// The tools, the layers, and what belongs to the tool in the hand.
     pub(super) fn tools_ui(&mut self, ui: &mut Ui, ground: Ground, cx: &mut PanelContext<'_>) {
+        let narrow = ui.available_width() < NARROW;
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 3.0;
-            for (tool, _, text, key, help) in Tool::ALL {
-                let on = self.tools.tool == Some(tool);
-                let help = format!("{help} ({})", key.name());
-                if ui.selectable_label(on, text).on_hover_text(help).clicked() {
-                    self.tools.toggle(tool);
-                }
+            if narrow {
+                ui.menu_button("Tools ▾", |ui| self.tool_buttons_ui(ui))
+                    .response
+                    .on_hover_text("What the left button does");
+                ui.menu_button("Layers ▾", |ui| self.layer_buttons_ui(ui)).response.on_hover_text("Which map is shown");
+            } else {
+                self.tool_buttons_ui(ui);
+                ui.separator();
             }
-            ui.separator();
-            for (layer, text, help) in Layer::ALL {
-                if ui.selectable_label(self.saved.layer == layer, text).on_hover_text(help).clicked() {
-                    self.saved.layer = layer;
-                }
-            }
-            ui.separator();
             super::conventions::menu_ui(ui, self.preview.orientation());
         });
-        ui.horizontal_wrapped(|ui| {
-            match self.tools.tool {
-                None => self.summary_ui(ui),
-                Some(Tool::Centre) => self.centre_ui(ui),
-                Some(Tool::Images) => self.images_ui(ui, cx),
-                Some(Tool::Annulus) => self.annulus_ui(ui, ground, cx),
-                Some(Tool::Polygon | Tool::Brush) => self.paint_ui(ui, ground, cx),
-            }
-            if self.saved.layer == Layer::LightSubtracted {
-                ui.separator();
-                match &self.preview.light {
-                    Some(light) => ui.weak(light.text()),
-                    None => ui.weak("fitting the lens light …"),
-                };
-            }
+        if !narrow {
+            ui.horizontal_wrapped(|ui| {
+                ui.spacing_mut().item_spacing.x = 3.0;
+                self.layer_buttons_ui(ui);
+                if self.saved.layer == Layer::LightSubtracted {
+                    match &self.preview.light {
+                        Some(light) => ui.weak(light.text()).on_hover_text("The arcs were weighted down"),
+                        None => ui.weak("fitting the lens light …"),
+                    };
+                }
+            });
+        }
+        ui.horizontal_wrapped(|ui| match self.tools.tool {
+            None => self.summary_ui(ui),
+            Some(Tool::Centre) => self.centre_ui(ui),
+            Some(Tool::Images) => self.images_ui(ui, cx),
+            Some(Tool::Annulus) => self.annulus_ui(ui, ground, cx),
+            Some(Tool::Polygon | Tool::Brush) => self.paint_ui(ui, ground, cx),
         });
+    }
+
+    fn tool_buttons_ui(&mut self, ui: &mut Ui) {
+        for (tool, _, text, key, help) in Tool::ALL {
+            let on = self.tools.tool == Some(tool);
+            let help = format!("{help} ({})", key.name());
+            if ui.selectable_label(on, text).on_hover_text(help).clicked() {
+                self.tools.toggle(tool);
+            }
+        }
+    }
+
+    fn layer_buttons_ui(&mut self, ui: &mut Ui) {
+        for (layer, text, help) in Layer::ALL {
+            if ui.selectable_label(self.saved.layer == layer, text).on_hover_text(help).clicked() {
+                self.saved.layer = layer;
+            }
+        }
     }
 
     fn summary_ui(&self, ui: &mut Ui) {

@@ -36,7 +36,7 @@ impl LightPreview {
     /// What was done, for the line over the map.
     pub(super) fn text(&self) -> String {
         let plural = if self.components == 1 { "component" } else { "components" };
-        format!("lens light: {} Sersic {plural} fitted in {:.1} s, arcs weighted down", self.components, self.seconds)
+        format!("{} Sersic {plural} fitted in {:.1} s", self.components, self.seconds)
     }
 
     fn of(files: &FilePreview, request: &FitRequest, progress: &Progress<Self>) -> Result<Self, TaskError> {

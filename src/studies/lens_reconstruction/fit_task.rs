@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::Orientation;
 use super::classical::{FitStep, Phase, PosteriorSettings, fit_parametric, sample_posterior};
 use super::load::{Loaded, load};
 use super::outcome::FitOutcome;
@@ -142,7 +143,8 @@ impl Task for FitRequest {
         };
         progress.phase("maps");
         let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, redshifts, &checks)
-            .with_positions(&fit.scene.lens, &settings.positions);
+            .with_positions(&fit.scene.lens, &settings.positions, settings.positions_threshold_arcsec)
+            .with_sky(Orientation::of(&header, observation.data.dim()));
         progress.fraction(1.0);
         Ok(outcome)
     }

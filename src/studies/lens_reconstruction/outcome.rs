@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::Observation;
+use super::Orientation;
 use super::classical::{ParametricFit, Posterior};
 use super::cosmology::einstein_mass_msun;
 use super::load::{Check, Verdict};
@@ -118,13 +119,33 @@ impl FitOutcome {
     }
 
     /// With how well the lens explains the places of the images that the user marked, `[x, y]` in arcsec.
-    pub(super) fn with_positions(mut self, lens: &LensModel, positions: &[[f64; 2]]) -> Self {
+    pub(super) fn with_positions(mut self, lens: &LensModel, positions: &[[f64; 2]], threshold_arcsec: f64) -> Self {
         let centre = [self.metrics["lens_x_arcsec"], self.metrics["lens_y_arcsec"]];
         let lens = lens.prepare();
         if let Some(traced) = trace(&lens, positions) {
             self.metrics.insert("positions_source_rms_arcsec".into(), traced.rms);
             let image_rms = image_rms(&lens, centre, positions).unwrap_or(f64::NAN);
             self.metrics.insert("positions_image_rms_arcsec".into(), image_rms);
+            if traced.widest > threshold_arcsec {
+                self.warnings.push(format!(
+                    "positions: the model traces them up to {:.3} arcsec apart in the source plane, beyond positions_threshold_arcsec = {threshold_arcsec}: are they images of one and the same feature?",
+                    traced.widest
+                ));
+            }
+        }
+        self
+    }
+
+    /// With angles east of north beside those from +x, where the sky on the image is known.
+    pub(super) fn with_sky(mut self, sky: Option<Orientation>) -> Self {
+        let Some(sky) = sky else { return self };
+        for (name, new) in [
+            ("position_angle_deg", "position_angle_east_of_north_deg"),
+            ("shear_angle_deg", "shear_angle_east_of_north_deg"),
+        ] {
+            if let Some(angle) = self.metrics.get(name).copied() {
+                self.metrics.insert(new.into(), sky.east_of_north_deg(angle));
+            }
         }
         self
     }

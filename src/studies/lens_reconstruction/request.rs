@@ -84,7 +84,7 @@ pub struct FitRequest {
     #[schemars(range(min = -60.0, max = 60.0), extend("x-unit" = "arcsec"), extend("x-start" = 0.0))]
     pub lens_y_arcsec: Option<f64>,
     /// Places of multiple images of one source (JSON: `[[y, x], ...]` in arcsec from the image centre, y first, as PyAutoLens writes
-    /// them). Starts of the fit that do not trace them to one place in the source plane are dropped.
+    /// them). Starts of the fit that do not trace them to one place in the source plane are dropped, unless all do.
     #[schemars(extend("x-input" = true))]
     pub positions: Option<PathBuf>,
     /// Image positions that a start traces farther apart than this in the source plane rule it out.

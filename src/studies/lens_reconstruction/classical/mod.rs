@@ -58,7 +58,7 @@ pub struct FitSettings {
     pub lens_centre: Option<[f64; 2]>,
     /// Places `[x, y]` (arcsec) where images of one source are seen; fewer than two say nothing.
     pub positions: Vec<[f64; 2]>,
-    /// Starts that trace the positions farther apart than this (arcsec) are dropped, if there are others.
+    /// Starts that trace the positions farther apart than this (arcsec) are dropped, unless all do.
     pub positions_threshold_arcsec: f64,
 }
 
