@@ -4,11 +4,12 @@ use egui::{RichText, Ui};
 
 use crate::studies::lens_reconstruction::Orientation;
 
-const LINES: [(&str, &str); 6] = [
+const LINES: [(&str, &str); 7] = [
     (
         "Positions",
         "arcsec from the image centre, which is the middle of the middle pixel or the edge between two; x right, y up",
     ),
+    ("positions.json", "a list of pairs [y, x], y first, of the same arcsec"),
     ("Pixels", "as FITS counts them: the middle of the first is 1, 1"),
     (
         "Einstein radius",

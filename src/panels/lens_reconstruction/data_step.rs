@@ -93,6 +93,8 @@ pub(super) struct Preview {
     /// The mask as drawn, which may be newer than the one in `files`.
     pub(super) drawn: Option<Arc<MaskFile>>,
     pub(super) light: Option<Arc<LightPreview>>,
+    /// The file of positions that was read or written last.
+    pub(super) positions_there: Option<PathBuf>,
     /// The image that the maps were last turned to, and how often it had been read.
     shown: Option<(Option<PathBuf>, u64)>,
     waiting: bool,

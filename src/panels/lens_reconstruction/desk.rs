@@ -21,6 +21,8 @@ use crate::studies::lens_reconstruction::{FitRequest, MaskMeaning};
 const NEAR_POINTS: f64 = 12.0;
 /// Maps narrower than this (points) have their tools in menus.
 const NARROW: f32 = 260.0;
+/// Height of the line of the tool in the hand, in points.
+const ROW_HEIGHT: f32 = 26.0;
 /// Corners of a drawn circle.
 const CIRCLE: usize = 96;
 /// A brush's radius in pixels: least and greatest.
@@ -277,12 +279,16 @@ impl LensReconstruction {
                 }
             });
         }
-        ui.horizontal_wrapped(|ui| match self.tools.tool {
-            None => self.summary_ui(ui),
-            Some(Tool::Centre) => self.centre_ui(ui),
-            Some(Tool::Images) => self.images_ui(ui, cx),
-            Some(Tool::Annulus) => self.annulus_ui(ui, ground, cx),
-            Some(Tool::Polygon | Tool::Brush) => self.paint_ui(ui, ground, cx),
+        ui.horizontal_wrapped(|ui| {
+            // The map must not move under the pointer when a text becomes a button.
+            ui.set_min_height(ROW_HEIGHT);
+            match self.tools.tool {
+                None => self.summary_ui(ui),
+                Some(Tool::Centre) => self.centre_ui(ui),
+                Some(Tool::Images) => self.images_ui(ui, cx),
+                Some(Tool::Annulus) => self.annulus_ui(ui, ground, cx),
+                Some(Tool::Polygon | Tool::Brush) => self.paint_ui(ui, ground, cx),
+            }
         });
     }
 
@@ -336,7 +342,7 @@ impl LensReconstruction {
                 }
             }
             None => {
-                ui.weak("Click the middle of the lens; without a mark the fit finds it from the light");
+                ui.weak("Click the middle of the lens; else the fit finds it from the light");
             }
         }
     }
@@ -345,7 +351,7 @@ impl LensReconstruction {
         let count = self.saved.desk.images.len();
         ui.label(match count {
             0 => "No images marked".to_owned(),
-            1 => "1 image marked; a lens needs 2".to_owned(),
+            1 => "1 image marked".to_owned(),
             n => format!("{n} images marked"),
         });
         if ui.add_enabled(count > 0, Button::new("Clear images").small()).clicked() {
@@ -357,7 +363,9 @@ impl LensReconstruction {
         if save.on_hover_text("As positions.json, which PyAutoLens reads: choose it in the dialog").clicked() {
             cx.send(Command::SaveView);
         }
-        ui.weak("In the file each place is [y, x] in arcsec from the image centre, y upwards and first");
+        ui.weak("file: [y, x] in arcsec").on_hover_text(
+            "Each place in the file is a pair, y first, from the image centre, y upwards. A lens needs two images or more",
+        );
     }
 
     fn annulus_ui(&mut self, ui: &mut Ui, ground: Ground, cx: &mut PanelContext<'_>) {
@@ -388,7 +396,7 @@ impl LensReconstruction {
             let label = ui.label("Brush radius");
             ui.add(DragValue::new(&mut self.tools.brush_radius).range(BRUSH[0]..=BRUSH[1]).speed(0.2).suffix(" px"))
                 .labelled_by(label.id);
-        } else if !self.tools.polygon.is_empty() {
+        } else {
             ui.weak(format!("{} corners", self.tools.polygon.len()));
         }
         self.drawing_ui(ui, ground, cx);
@@ -396,24 +404,28 @@ impl LensReconstruction {
 
     /// What can be done to the whole drawing.
     fn drawing_ui(&mut self, ui: &mut Ui, ground: Ground, cx: &mut PanelContext<'_>) {
-        ui.separator();
-        if ui.small_button("Invert mask").on_hover_text("Fit what is left out, and the other way").clicked() {
-            self.draw(MaskEdit::Invert, ground);
-        }
-        if ui.small_button("Clear mask").on_hover_text("Fit every pixel").clicked() {
-            let fit = &mut self.saved.fit;
-            (fit.mask_inner_radius_arcsec, fit.mask_outer_radius_arcsec) = (0.0, None);
-            self.draw(MaskEdit::Clear, ground);
-        }
         let drawn = !self.saved.desk.mask.is_empty();
         let undo = ui.add_enabled(drawn, Button::new("Undo stroke").small());
         if undo.on_hover_text("Take back what was drawn last").clicked() {
             self.undo_stroke();
         }
-        let save = ui.add_enabled(drawn, Button::new("Save mask…").small());
-        if save.on_hover_text("As FITS: choose the mask in the dialog").clicked() {
-            cx.send(Command::SaveView);
-        }
+        ui.menu_button("Mask ▾", |ui| {
+            if ui.button("Invert mask").on_hover_text("Fit what is left out, and the other way").clicked() {
+                self.draw(MaskEdit::Invert, ground);
+                ui.close();
+            }
+            if ui.button("Clear mask").on_hover_text("Fit every pixel").clicked() {
+                let fit = &mut self.saved.fit;
+                (fit.mask_inner_radius_arcsec, fit.mask_outer_radius_arcsec) = (0.0, None);
+                self.draw(MaskEdit::Clear, ground);
+                ui.close();
+            }
+            let save = ui.add_enabled(drawn, Button::new("Save mask…"));
+            if save.on_hover_text("As FITS: choose the mask in the dialog").clicked() {
+                cx.send(Command::SaveView);
+                ui.close();
+            }
+        });
     }
 
     /// Adds to the drawing; the file is written by a query.

@@ -8,9 +8,9 @@ use ndarray::Array2;
 use super::LensReconstruction;
 use crate::panels::{PanelContext, Product};
 use crate::runs::Library;
-use crate::studies::lens_reconstruction::FitRequest;
 use crate::studies::lens_reconstruction::mask_edit::{MaskDrawing, write_mask};
 use crate::studies::lens_reconstruction::positions::{read_positions, write_positions};
+use crate::studies::lens_reconstruction::{FitRequest, MaskMeaning};
 use crate::tasks::TaskError;
 use crate::workers::{Answer, Key, Weigh};
 
@@ -23,6 +23,8 @@ pub(super) struct MaskFile {
     pub(super) path: PathBuf,
     /// True = not fitted.
     pub(super) left_out: Arc<Array2<bool>>,
+    /// There was no such file before.
+    made: bool,
 }
 
 impl Weigh for MaskFile {
@@ -43,10 +45,15 @@ impl Weigh for PositionsFile {
     }
 }
 
-/// Where files of the desk lie: beside the runs, named by what is in them, so that a step back finds the older one.
+/// Where files of the desk lie: beside the runs.
+fn desk_folder(library: &Library) -> PathBuf {
+    library.folder().join("desk")
+}
+
+/// A file of the desk, named by what is in it, so that a step back finds the older one.
 fn desk_file(library: &Library, what: &str, content: &str, ending: &str) -> PathBuf {
     let sum = content.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    library.folder().join("desk").join(format!("{what}-{sum:016x}.{ending}"))
+    desk_folder(library).join(format!("{what}-{sum:016x}.{ending}"))
 }
 
 impl LensReconstruction {
@@ -61,7 +68,12 @@ impl LensReconstruction {
 
     fn ask_positions(&mut self, cx: &mut PanelContext<'_>) {
         let (fit, desk) = (&self.saved.fit, &mut self.saved.desk);
-        let marked = desk.images_file.is_none() && !desk.images.is_empty();
+        // What was marked is to be written; a file of ours that a session names may be gone, and is written again.
+        let lost = desk.images_file.as_ref().is_some_and(|file| {
+            file.starts_with(desk_folder(&cx.services.library)) && self.preview.positions_there.as_ref() != Some(file)
+        });
+        let marked =
+            !desk.images.is_empty() && (desk.images_file.is_none() || (lost && desk.images_file == fit.positions));
         if !marked && desk.images_file == fit.positions {
             return;
         }
@@ -91,6 +103,7 @@ impl LensReconstruction {
                 desk.images.clone_from(&file.images);
                 desk.images_file = Some(file.path.clone());
                 self.saved.fit.positions = Some(file.path.clone());
+                self.preview.positions_there = Some(file.path.clone());
             }
             Answer::Failed(message) => self.problem = Some(message.to_string()),
             Answer::Pending { .. } => self.preview.wait(),
@@ -109,6 +122,10 @@ impl LensReconstruction {
             desk.mask = MaskDrawing::default();
             return;
         }
+        if desk.mask_file.is_some() && self.preview.drawn.as_ref().map(|d| &d.path) == desk.mask_file.as_ref() {
+            self.saved.fit.mask_marks = MaskMeaning::Kept;
+            return;
+        }
         let request = self.saved.fit.clone();
         let drawing = desk.mask.clone();
         let content = format!("{:?} {:?} {drawing:?}", request.image, request.pixel_scale_arcsec);
@@ -122,8 +139,12 @@ impl LensReconstruction {
             Answer::Ready(file) => {
                 self.tools.mask_is_there();
                 let fit = &mut self.saved.fit;
-                fit.mask_marks = crate::studies::lens_reconstruction::MaskMeaning::Kept;
+                fit.mask_marks = MaskMeaning::Kept;
                 fit.mask = Some(file.path.clone());
+                if file.made && desk.mask_file.as_ref() == Some(&file.path) && self.preview.files.is_none() {
+                    // A session named it and it was gone: the files could not be read without it.
+                    self.reloads += 1;
+                }
                 desk.mask_file = Some(file.path.clone());
                 self.preview.drawn = Some(file);
             }
@@ -155,8 +176,9 @@ impl LensReconstruction {
 /// Writes the mask of a drawing; one that is there already is the same.
 fn mask_file(request: &FitRequest, drawing: &MaskDrawing, path: PathBuf) -> Result<MaskFile, TaskError> {
     make_folder(&path)?;
+    let made = !path.is_file();
     let mask = write_mask(request, drawing, &path)?;
-    Ok(MaskFile { path, left_out: Arc::new(mask.mapv(|m| !m)) })
+    Ok(MaskFile { path, left_out: Arc::new(mask.mapv(|m| !m)), made })
 }
 
 fn make_folder(file: &Path) -> Result<(), TaskError> {

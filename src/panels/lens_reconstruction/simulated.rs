@@ -15,7 +15,7 @@ use crate::plots::picture::Picture;
 use crate::studies::lens_models::{ImageFinder, Window};
 use crate::studies::lens_reconstruction::positions::{arcsec_from_pixel, pixel_from_arcsec};
 use crate::studies::lens_reconstruction::{SimulateOutcome, SimulateRequest};
-use crate::workers::{Key, Weigh};
+use crate::workers::{Answer, Key, Weigh};
 
 /// Name of the question for the images of the source's centre.
 pub(super) const IMAGES: &str = "images of the source";
@@ -146,6 +146,9 @@ impl LensReconstruction {
             cx.services.queries.ask(cx.slot(IMAGES), key, &cx.services.wake, move |_| Ok(live_images(&request)));
         if let Some(images) = answer.newest() {
             self.preview.live_images = Some(images.clone());
+        }
+        if matches!(answer, Answer::Pending { .. }) {
+            self.preview.wait();
         }
     }
 
