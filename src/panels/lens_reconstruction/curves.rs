@@ -10,6 +10,8 @@ pub(super) const IMAGE: Frame = "image";
 pub(super) const SOURCE: Frame = "source";
 /// The image plane while the fit runs.
 pub(super) const LIVE: Frame = "live";
+/// The source plane while the fit runs.
+pub(super) const LIVE_SOURCE: Frame = "live source plane";
 /// The image plane of what is set in step 1.
 pub(super) const PREVIEW: Frame = "preview";
 

@@ -245,6 +245,7 @@ impl Panel for LensReconstruction {
             // What the simulation decides, and what stands in step 1 already.
             let wanted = |f: &Field| {
                 f.kind != crate::tasks::FieldKind::Input
+                    && self.saved.fit.method.uses(&f.name)
                     && !(simulated && SIMULATED_FIELDS.contains(&f.name.as_str()))
                     && (simulated || !data_step::FILE_FIELDS.contains(&f.name.as_str()))
             };

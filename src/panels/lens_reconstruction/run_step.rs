@@ -2,13 +2,14 @@
 
 use egui::{RichText, Ui};
 
-use super::curves::LIVE;
+use super::curves::{LIVE, LIVE_SOURCE};
 use super::{LensReconstruction, Origin};
 use crate::panels::PanelContext;
 use crate::panels::maps::{Look, MapSpec};
-use crate::studies::lens_models::critical_curves;
-use crate::studies::lens_reconstruction::FitUpdate;
+use crate::plots::line_plot::{LinePlot, Series as Line};
 use crate::studies::lens_reconstruction::classical::Phase;
+use crate::studies::lens_reconstruction::{EVIDENCE, FitUpdate};
+use crate::tasks::Series;
 
 impl LensReconstruction {
     /// Draws the step.
@@ -38,18 +39,22 @@ impl LensReconstruction {
         };
         let update = board.latest::<FitUpdate>();
         if let Some(update) = &update {
-            let sie = update.lens.sie;
-            let radius = critical_curves(&update.lens, 4).effective_einstein_radius_arcsec;
+            let galaxy = &update.lens.galaxy;
+            let radius = update.lens.effective_einstein_radius();
             ui.horizontal_wrapped(|ui| {
-                ui.label(format!("start {}", update.start + 1));
+                if matches!(update.phase, Phase::Inversion | Phase::Pixels) {
+                    ui.label(update.phase.label());
+                } else {
+                    ui.label(format!("start {}", update.start + 1));
+                }
                 ui.label(format!("step {}", update.step));
                 ui.label(format!("reduced χ² {:.3}", update.reduced_chi2));
                 // Before that the lens still stands at its start values, which are not results.
-                if !matches!(update.phase, Phase::Starts | Phase::Joint) {
+                if !matches!(update.phase, Phase::Starts | Phase::Joint | Phase::Inversion | Phase::Pixels) {
                     return;
                 }
                 ui.label(format!("effective Einstein radius {radius:.3} arcsec"));
-                ui.label(format!("axis ratio {:.3}", sie.axis_ratio));
+                ui.label(format!("axis ratio {:.3}", galaxy.axis_ratio));
                 ui.label(format!("shear {:.3}", update.lens.shear.strength()));
             });
         }
@@ -58,12 +63,48 @@ impl LensReconstruction {
         if let Some(update) = update {
             let height = ui.available_height() - plot_height - 8.0;
             let scale = update.pixel_scale_arcsec;
-            let maps = [
+            let mut maps = vec![
                 MapSpec::new("live residual", "Residual", &update.residual, scale, LIVE, Look::Residual).unit("sigma"),
                 MapSpec::new("live model", "Model", &update.model, scale, LIVE, Look::Light),
             ];
-            ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| self.views.grid_ui(ui, 2, &maps));
+            if let Some(source) = &update.source {
+                let spec = MapSpec::new(
+                    "live source",
+                    "Source",
+                    &source.map,
+                    source.pixel_scale_arcsec,
+                    LIVE_SOURCE,
+                    Look::Light,
+                );
+                maps.push(spec.centre(source.centre_arcsec));
+            }
+            if let Some(mass) = &update.convergence {
+                maps.push(MapSpec::new(
+                    "live convergence",
+                    "Convergence",
+                    &mass.map,
+                    mass.pixel_scale_arcsec,
+                    LIVE,
+                    Look::Convergence,
+                ));
+            }
+            let columns = maps.len();
+            ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| self.views.grid_ui(ui, columns, &maps));
         }
-        crate::panels::series_ui(ui, "lens chi2", &series, "step", "reduced χ²");
+        series_ui(ui, &series);
     }
+}
+
+/// Reduced chi2 by step, and beside it the evidence of the methods that have one.
+fn series_ui(ui: &mut Ui, series: &[Series]) {
+    let (evidence, chi2): (Vec<Series>, Vec<Series>) = series.iter().cloned().partition(|s| s.name == EVIDENCE);
+    let Some(evidence) = evidence.first() else {
+        crate::panels::series_ui(ui, "lens chi2", &chi2, "step", "reduced χ²");
+        return;
+    };
+    ui.columns(2, |columns| {
+        crate::panels::series_ui(&mut columns[0], "lens chi2", &chi2, "step", "reduced χ²");
+        let plot = LinePlot::new("lens evidence").x("step", "").y("ln evidence", "");
+        plot.series(Line::new(EVIDENCE, &evidence.points)).show(&mut columns[1], "lens evidence");
+    });
 }

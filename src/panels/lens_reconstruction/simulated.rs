@@ -65,14 +65,15 @@ impl Weigh for LiveImages {
 
 /// The images of the source's centre.
 fn live_images(request: &SimulateRequest) -> LiveImages {
-    let lens = request.lens_model().prepare();
+    let model = request.lens_model();
+    let lens = model.prepare();
     let centre = [request.lens.x_arcsec, request.lens.y_arcsec];
     // Images of a source that is lensed at all lie within twice the Einstein radius, or near to the source itself.
     let source = [request.source.x_arcsec, request.source.y_arcsec];
     let reach = (source[0] - centre[0]).hypot(source[1] - centre[1]);
     let half = 2.5 * request.lens.einstein_radius_arcsec + 1.5 * reach;
     let window = Window { centre, half_width_arcsec: half.max(0.3), cells: 80 };
-    let images = ImageFinder::new(&lens, window, &[centre]).images(&lens, source);
+    let images = ImageFinder::new(&lens, window, &model.centres()).images(&lens, source);
     LiveImages {
         places: images.iter().map(|i| [i.x_arcsec, i.y_arcsec]).collect(),
         magnification: images.iter().map(|i| i.magnification.abs()).sum(),

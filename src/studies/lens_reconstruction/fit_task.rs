@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Orientation;
 use super::classical::{FitStep, Phase, PosteriorSettings, fit_parametric, sample_posterior};
 use super::load::{Loaded, load};
 use super::outcome::FitOutcome;
-use super::request::FitRequest;
+use super::pixel_task::{self, Reconstruction, Stage};
+use super::request::{FitRequest, Method};
+use super::{Orientation, Scene};
 use crate::data::FitsFile;
 use crate::studies::lens_models::LensModel;
 use crate::tasks::{Cost, Lane, Progress, Task, TaskError};
@@ -16,6 +17,19 @@ use ndarray::Array2;
 
 /// Share of the time that the fit takes when its posterior is drawn too.
 const FITTED: f64 = 0.15;
+/// The same when it is followed by a reconstruction in pixels.
+const BEFORE_PIXELS: f64 = 0.4;
+
+/// A map on a grid of its own, while it is being made.
+#[derive(Clone, Debug)]
+pub struct LiveMap {
+    /// Values, `[y, x]`, row 0 at the bottom.
+    pub map: Arc<Array2<f32>>,
+    /// Pixel (arcsec).
+    pub pixel_scale_arcsec: f64,
+    /// Its middle, arcsec from the image centre.
+    pub centre_arcsec: [f64; 2],
+}
 
 /// What the screen shows while the fit runs. Images are `[y, x]`, row 0 at the bottom, cut to the fitted box.
 #[derive(Clone, Debug)]
@@ -36,6 +50,10 @@ pub struct FitUpdate {
     pub lens: LensModel,
     /// Pixel of the maps.
     pub pixel_scale_arcsec: f64,
+    /// The source in pixels now, with the methods that have one.
+    pub source: Option<LiveMap>,
+    /// The convergence in pixels now, with the method that has one.
+    pub convergence: Option<LiveMap>,
 }
 
 impl Task for FitRequest {
@@ -76,10 +94,12 @@ impl Task for FitRequest {
         let pixels: f64 = shape.iter().map(|n| *n as f64).product();
         // A dozen double planes, and the Jacobian's; seconds as measured on images of 100 and 281 pixels, scaled.
         let parameters = 8.0 + 7.0 * (self.lens_light_components + self.source_components) as f64;
+        let more = pixel_task::cost(self, pixels);
+        let draws = if self.method == Method::Parametric { self.posterior_draws as f64 } else { 0.0 };
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate
         Ok(Cost {
-            bytes: (pixels * 8.0 * (24.0 + parameters)) as u64,
-            seconds: 0.5 + pixels * (5e-5 * self.starts as f64 / 8.0 + 2e-7 * self.posterior_draws as f64),
+            bytes: (pixels * 8.0 * (24.0 + parameters)) as u64 + more.bytes,
+            seconds: 0.5 + pixels * (5e-5 * self.starts as f64 / 8.0 + 2e-7 * draws) + more.seconds,
         })
     }
 
@@ -89,6 +109,11 @@ impl Task for FitRequest {
         let settings = self.settings()?;
         progress.check()?;
         let part = fitted_part(&observation.mask);
+        let share = match self.method {
+            Method::Parametric if self.posterior_draws == 0 => 1.0,
+            Method::Parametric => FITTED,
+            Method::Inversion | Method::Pixels => BEFORE_PIXELS,
+        };
         let mut meter = Meter::default();
         let fit = fit_parametric(&observation, &settings, &mut |step: &FitStep<'_>| {
             let fraction = meter.fraction(step);
@@ -98,7 +123,7 @@ impl Task for FitRequest {
                 Phase::LensLight => "lens light alone",
                 Phase::Null => "null: no source",
                 Phase::Scan | Phase::Starts => "arcs alone",
-                Phase::Joint => "everything",
+                Phase::Joint | Phase::Inversion | Phase::Pixels => "everything",
             };
             // A line that is taken up again later begins anew: the steps between belong to another phase.
             if meter.in_phase <= 1.0 {
@@ -108,7 +133,7 @@ impl Task for FitRequest {
             progress.log(series, meter.steps, shown);
             if meter.due() {
                 progress.phase(step.phase.label());
-                progress.fraction(if self.posterior_draws > 0 { FITTED * fraction } else { fraction });
+                progress.fraction(share * fraction);
             }
             if !improves {
                 // A candidate that is worse than what was found already: the screen keeps the best.
@@ -123,12 +148,14 @@ impl Task for FitRequest {
                 residual: cut(&step.residual_image(), part),
                 lens: step.scene().lens,
                 pixel_scale_arcsec: observation.pixel_scale_arcsec,
+                source: None,
+                convergence: None,
             });
             if progress.check().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         progress.check()?;
         let fit = fit?;
-        let posterior = if self.posterior_draws > 0 {
+        let posterior = if self.posterior_draws > 0 && self.method == Method::Parametric {
             progress.phase("posterior");
             let settings =
                 PosteriorSettings { draws: self.posterior_draws, supersampling: self.supersampling, seed: self.seed };
@@ -141,9 +168,16 @@ impl Task for FitRequest {
         } else {
             None
         };
+        let stage = Stage { observation: &observation, fit: &fit, part, from: share, steps: meter.steps };
+        let pixels = stage.run(self, progress)?;
         progress.phase("maps");
-        let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, redshifts, &checks)
-            .with_positions(&fit.scene.lens, &settings.positions, settings.positions_threshold_arcsec)
+        // The source in pixels may have moved the mass that the parametric fit began with.
+        let final_scene =
+            Scene { lens: pixels.as_ref().map_or(&fit.scene.lens, Reconstruction::lens).clone(), ..fit.scene.clone() };
+        let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, &checks)
+            .with_pixels(&observation, &fit, pixels.as_ref())
+            .with_lens(&final_scene, self.cosmology(), redshifts)
+            .with_positions(&final_scene.lens, &settings.positions, settings.positions_threshold_arcsec)
             .with_sky(Orientation::of(&header, observation.data.dim()));
         progress.fraction(1.0);
         Ok(outcome)
@@ -188,7 +222,7 @@ impl Meter {
             Phase::Scan => (0.15, 0.3, 200.0),
             Phase::Starts => (0.3, 0.6, 400.0),
             Phase::Joint => (0.6, 0.95, 200.0),
-            Phase::Null => (0.95, 1.0, 60.0),
+            Phase::Null | Phase::Inversion | Phase::Pixels => (0.95, 1.0, 60.0),
         };
         let fraction = from + (to - from) * (1.0 - (-self.in_phase / usual).exp());
         self.most = self.most.max(fraction);
@@ -205,6 +239,6 @@ fn fitted_part(mask: &Array2<bool>) -> [usize; 4] {
     if part[1] == 0 { [0, mask.nrows(), 0, mask.ncols()] } else { part }
 }
 
-fn cut(image: &Array2<f64>, [y0, y1, x0, x1]: [usize; 4]) -> Arc<Array2<f32>> {
+pub(super) fn cut(image: &Array2<f64>, [y0, y1, x0, x1]: [usize; 4]) -> Arc<Array2<f32>> {
     Arc::new(image.slice(ndarray::s![y0..y1, x0..x1]).mapv(|v| v as f32))
 }

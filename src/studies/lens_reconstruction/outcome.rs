@@ -1,36 +1,54 @@
 //! What a fit leaves behind: maps, curves, numbers.
 
+mod pixels;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::Observation;
-use super::Orientation;
 use super::classical::{ParametricFit, Posterior};
-use super::cosmology::einstein_mass_msun;
+use super::cosmology::Cosmology;
+use super::exchange::{Described, coolest_template, lenstronomy_script};
+use super::lensing_maps::{self, LensingMaps};
 use super::load::{Check, Verdict};
 use super::maps::{
     Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid,
     source_map,
 };
 use super::positions::{image_rms, trace};
+use super::request::{FitRequest, Method};
+use super::{Observation, Orientation, Scene};
 use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, read_ecsv, wcs_keywords, write_ecsv, write_planes};
-use crate::studies::lens_models::LensModel;
+use crate::studies::lens_models::{LensModel, Sersic};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
 /// Files of a run, in order of importance.
 pub(super) const OUTPUTS: &[(&str, &str)] = &[
     ("model.fits", "model of the image: lensed source, lens light and sky through the PSF"),
     ("residual.fits", "(data - model) / noise, in sigma, over the whole image"),
-    ("source.fits", "source galaxy, not lensed, not blurred, on a grid of its own"),
-    ("convergence.fits", "surface mass density over the critical one"),
+    (
+        "source.fits",
+        "source galaxy, not lensed, not blurred, on a grid of its own; in pixels with its standard deviation SIGMA",
+    ),
+    (
+        "convergence.fits",
+        "surface mass density over the critical one; in pixels with its EXCESS over the parametric one",
+    ),
     ("lens_light.fits", "light of the lens galaxy through the PSF"),
-    ("data.fits", "what was fitted: DATA, NOISE, MASK (1 = fitted)"),
+    (DATA, "what was fitted: DATA, NOISE, MASK (1 = fitted)"),
     ("curves.ecsv", "critical curve and caustics in arcsec from the image centre"),
+    (lensing_maps::FILE, "MAGNIFICATION (signed), DEFLECTION_X and DEFLECTION_Y (arcsec), POTENTIAL (arcsec^2)"),
+    (COOLEST, "the model as a COOLEST template, the standard of the lensing community"),
+    (LENSTRONOMY, "the model as lenstronomy keywords, a Python module that runs as it is"),
     (POSTERIOR, "draws of the posterior, with `posterior_draws` above 0: chain, log-posterior, lens and galaxies"),
 ];
 
+/// Files of the model for other programs.
+const COOLEST: &str = "coolest.json";
+const LENSTRONOMY: &str = "lenstronomy.py";
+/// File of what was fitted.
+const DATA: &str = "data.fits";
 /// File of the posterior.
 const POSTERIOR: &str = "posterior.ecsv";
 /// Convergence that draws are trusted from: the largest R-hat and the least effective sample size.
@@ -61,6 +79,12 @@ pub struct FitOutcome {
     pub convergence: Arc<Array2<f32>>,
     /// Source on a grid of its own, unit of the data per image pixel.
     pub source: Arc<Array2<f32>>,
+    /// Standard deviation of the source's pixels, where it was reconstructed in pixels.
+    pub source_sigma: Option<Arc<Array2<f32>>>,
+    /// What the convergence has more than the parametric one, where it was reconstructed in pixels.
+    pub convergence_excess: Option<Arc<Array2<f32>>>,
+    /// How it was made.
+    pub method: Method,
     /// Critical curve and caustics.
     pub curves: Curves,
     /// Pixel of the image.
@@ -73,6 +97,10 @@ pub struct FitOutcome {
     pub unit: String,
     /// Draws of the posterior, when they were asked for.
     pub posterior: Option<Arc<Posterior>>,
+    /// Magnification, deflection and potential of a parametric lens.
+    pub lensing: Option<LensingMaps>,
+    /// Name and content of the files for other programs.
+    texts: Vec<(&'static str, String)>,
     /// World coordinates of the image, copied into the products: the cards of its header that describe them.
     wcs: Vec<Keyword>,
     metrics: Metrics,
@@ -80,14 +108,13 @@ pub struct FitOutcome {
 }
 
 impl FitOutcome {
-    /// Maps and numbers of a fit. `redshifts`: lens, source, where known.
+    /// Maps and numbers of a fit.
     pub(super) fn new(
         observation: &Observation,
         fit: &ParametricFit,
         posterior: Option<Posterior>,
         header: &Header,
         unit: String,
-        redshifts: [Option<f64>; 2],
         checks: &[Check],
     ) -> Self {
         let thin = |a: &Array2<f64>| Arc::new(a.mapv(|v| v as f32));
@@ -106,25 +133,29 @@ impl FitOutcome {
             lens_light: thin(&fit.lens_light_image),
             convergence: Arc::new(convergence_map(&fit.scene.lens, shape, scale)),
             source: Arc::new(source),
+            source_sigma: None,
+            convergence_excess: None,
+            method: Method::Parametric,
             curves,
             pixel_scale_arcsec: scale,
             source_scale_arcsec,
             source_centre_arcsec,
             unit,
             wcs: world_keywords(header),
-            metrics: metrics_of(fit, posterior.as_ref(), redshifts),
+            metrics: metrics_of(fit, posterior.as_ref()),
             warnings: warnings_of(fit, posterior.as_ref(), checks),
             posterior: posterior.map(Arc::new),
+            lensing: None,
+            texts: Vec::new(),
         }
     }
 
     /// With how well the lens explains the places of the images that the user marked, `[x, y]` in arcsec.
     pub(super) fn with_positions(mut self, lens: &LensModel, positions: &[[f64; 2]], threshold_arcsec: f64) -> Self {
-        let centre = [self.metrics["lens_x_arcsec"], self.metrics["lens_y_arcsec"]];
-        let lens = lens.prepare();
+        let (lens, centres) = (lens.prepare(), lens.centres());
         if let Some(traced) = trace(&lens, positions) {
             self.metrics.insert("positions_source_rms_arcsec".into(), traced.rms);
-            let image_rms = image_rms(&lens, centre, positions).unwrap_or(f64::NAN);
+            let image_rms = image_rms(&lens, &centres, positions).unwrap_or(f64::NAN);
             self.metrics.insert("positions_image_rms_arcsec".into(), image_rms);
             if traced.widest > threshold_arcsec {
                 self.warnings.push(format!(
@@ -150,6 +181,44 @@ impl FitOutcome {
         self
     }
 
+    /// With the maps of a parametric lens, the files for other programs, and what the redshifts `[lens, source]` add where both are known:
+    /// mass, dispersion, delays.
+    #[must_use]
+    pub(super) fn with_lens(mut self, scene: &Scene, cosmology: Cosmology, redshifts: [Option<f64>; 2]) -> Self {
+        let (rows, columns) = self.data.dim();
+        self.lensing = Some(LensingMaps::of(&scene.lens, (rows, columns), self.pixel_scale_arcsec));
+        let described = Described {
+            scene,
+            posterior: self.posterior.as_deref(),
+            size_px: [columns, rows],
+            pixel_scale_arcsec: self.pixel_scale_arcsec,
+            redshifts,
+            cosmology,
+            image_file: DATA,
+            simulated: false,
+        };
+        self.texts = vec![
+            (COOLEST, format!("{:#}\n", coolest_template(&described))),
+            (LENSTRONOMY, lenstronomy_script(&described)),
+        ];
+        self.with_redshifts(cosmology, redshifts)
+    }
+
+    fn with_redshifts(mut self, cosmology: Cosmology, redshifts: [Option<f64>; 2]) -> Self {
+        let [Some(lens), Some(source)] = redshifts else { return self };
+        let Some(distances) = cosmology.between(lens, source) else { return self };
+        let radius = self.metrics.get("einstein_radius_arcsec").copied().unwrap_or(f64::NAN);
+        for (name, value) in [
+            ("einstein_mass_msun", distances.einstein_mass_msun(radius)),
+            ("velocity_dispersion_km_s", distances.isothermal_dispersion_km_s(radius)),
+            ("critical_density_msun_kpc2", distances.critical_density_msun_kpc2()),
+            ("days_per_arcsec2", distances.days_per_arcsec2()),
+        ] {
+            self.metrics.insert(name.to_owned(), value);
+        }
+        self
+    }
+
     /// Keywords of products on the grid of the image: its own world coordinates, or arcsec from the centre.
     fn image_keywords(&self) -> Vec<Keyword> {
         let mut keywords = if self.wcs.is_empty() {
@@ -170,7 +239,7 @@ pub(super) fn world_keywords(header: &Header) -> Vec<Keyword> {
     }
 }
 
-fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>, redshifts: [Option<f64>; 2]) -> Metrics {
+fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>) -> Metrics {
     let mut metrics = lens_metrics(&fit.scene.lens);
     let errors = fit.lens_errors_gaussian;
     let shear = fit.scene.lens.shear;
@@ -194,7 +263,12 @@ fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>, redshifts: [Op
     ] {
         put(name, error);
     }
-    for (kind, galaxies) in [("source", &fit.scene.sources), ("lens_light", &fit.scene.lens_light)] {
+    if fit.layout.lens.free_slope {
+        put("slope_error", errors.slope);
+    }
+    // A set of Gaussians is one light; its parts are no galaxies to be listed.
+    let lights: &[Sersic] = if fit.gaussians { &[] } else { &fit.scene.lens_light };
+    for (kind, galaxies) in [("source", fit.scene.sources.as_slice()), ("lens_light", lights)] {
         for (i, g) in galaxies.iter().enumerate() {
             let name = |what: &str| if i == 0 { format!("{kind}_{what}") } else { format!("{kind}_{}_{what}", i + 1) };
             for (what, value) in [
@@ -223,12 +297,6 @@ fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>, redshifts: [Op
         put("posterior_effective_draws", size);
         put("posterior_divergences", posterior.divergences as f64);
         put("posterior_evaluations", posterior.evaluations as f64);
-    }
-    if let [Some(lens), Some(source)] = redshifts
-        && source > lens
-    {
-        let radius = metrics["einstein_radius_arcsec"];
-        metrics.insert("einstein_mass_msun".into(), einstein_mass_msun(radius, lens, source));
     }
     metrics
 }
@@ -259,19 +327,23 @@ impl Outcome for FitOutcome {
     }
 
     fn save(&self, folder: &Path, provenance: &Provenance) -> Result<Vec<String>, TaskError> {
-        let history = history(provenance, "parametric fit: isothermal ellipsoid, shear, Sersic light");
+        let history = history(provenance, pixels::remark(self.method));
         let grid = self.image_keywords();
         let source_grid = grid_keywords(self.source_centre_arcsec, self.source_scale_arcsec, self.source.dim());
         let unit = self.unit.as_str();
         let mask = self.mask.mapv(|m| if m { 1.0_f32 } else { 0.0 });
+        let mut source = vec![one("SOURCE", &self.source, unit, &source_grid)];
+        source.extend(self.source_sigma.iter().map(|sigma| one("SIGMA", sigma, unit, &source_grid)));
+        let mut convergence = vec![one("CONVERGENCE", &self.convergence, "", &grid)];
+        convergence.extend(self.convergence_excess.iter().map(|excess| one("EXCESS", excess, "", &grid)));
         for (file, planes) in [
             ("model.fits", vec![one("MODEL", &self.model, unit, &grid)]),
             ("residual.fits", vec![one("RESIDUAL", &self.residual, "sigma", &grid)]),
-            ("source.fits", vec![one("SOURCE", &self.source, unit, &source_grid)]),
-            ("convergence.fits", vec![one("CONVERGENCE", &self.convergence, "", &grid)]),
+            ("source.fits", source),
+            ("convergence.fits", convergence),
             ("lens_light.fits", vec![one("LENS_LIGHT", &self.lens_light, unit, &grid)]),
             (
-                "data.fits",
+                DATA,
                 vec![
                     one("DATA", &self.data, unit, &grid),
                     one("NOISE", &self.noise, unit, &grid),
@@ -285,11 +357,23 @@ impl Outcome for FitOutcome {
         if let Some(posterior) = &self.posterior {
             write_ecsv(&folder.join(POSTERIOR), &posterior.table())?;
         }
-        let written = OUTPUTS.iter().filter(|(file, _)| *file != POSTERIOR || self.posterior.is_some());
+        if let Some(lensing) = &self.lensing {
+            lensing.write(folder, &grid, &history)?;
+        }
+        for (file, text) in &self.texts {
+            let path = folder.join(file);
+            std::fs::write(&path, text).map_err(|e| TaskError::file(&path, format!("cannot be written ({e})")))?;
+        }
+        let written = OUTPUTS.iter().filter(|(file, _)| match *file {
+            POSTERIOR => self.posterior.is_some(),
+            lensing_maps::FILE => self.lensing.is_some(),
+            COOLEST | LENSTRONOMY => self.texts.iter().any(|(name, _)| name == file),
+            _ => true,
+        });
         Ok(written.map(|(file, _)| (*file).to_owned()).collect())
     }
 
-    fn load(folder: &Path, _request: &serde_json::Value, metrics: &Metrics) -> Result<Self, TaskError> {
+    fn load(folder: &Path, request: &serde_json::Value, metrics: &Metrics) -> Result<Self, TaskError> {
         let data_path = folder.join("data.fits");
         let [data, noise, mask]: [Arc<Array2<f32>>; 3] = read_maps(folder, "data.fits")?
             .try_into()
@@ -315,6 +399,9 @@ impl Outcome for FitOutcome {
         }
         let mut metrics = metrics.clone();
         metrics.remove("seconds");
+        let no_image = |file: &str| TaskError::file(&folder.join(file), "no image in this file");
+        let (source, convergence) = (read_maps(folder, "source.fits")?, read_maps(folder, "convergence.fits")?);
+        let method = serde_json::from_value::<FitRequest>(request.clone()).map(|r| r.method).unwrap_or_default();
         Ok(Self {
             data,
             noise,
@@ -322,8 +409,11 @@ impl Outcome for FitOutcome {
             model,
             residual: read_map(folder, "residual.fits")?,
             lens_light: read_map(folder, "lens_light.fits")?,
-            convergence: read_map(folder, "convergence.fits")?,
-            source: read_map(folder, "source.fits")?,
+            convergence: convergence.first().cloned().ok_or_else(|| no_image("convergence.fits"))?,
+            convergence_excess: convergence.get(1).cloned(),
+            source: source.first().cloned().ok_or_else(|| no_image("source.fits"))?,
+            source_sigma: source.get(1).cloned(),
+            method,
             curves: Curves::read(&folder.join("curves.ecsv"))?,
             pixel_scale_arcsec: scale,
             source_scale_arcsec: number("source.fits", "CDELT1")?,
@@ -331,6 +421,11 @@ impl Outcome for FitOutcome {
             unit: fits.hdu(0)?.unit().unwrap_or_default().to_owned(),
             wcs: world_keywords(header),
             posterior: read_posterior(folder, &metrics)?,
+            lensing: LensingMaps::read(folder)?,
+            texts: [COOLEST, LENSTRONOMY]
+                .into_iter()
+                .filter_map(|name| Some((name, std::fs::read_to_string(folder.join(name)).ok()?)))
+                .collect(),
             metrics,
             // They stand in the record, which whoever loads this has read.
             warnings: Vec::new(),

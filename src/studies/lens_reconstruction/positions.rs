@@ -88,12 +88,13 @@ pub fn trace(lens: &impl Deflector, positions: &[[f64; 2]]) -> Option<Traced> {
 }
 
 /// Root mean square distance (arcsec) from each position to the nearest image that the lens makes of the mean traced source;
-/// `None` when it makes none there. `centre`: of the lens.
-pub fn image_rms(lens: &impl Deflector, centre: [f64; 2], positions: &[[f64; 2]]) -> Option<f64> {
+/// `None` when it makes none there. `centres`: of its masses, the galaxy first.
+pub fn image_rms(lens: &impl Deflector, centres: &[[f64; 2]], positions: &[[f64; 2]]) -> Option<f64> {
     let traced = trace(lens, positions)?;
+    let centre = *centres.first()?;
     let reach = positions.iter().map(|p| (p[0] - centre[0]).hypot(p[1] - centre[1])).fold(0.0, f64::max);
     let window = Window { centre, half_width_arcsec: (2.0 * reach).max(0.1), cells: 80 };
-    let images = ImageFinder::new(lens, window, &[centre]).images(lens, traced.mean);
+    let images = ImageFinder::new(lens, window, centres).images(lens, traced.mean);
     let nearest = |p: &[f64; 2]| {
         images.iter().map(|i| (i.x_arcsec - p[0]).hypot(i.y_arcsec - p[1])).fold(f64::INFINITY, f64::min)
     };
@@ -159,7 +160,7 @@ mod tests {
         let traced = trace(&prepared, &positions).unwrap();
         assert!(traced.rms < 1e-9 && traced.widest < 1e-9);
         assert!((traced.mean[0] - 0.1).abs() < 1e-9 && (traced.mean[1] - 0.06).abs() < 1e-9);
-        assert!(image_rms(&prepared, centre, &positions).unwrap() < 1e-7);
+        assert!(image_rms(&prepared, &[centre], &positions).unwrap() < 1e-7);
         let request = SimulateRequest::default();
         let mut wrong = request.clone();
         wrong.lens.einstein_radius_arcsec = 1.5;

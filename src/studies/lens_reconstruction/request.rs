@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::classical::FitSettings;
+use super::classical::{FitSettings, LensLight};
+use super::cosmology::Cosmology;
+use super::pixelated::{InversionSettings, PixelSettings, Regularisation};
 use super::positions::read_positions;
 use crate::tasks::TaskError;
 
@@ -19,6 +21,23 @@ pub enum Method {
     /// Elliptical isothermal mass with shear, Sersic source and lens light: multi-start Levenberg-Marquardt.
     #[default]
     Parametric,
+    /// The parametric fit, then its source in pixels with errors, as smooth as the evidence says, while the mass is optimised further.
+    Inversion,
+    /// The parametric fit, then source and convergence in pixels together: the most probable ones under smoothness priors.
+    Pixels,
+}
+
+impl Method {
+    /// False for a field of the request that this method does not look at.
+    pub fn uses(self, field: &str) -> bool {
+        match field {
+            "posterior_draws" => self == Self::Parametric,
+            "source_pixels" | "source_regularisation" | "regularisation_strength" => self != Self::Parametric,
+            "optimise_lens" => self == Self::Inversion,
+            "convergence_regularisation" | "convergence_step" | "positive_source" => self == Self::Pixels,
+            _ => true,
+        }
+    }
 }
 
 /// What the nonzero pixels of a mask file mean.
@@ -90,8 +109,31 @@ pub struct FitRequest {
     /// Image positions that a start traces farther apart than this in the source plane rule it out.
     #[schemars(range(min = 0.001, max = 10.0), extend("x-unit" = "arcsec"))]
     pub positions_threshold_arcsec: f64,
+    /// Hubble constant of the flat universe in which redshifts become distances.
+    #[schemars(range(min = 30.0, max = 120.0), extend("x-unit" = "km/s/Mpc"))]
+    pub hubble_constant: f64,
+    /// Its matter density over the critical one; the rest is a cosmological constant.
+    #[schemars(range(min = 0.01, max = 1.0))]
+    pub omega_matter: f64,
     /// How the lens is reconstructed.
     pub method: Method,
+    /// Pixels along each side of a source in pixels. The time grows with the sixth power.
+    #[schemars(range(min = InversionSettings::SOURCE_PIXELS[0], max = InversionSettings::SOURCE_PIXELS[1]))]
+    pub source_pixels: usize,
+    /// What the prior of a source in pixels holds small: its gradient (allows peaks) or its curvature (smoother).
+    pub source_regularisation: Regularisation,
+    /// Strength of that prior, one over the expected squared differences in the unit of the image; automatic: the evidence chooses it.
+    #[schemars(range(min = 1e-30, max = 1e30), extend("x-log" = true), extend("x-start" = 1.0))]
+    pub regularisation_strength: Option<f64>,
+    /// With `inversion`: optimise the mass with the source in pixels; otherwise it stays as the parametric fit found it.
+    pub optimise_lens: bool,
+    /// With `pixels`: what the prior of ln convergence holds small.
+    pub convergence_regularisation: Regularisation,
+    /// With `pixels`: expected change, from one image pixel to the next, of ln convergence over that of the parametric fit.
+    #[schemars(range(min = 0.0001, max = 10.0), extend("x-log" = true))]
+    pub convergence_step: f64,
+    /// With `pixels`: the source may not be negative.
+    pub positive_source: bool,
     /// Starting points of the search, kept by how well they fit; each is carried to its own minimum.
     #[schemars(range(min = FitSettings::STARTS[0], max = FitSettings::STARTS[1]))]
     pub starts: usize,
@@ -101,7 +143,15 @@ pub struct FitRequest {
     /// Sersic components of the source galaxy.
     #[schemars(range(min = FitSettings::SOURCE_COMPONENTS[0], max = FitSettings::SOURCE_COMPONENTS[1]))]
     pub source_components: usize,
-    /// Each pixel is the mean of this many by this many rays.
+    /// What the lens's own light ends as: the Sersic profiles of the search, or a multi-Gaussian expansion that starts from them.
+    pub lens_light: LensLight,
+    /// Fit the slope of the mass too: an elliptical power law instead of an isothermal ellipsoid.
+    pub free_slope: bool,
+    /// Fit multipoles of order 3 and 4 of the mass: boxy, disky or lopsided.
+    pub multipoles: bool,
+    /// Satellites of the lens: first guesses of their places in arcsec from the image centre, `[[x, y], …]`; an isothermal sphere is fitted at each.
+    pub satellites: Vec<[f64; 2]>,
+    /// Each pixel is the mean of this many by this many rays; for a source in pixels of twice as many.
     #[schemars(range(min = FitSettings::SUPERSAMPLING[0], max = FitSettings::SUPERSAMPLING[1]))]
     pub supersampling: usize,
     /// Fit a constant sky level too.
@@ -109,7 +159,7 @@ pub struct FitRequest {
     /// Most Levenberg-Marquardt steps of one start.
     #[schemars(range(min = FitSettings::MAX_STEPS[0], max = FitSettings::MAX_STEPS[1]))]
     pub max_steps: usize,
-    /// Draws of the posterior after the fit, in four chains of the No-U-Turn sampler; 0: Gaussian errors only. 1000 take some ten times as long as the fit.
+    /// Draws of the posterior after the parametric fit, in four chains of the No-U-Turn sampler; 0: Gaussian errors only. 1000 take some ten times as long as the fit.
     #[schemars(range(min = 0, max = 20000))]
     pub posterior_draws: usize,
     /// Seed of the starting points and of the chains.
@@ -138,11 +188,24 @@ impl Default for FitRequest {
             lens_y_arcsec: None,
             positions: None,
             positions_threshold_arcsec: s.positions_threshold_arcsec,
+            hubble_constant: Cosmology::default().hubble_constant,
+            omega_matter: Cosmology::default().omega_matter,
             method: Method::Parametric,
+            source_pixels: InversionSettings::default().source_pixels,
+            source_regularisation: InversionSettings::default().regularisation,
+            regularisation_strength: None,
+            optimise_lens: true,
+            convergence_regularisation: PixelSettings::default().mass_regularisation,
+            convergence_step: PixelSettings::default().mass_step,
+            positive_source: false,
             starts: s.starts,
             lens_light_components: s.lens_light_components,
             source_components: s.source_components,
             supersampling: s.supersampling,
+            lens_light: s.lens_light,
+            free_slope: s.free_slope,
+            multipoles: s.multipoles,
+            satellites: s.satellites,
             fit_sky: s.fit_sky,
             max_steps: s.max_steps,
             posterior_draws: 0,
@@ -171,6 +234,11 @@ impl FitRequest {
             positions: None,
             ..self
         }
+    }
+
+    /// The universe in which redshifts become distances.
+    pub(super) fn cosmology(&self) -> Cosmology {
+        Cosmology { hubble_constant: self.hubble_constant, omega_matter: self.omega_matter }
     }
 
     /// The same data with the fit's own settings at their defaults: what [`super::load`] reads depends on nothing else.
@@ -217,9 +285,36 @@ impl FitRequest {
             lens_light_components: self.lens_light_components,
             source_components: self.source_components,
             supersampling: self.supersampling,
+            lens_light: self.lens_light,
+            free_slope: self.free_slope,
+            multipoles: self.multipoles,
+            satellites: self.satellites.clone(),
             fit_sky: self.fit_sky,
             max_steps: self.max_steps,
             seed: self.seed,
         })
+    }
+
+    /// The settings of an inversion.
+    pub(super) fn inversion_settings(&self) -> InversionSettings {
+        InversionSettings {
+            source_pixels: self.source_pixels,
+            regularisation: self.source_regularisation,
+            strength: self.regularisation_strength,
+            rays_a_side: 2 * self.supersampling,
+            optimise_lens: self.optimise_lens,
+            ..InversionSettings::default()
+        }
+    }
+
+    /// The settings of a reconstruction of source and convergence.
+    pub(super) fn pixel_settings(&self) -> PixelSettings {
+        PixelSettings {
+            source: self.inversion_settings(),
+            mass_regularisation: self.convergence_regularisation,
+            mass_step: self.convergence_step,
+            positive: self.positive_source,
+            ..PixelSettings::default()
+        }
     }
 }

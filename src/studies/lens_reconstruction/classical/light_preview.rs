@@ -14,7 +14,7 @@ use crate::studies::lens_reconstruction::{LensError, Observation};
 
 /// A model of the lens galaxy's light.
 #[derive(Clone, Debug)]
-pub struct LensLight {
+pub struct LightModel {
     /// Its image and the sky through the PSF, unit of the data, `[y, x]`.
     pub image: Array2<f64>,
     /// Its components.
@@ -29,7 +29,7 @@ pub fn fit_lens_light(
     observation: &Observation,
     settings: &FitSettings,
     go_on: &mut dyn FnMut() -> bool,
-) -> Result<LensLight, LensError> {
+) -> Result<LightModel, LensError> {
     let settings = FitSettings { lens_light_components: settings.lens_light_components.max(1), ..settings.clone() };
     check(observation, &settings)?;
     let geometry = Geometry::of(observation, true).guided(observation, settings.lens_centre);
@@ -42,9 +42,9 @@ pub fn fit_lens_light(
         |_: &super::FitStep<'_>| if go_on() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
     let mut run = Run { settings: &settings, callback: &mut callback, calls: Calls::default(), sky };
     let guess = light::quick(observation, &geometry, &mut run)?;
-    let layout = Layout { sources: 0, lights: settings.lens_light_components };
+    let layout = Layout { lights: settings.lens_light_components, ..Layout::default() };
     let [image, _, _] = render(observation, &guess.parameters, layout, Sampling { per_pixel_side: 1, adaptive: true })?;
-    Ok(LensLight { image, components: Scene::from_parameters(layout, &guess.parameters).lens_light })
+    Ok(LightModel { image, components: Scene::from_parameters(layout, &guess.parameters).lens_light })
 }
 
 #[cfg(test)]

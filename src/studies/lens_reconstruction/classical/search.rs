@@ -4,10 +4,12 @@ use super::problem::{SceneProblem, Sky};
 use super::{Bounds, FitSettings, Geometry, Joint, Phase, Run, StartSummary};
 use crate::numerics::levenberg_marquardt::{LeastSquares, Stop, fit};
 use crate::numerics::random;
-use crate::studies::lens_models::{Deflector, LENS_PARAMETERS, PreparedLens, SERSIC_PARAMETERS, Sersic};
+use crate::studies::lens_models::{
+    Deflector, GALAXY_PARAMETERS, ISOTHERMAL_SLOPE, PreparedLens, SERSIC_PARAMETERS, Sersic,
+};
 use crate::studies::lens_reconstruction::imaging::{ForwardModel, Sampling};
 use crate::studies::lens_reconstruction::positions::trace;
-use crate::studies::lens_reconstruction::scene::{Layout, Scene, lens_parameters};
+use crate::studies::lens_reconstruction::scene::{Layout, Scene};
 use crate::studies::lens_reconstruction::{LensError, Observation};
 
 /// Einstein radii of the scan.
@@ -45,7 +47,7 @@ pub(super) fn search(
     count: usize,
     run: &mut Run,
 ) -> Result<(Vec<Candidate>, Vec<StartSummary>), LensError> {
-    let layout = Layout { sources: 1, lights: 0 };
+    let layout = Layout { sources: 1, ..Layout::default() };
     let mut model = ForwardModel::new(observation, layout, Sampling { per_pixel_side: 1, adaptive: false })?;
     let (target, weight): (Vec<f64>, Vec<f64>) = model
         .target()
@@ -62,9 +64,9 @@ pub(super) fn search(
     let arcs = Arcs::find(observation, geometry, &target);
     let mut starts = scan(&mut model, observation, geometry, &arcs, run)?;
     starts.sort_by(|a, b| a.sum_of_squares.total_cmp(&b.sum_of_squares));
-    keep_guided(&mut starts, run.settings);
+    keep_guided(&mut starts, layout, run.settings);
     starts.truncate(count.max(1));
-    let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec);
+    let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec, &[]);
     let mut candidates = Vec::new();
     let mut summaries = Vec::new();
     for (index, start) in starts.iter().enumerate() {
@@ -89,14 +91,14 @@ pub(super) fn search(
         candidates.push(Candidate { parameters, sum_of_squares: result.sum_of_squares });
     }
     candidates.sort_by(|a, b| a.sum_of_squares.total_cmp(&b.sum_of_squares));
-    keep_guided(&mut candidates, run.settings);
+    keep_guided(&mut candidates, layout, run.settings);
     Ok((candidates, summaries))
 }
 
 /// Drops what traces the user's image positions too far apart; if that is everything, the positions are of no use and nothing is dropped.
-fn keep_guided(candidates: &mut Vec<Candidate>, settings: &FitSettings) {
+fn keep_guided(candidates: &mut Vec<Candidate>, layout: Layout, settings: &FitSettings) {
     let explains = |c: &Candidate| {
-        let lens = PreparedLens::new(lens_parameters(&c.parameters));
+        let lens = PreparedLens::new(layout.lens, &c.parameters);
         trace(&lens, &settings.positions).is_none_or(|t| t.widest <= settings.positions_threshold_arcsec)
     };
     if candidates.iter().any(explains) {
@@ -161,7 +163,7 @@ pub(super) fn another_source(
     let residual: Vec<f64> = old.target().iter().zip(&values).map(|(t, v)| t - v).collect();
     let mut arcs = Arcs::find(observation, geometry, &residual);
     arcs.pixels.truncate(PLACES);
-    let lens = PreparedLens::new(lens_parameters(&best.parameters));
+    let lens = PreparedLens::new(best.layout.lens, &best.parameters);
     let at = best.layout.component(0);
     let first = &best.parameters[at..at + SERSIC_PARAMETERS];
     let mut places: Vec<[f64; 2]> = arcs.pixels.iter().map(|(p, _)| lens.source_from_image(p[0], p[1])).collect();
@@ -199,6 +201,7 @@ fn scan(
     let mut rng = random::stream(run.settings.seed, "lens_reconstruction.scan", 0);
     let pixel = observation.pixel_scale_arcsec;
     let (least, greatest) = ((2.5 * pixel).max(0.12 * geometry.radius), 0.95 * geometry.radius);
+    let layout = Layout::default();
     let mut best = Vec::new();
     for k in 0..RADII {
         let even = least * (greatest / least).powf((k as f64 + 0.5) / RADII as f64);
@@ -209,8 +212,8 @@ fn scan(
             let angle = std::f64::consts::PI * (f64::from(direction) * 0.5 + 0.5 * random::uniform(&mut rng));
             let length = if direction == 0 { 0.02 } else { TILT };
             let [x, y] = geometry.centre;
-            let lens = [radius, length * angle.cos(), length * angle.sin(), x, y, 0.0, 0.0];
-            let ([sx, sy], spread) = arcs.source(&PreparedLens::new(lens));
+            let lens = [radius, length * angle.cos(), length * angle.sin(), x, y, 0.0, 0.0, ISOTHERMAL_SLOPE];
+            let ([sx, sy], spread) = arcs.source(&PreparedLens::new(layout.lens, &lens));
             for size in [0.5, 1.2] {
                 let source = Sersic {
                     x_arcsec: sx,
@@ -221,7 +224,7 @@ fn scan(
                 };
                 let scene = Scene { sources: vec![source], ..Scene::default() };
                 let mut parameters = scene.parameters();
-                parameters[..LENS_PARAMETERS].copy_from_slice(&lens);
+                parameters[..GALAXY_PARAMETERS].copy_from_slice(&lens);
                 let mut problem = SceneProblem::new(model, &mut run.calls, &parameters, |_| false, Sky::Held);
                 let mut x = problem.start();
                 let sum_of_squares = problem.sum_of_squares(&mut x);
@@ -237,7 +240,7 @@ fn scan(
         }
         best.extend(winner);
     }
-    debug_assert!(best.iter().all(|c| lens_parameters(&c.parameters)[0] > 0.0));
+    debug_assert!(best.iter().all(|c| c.parameters[0] > 0.0));
     Ok(best)
 }
 
@@ -254,7 +257,7 @@ mod tests {
         let spec = SimulationSpec::default();
         let observation = simulate(&spec).unwrap().observation.with_annulus([0.0, 0.0], 0.0, 2.4);
         let source = &spec.scene.sources[0];
-        let images = images_of_point(&spec.scene.lens, [source.x_arcsec, source.y_arcsec]);
+        let images = images_of_point(&spec.scene.lens.as_isothermal().unwrap(), [source.x_arcsec, source.y_arcsec]);
         let positions: Vec<[f64; 2]> = images.iter().map(|i| [i.x_arcsec, i.y_arcsec]).collect();
         let run = |settings: &FitSettings| fit_parametric(&observation, settings, &mut |_| ControlFlow::Continue(()));
         let free = FitSettings { lens_light_components: 0, ..FitSettings::default() };
@@ -266,14 +269,14 @@ mod tests {
         };
         let (free, found) = (run(&free).unwrap(), run(&guided).unwrap());
         assert!(found.starts.len() < free.starts.len(), "{} of {}", found.starts.len(), free.starts.len());
-        let truth = spec.scene.lens.sie.einstein_radius_arcsec;
-        let radius = found.scene.lens.sie.einstein_radius_arcsec;
+        let truth = spec.scene.lens.galaxy.einstein_radius_arcsec;
+        let radius = found.scene.lens.galaxy.einstein_radius_arcsec;
         assert!((radius / truth - 1.0).abs() < 0.01, "{radius} {truth}");
         assert!(trace(&found.scene.lens.prepare(), &positions).unwrap().rms < 0.02);
         // Marks that no lens explains drop nothing: the fit finds what it finds without them.
         let nonsense = FitSettings { positions: vec![[1.0, 1.0], [1.0, 1.4], [-2.0, 0.0]], ..guided };
         let found = run(&nonsense).unwrap();
         assert_eq!(found.starts.len(), free.starts.len());
-        assert!((found.scene.lens.sie.einstein_radius_arcsec / truth - 1.0).abs() < 0.01);
+        assert!((found.scene.lens.galaxy.einstein_radius_arcsec / truth - 1.0).abs() < 0.01);
     }
 }
