@@ -199,6 +199,34 @@ pub struct MapSpec<'a> {
     pub handles: Vec<[f64; 2]>,
 }
 
+/// Points between two maps.
+const GAP: f32 = 6.0;
+/// Least width and height of a map with its title, in points: smaller ones cannot be read.
+const LEAST: f32 = 160.0;
+/// Points that a scroll bar takes.
+const SCROLL_BAR: f32 = 14.0;
+
+/// Columns of a grid of `count` maps, at most `wished`, and the size of a map: it fills the room, or is higher than that where maps would be too small.
+fn grid_cells(room: egui::Vec2, wished: usize, count: usize) -> (usize, egui::Vec2) {
+    let wished = wished.clamp(1, count.max(1));
+    let size = |columns: usize, width: f32| {
+        let rows = count.max(1).div_ceil(columns);
+        let share = |room: f32, n: usize| ((room - GAP * (n - 1) as f32) / n as f32).floor();
+        vec2(share(width, columns), share(room.y, rows))
+    };
+    let fits = |size: egui::Vec2| size.x >= LEAST && size.y >= LEAST;
+    // As wished, or with more rows where the columns alone are too narrow.
+    if let Some(columns) = (1..=wished).rev().find(|c| fits(size(*c, room.x))) {
+        return (columns, size(columns, room.x));
+    }
+    let width = room.x - SCROLL_BAR;
+    let columns = (1..=wished).rev().find(|c| size(*c, width).x >= LEAST).unwrap_or(1);
+    let size = size(columns, width);
+    // In a grid that scrolls anyway maps are square as far as the room shows them whole.
+    let height = size.x.min(room.y).max(LEAST);
+    if size.y >= LEAST { (columns, size) } else { (columns, vec2(size.x.max(60.0), height)) }
+}
+
 /// How near to a handle, in points of the screen, the pointer takes hold of it.
 const GRASP: f32 = 12.0;
 
@@ -366,26 +394,35 @@ impl Views {
         self.cameras.remove(&frame);
     }
 
-    /// Draws maps in a grid that fills the room; tells what the pointer did on them.
+    /// Draws maps in a grid that fills the room; tells what the pointer did on them. `columns` is what is wished for:
+    /// where maps would become too small to be read there are fewer, and the grid scrolls.
     pub fn grid_ui(&mut self, ui: &mut Ui, columns: usize, maps: &[MapSpec<'_>]) -> Vec<MapEvent> {
-        let gap = 6.0;
-        let columns = columns.clamp(1, maps.len().max(1));
-        let rows = maps.len().div_ceil(columns);
         let room = ui.available_size();
-        let size = vec2(
-            ((room.x - gap * (columns - 1) as f32) / columns as f32).floor().max(60.0),
-            ((room.y - gap * (rows - 1) as f32) / rows as f32).floor().max(60.0),
-        );
+        let (columns, size) = grid_cells(room, columns, maps.len());
+        let rows = maps.len().div_ceil(columns);
+        let whole = vec2(room.x, rows as f32 * (size.y + GAP) - GAP);
+        if whole.y > room.y {
+            egui::ScrollArea::vertical()
+                .id_salt("maps")
+                .auto_shrink(false)
+                .scroll_source(egui::scroll_area::ScrollSource::SCROLL_BAR)
+                .show(ui, |ui| self.cells_ui(ui, columns, size, vec2(ui.available_width(), whole.y), maps));
+        } else {
+            self.cells_ui(ui, columns, size, room, maps);
+        }
+        std::mem::take(&mut self.events)
+    }
+
+    fn cells_ui(&mut self, ui: &mut Ui, columns: usize, size: egui::Vec2, whole: egui::Vec2, maps: &[MapSpec<'_>]) {
         let hovered = self.hovered.take();
         let origin = ui.cursor().min;
         for (i, map) in maps.iter().enumerate() {
-            let at = origin + vec2((i % columns) as f32 * (size.x + gap), (i / columns) as f32 * (size.y + gap));
+            let at = origin + vec2((i % columns) as f32 * (size.x + GAP), (i / columns) as f32 * (size.y + GAP));
             let rect = egui::Rect::from_min_size(at, size);
             let mut child = ui.new_child(egui::UiBuilder::new().max_rect(rect).id_salt(map.id));
             self.map_ui(&mut child, map, hovered);
         }
-        ui.allocate_rect(egui::Rect::from_min_size(origin, room), egui::Sense::hover());
-        std::mem::take(&mut self.events)
+        ui.allocate_rect(egui::Rect::from_min_size(origin, whole), egui::Sense::hover());
     }
 
     fn map_ui(&mut self, ui: &mut Ui, map: &MapSpec<'_>, hovered: Option<(Frame, &'static str, [f64; 2])>) {
@@ -536,7 +573,7 @@ fn draw_tool(ui: &Ui, response: &ImageResponse, map: &MapSpec<'_>) {
         }
     }
     for markers in map.markers.iter().filter(|m| m.numbered) {
-        for (i, point) in markers.points.iter().enumerate() {
+        for (i, point) in markers.points.iter().enumerate().filter(|(_, p)| p.iter().all(|c| c.is_finite())) {
             let at = response.screen_from_pixel(*point) + vec2(markers.radius + 5.0, -markers.radius);
             text_on_image(&painter, at, Align2::LEFT_CENTER, &(i + 1).to_string());
         }
@@ -642,4 +679,25 @@ fn first_camera(part: Option<[f64; 4]>, room: egui::Vec2) -> Camera {
     let Some([x0, y0, x1, y1]) = part else { return Camera::default() };
     let scale = (f64::from(room.x) / (x1 - x0).max(1.0)).min(f64::from(room.y) / (y1 - y0).max(1.0));
     Camera { center: [0.5 * (x0 + x1), 0.5 * (y0 + y1)], points_per_pixel: scale.max(0.01), follows_fit: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_that_would_be_too_small_get_fewer_columns_and_scroll() {
+        // Room enough: as wished, and all of it used.
+        assert_eq!(grid_cells(vec2(1000.0, 500.0), 3, 6), (3, vec2(329.0, 247.0)));
+        // Too narrow for three, high enough for three rows of two.
+        assert_eq!(grid_cells(vec2(400.0, 600.0), 3, 6), (2, vec2(197.0, 196.0)));
+        // Too low for two rows: as many columns as are wide enough, and higher than the room.
+        let (columns, size) = grid_cells(vec2(520.0, 220.0), 3, 6);
+        assert_eq!(columns, 3);
+        assert!(size.x >= LEAST && size.y >= LEAST && 2.0 * size.y > 220.0, "{size:?}");
+        // A sliver is no reason to divide by zero.
+        let (columns, size) = grid_cells(vec2(30.0, 20.0), 4, 8);
+        assert_eq!((columns, size), (1, vec2(60.0, LEAST)));
+        assert_eq!(grid_cells(vec2(500.0, 500.0), 4, 0).0, 1);
+    }
 }

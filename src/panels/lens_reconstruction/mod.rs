@@ -18,7 +18,7 @@ use egui::Ui;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::compare::Finished;
+use self::compare::{Comparison, Finished, MassSheet, Work};
 use self::data_step::Preview;
 use self::desk::{Desk, Layer, Tool, Tools};
 use self::simulated::Grip;
@@ -68,8 +68,10 @@ struct Saved {
     simulate: SimulateRequest,
     fit: FitRequest,
     run: Option<PathBuf>,
-    /// In step 3: the posterior rather than the maps.
-    show_posterior: bool,
+    /// What step 3 shows.
+    compare: Comparison,
+    /// The mass sheet that is tried in step 3.
+    mass_sheet: MassSheet,
     /// In step 1: which map is worked on.
     layer: Layer,
     /// In step 1: what was marked and drawn.
@@ -82,6 +84,8 @@ pub struct LensReconstruction {
     about: bool,
     run: StudyRun<Finished>,
     finished: Option<Finished>,
+    /// What step 3 keeps between frames.
+    work: Work,
     /// A run folder to be read, and what became of it.
     opening: Option<PathBuf>,
     openings: u64,
@@ -115,6 +119,7 @@ impl LensReconstruction {
             about: false,
             run: StudyRun::default(),
             finished: None,
+            work: Work::default(),
             opening,
             openings: 0,
             reloads: 0,
@@ -211,6 +216,11 @@ impl Panel for LensReconstruction {
         if self.saved.step == Step::Data {
             self.ask_preview(cx);
         }
+        if self.saved.step == Step::Compare {
+            self.compare_logic(cx);
+        } else {
+            self.work.waiting = false;
+        }
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
@@ -287,6 +297,8 @@ impl Panel for LensReconstruction {
             desk_files::MASK,
             lens_light::LENS_LIGHT,
             simulated::IMAGES,
+            SHEET,
+            ARRIVAL,
         ] {
             cx.services.queries.forget(cx.slot(name));
         }
@@ -297,8 +309,8 @@ impl Panel for LensReconstruction {
     }
 
     fn passing(&self) -> &'static [&'static str] {
-        // The step that is looked at, and what a job brings, are no changes of the request.
-        &["step", "run", "layer"]
+        // What is looked at, and what a job brings, are no changes of the request.
+        &["step", "run", "compare", "layer"]
     }
 
     fn restore(&mut self, state: &Value) -> bool {
@@ -385,7 +397,10 @@ impl Panel for LensReconstruction {
     }
 
     fn busy(&self) -> bool {
-        self.run.is_running() || self.opening.is_some() || (self.saved.step == Step::Data && self.preview.waiting())
+        self.run.is_running()
+            || self.opening.is_some()
+            || self.work.waiting
+            || (self.saved.step == Step::Data && self.preview.waiting())
     }
 
     fn start_demo(&mut self, cx: &mut PanelContext<'_>) {
@@ -435,6 +450,8 @@ const fn tool_action(index: usize, text: &'static str) -> PanelAction {
 /// Names of this panel's questions.
 const SIMULATION: &str = "simulation";
 const FILES: &str = "files";
+const SHEET: &str = "mass sheet";
+const ARRIVAL: &str = "arrival";
 
 /// Fields of the fit that the simulation decides.
 const SIMULATED_FIELDS: [&str; 7] = [

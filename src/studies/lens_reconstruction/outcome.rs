@@ -9,13 +9,14 @@ use ndarray::Array2;
 
 use super::classical::{ParametricFit, Posterior};
 use super::cosmology::Cosmology;
+use super::curves::{Curves, curves_of};
 use super::exchange::{Described, coolest_template, lenstronomy_script};
 use super::lensing_maps::{self, LensingMaps};
 use super::load::{Check, Verdict};
 use super::maps::{
-    Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid,
-    source_map,
+    convergence_map, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid, source_map,
 };
+use super::model_file::{MODEL, read_model, write_model};
 use super::positions::{image_rms, trace};
 use super::request::{FitRequest, Method};
 use super::{Observation, Orientation, Scene};
@@ -37,6 +38,7 @@ pub(super) const OUTPUTS: &[(&str, &str)] = &[
     ),
     ("lens_light.fits", "light of the lens galaxy through the PSF"),
     (DATA, "what was fitted: DATA, NOISE, MASK (1 = fitted)"),
+    (MODEL, "the whole model: mass, sources, lens light and sky, with the conventions in words"),
     ("curves.ecsv", "critical curve and caustics in arcsec from the image centre"),
     (lensing_maps::FILE, "MAGNIFICATION (signed), DEFLECTION_X and DEFLECTION_Y (arcsec), POTENTIAL (arcsec^2)"),
     (COOLEST, "the model as a COOLEST template, the standard of the lensing community"),
@@ -95,6 +97,8 @@ pub struct FitOutcome {
     pub source_centre_arcsec: [f64; 2],
     /// Unit of the data, or empty.
     pub unit: String,
+    /// The whole model; `None` in a run that was written before it was kept and whose numbers do not tell it.
+    pub scene: Option<Scene>,
     /// Draws of the posterior, when they were asked for.
     pub posterior: Option<Arc<Posterior>>,
     /// Magnification, deflection and potential of a parametric lens.
@@ -141,6 +145,7 @@ impl FitOutcome {
             source_scale_arcsec,
             source_centre_arcsec,
             unit,
+            scene: Some(fit.scene.clone()),
             wcs: world_keywords(header),
             metrics: metrics_of(fit, posterior.as_ref()),
             warnings: warnings_of(fit, posterior.as_ref(), checks),
@@ -185,6 +190,7 @@ impl FitOutcome {
     /// mass, dispersion, delays.
     #[must_use]
     pub(super) fn with_lens(mut self, scene: &Scene, cosmology: Cosmology, redshifts: [Option<f64>; 2]) -> Self {
+        self.scene = Some(scene.clone());
         let (rows, columns) = self.data.dim();
         self.lensing = Some(LensingMaps::of(&scene.lens, (rows, columns), self.pixel_scale_arcsec));
         let described = Described {
@@ -354,6 +360,9 @@ impl Outcome for FitOutcome {
             write_planes(&folder.join(file), &planes, &history)?;
         }
         self.curves.write(&folder.join("curves.ecsv"))?;
+        if let Some(scene) = &self.scene {
+            write_model(folder, scene)?;
+        }
         if let Some(posterior) = &self.posterior {
             write_ecsv(&folder.join(POSTERIOR), &posterior.table())?;
         }
@@ -366,6 +375,7 @@ impl Outcome for FitOutcome {
         }
         let written = OUTPUTS.iter().filter(|(file, _)| match *file {
             POSTERIOR => self.posterior.is_some(),
+            MODEL => self.scene.is_some(),
             lensing_maps::FILE => self.lensing.is_some(),
             COOLEST | LENSTRONOMY => self.texts.iter().any(|(name, _)| name == file),
             _ => true,
@@ -420,6 +430,7 @@ impl Outcome for FitOutcome {
             source_centre_arcsec: [number("source.fits", "CRVAL1")?, number("source.fits", "CRVAL2")?],
             unit: fits.hdu(0)?.unit().unwrap_or_default().to_owned(),
             wcs: world_keywords(header),
+            scene: read_model(folder, &metrics)?,
             posterior: read_posterior(folder, &metrics)?,
             lensing: LensingMaps::read(folder)?,
             texts: [COOLEST, LENSTRONOMY]

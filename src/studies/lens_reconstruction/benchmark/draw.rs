@@ -6,7 +6,7 @@ use rand::Rng;
 
 use crate::numerics::random::{stream, uniform, uniform_in};
 use crate::studies::lens_models::{
-    ISOTHERMAL_SLOPE, LensLayout, LensModel, SERSIC_PARAMETERS, Sersic, axis_ratio_and_angle,
+    ISOTHERMAL_SLOPE, LensLayout, LensModel, SERSIC_PARAMETERS, Sersic, axis_ratio_and_angle, ellipticity,
 };
 use crate::studies::lens_reconstruction::Scene;
 use crate::studies::lens_reconstruction::simulate::SimulationSpec;
@@ -57,15 +57,14 @@ fn lens(rng: &mut impl Rng) -> LensModel {
     let [e1, e2] = in_disc(rng, ELLIPTICITY);
     let [gamma1, gamma2] = in_disc(rng, SHEAR);
     let [x, y] = [0, 1].map(|_| between(rng, [-CENTRE, CENTRE]));
-    let p = [radius, e1, e2, x, y, gamma1, gamma2, ISOTHERMAL_SLOPE];
-    LensModel::from_parameters(LensLayout::default(), &p)
+    LensModel::from_parameters(LensLayout::default(), &[radius, e1, e2, x, y, gamma1, gamma2, ISOTHERMAL_SLOPE])
 }
 
 /// Simulated lens number `index` of the benchmark with this seed.
 pub fn lens_number(seed: u64, index: usize, pixels: usize, lens_light: bool) -> SimulationSpec {
     let rng = &mut stream(seed, "lens_reconstruction.benchmark", index as u64);
     let lens = lens(rng);
-    let [x, y] = [lens.galaxy.x_arcsec, lens.galaxy.y_arcsec];
+    let (x, y) = (lens.galaxy.x_arcsec, lens.galaxy.y_arcsec);
     let radius = lens.effective_einstein_radius();
     let [dx, dy] = in_disc(rng, SOURCE_DISTANCE * radius);
     let [e1, e2] = in_disc(rng, SOURCE_ELLIPTICITY);
@@ -112,8 +111,8 @@ fn source_on_axis(lens: &LensModel, [x, y]: [f64; 2]) -> [f64; 2] {
 
 /// Centre and shape of the lens galaxy: on its mass, of about its ellipticity.
 fn galaxy_light(rng: &mut impl Rng, lens: &LensModel) -> Sersic {
-    let p = lens.parameters();
-    let [e1, e2, x_arcsec, y_arcsec] = [p[1], p[2], p[3], p[4]];
+    let (x_arcsec, y_arcsec) = (lens.galaxy.x_arcsec, lens.galaxy.y_arcsec);
+    let [e1, e2] = ellipticity(lens.galaxy.axis_ratio, lens.galaxy.position_angle_deg);
     let [d1, d2] = in_disc(rng, 0.05);
     let (axis_ratio, position_angle_deg) = axis_ratio_and_angle([e1 + d1, e2 + d2]);
     Sersic { x_arcsec, y_arcsec, axis_ratio, position_angle_deg, ..Sersic::default() }

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use light_preview::{LightModel, fit_lens_light};
 pub use posterior::{CHAINS, Posterior, PosteriorSettings, Quantity, sample_posterior};
 pub use problem::Calls;
+pub(crate) use result::filled;
 pub use result::{BlankSky, LensErrors, ParametricFit, StartSummary, blank_sky, lens_errors};
 
 use super::imaging::{ForwardModel, Sampling};

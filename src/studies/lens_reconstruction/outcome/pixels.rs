@@ -9,7 +9,8 @@ use crate::numerics::lbfgs::End;
 use crate::studies::lens_models::{LensModel, Window, lens_curves};
 use crate::studies::lens_reconstruction::Observation;
 use crate::studies::lens_reconstruction::classical::{ParametricFit, lens_errors};
-use crate::studies::lens_reconstruction::maps::{Curves, convergence_map, curves_of, lens_metrics};
+use crate::studies::lens_reconstruction::curves::{Curves, curves_of, traced_curves};
+use crate::studies::lens_reconstruction::maps::{convergence_map, lens_metrics};
 use crate::studies::lens_reconstruction::pixel_task::Reconstruction;
 use crate::studies::lens_reconstruction::pixelated::{Inversion, PixelFit, SourceGrid};
 use crate::studies::lens_reconstruction::request::Method;
@@ -100,9 +101,7 @@ impl FitOutcome {
             ("degrees_of_freedom", found.degrees_of_freedom()),
             ("source_solves", found.solves as f64),
         ]);
-        let before = self.metrics.get("einstein_radius_arcsec").copied().unwrap_or(f64::NAN);
         self.metrics.extend(lens_metrics(&found.lens));
-        self.rescale_mass(before);
         if let Some(covariance) = &found.lens_covariance {
             let errors = lens_errors(&found.lens, covariance);
             let shear = found.lens.shear;
@@ -158,7 +157,6 @@ impl FitOutcome {
         if let Some((curves, radius)) = corrected_curves(found, &lens, centre, before) {
             self.curves = curves;
             self.put(&[("einstein_radius_arcsec", radius), ("einstein_radius_arcsec_parametric", before)]);
-            self.rescale_mass(before);
         }
         let smooth = convergence_map(&lens, observation.data.dim(), self.pixel_scale_arcsec);
         let excess = thin(&found.excess);
@@ -172,14 +170,6 @@ impl FitOutcome {
             reduced_chi2: found.reduced_chi2(),
         }
     }
-
-    /// The mass inside the Einstein radius goes with its square.
-    fn rescale_mass(&mut self, radius_before: f64) {
-        let radius = self.metrics.get("einstein_radius_arcsec").copied().unwrap_or(f64::NAN);
-        if let Some(mass) = self.metrics.get_mut("einstein_mass_msun") {
-            *mass *= (radius / radius_before).powi(2);
-        }
-    }
 }
 
 /// Curves of the corrected mass around the galaxy, and the effective Einstein radius; `None` where no closed tangential curve was found.
@@ -189,7 +179,7 @@ fn corrected_curves(found: &PixelFit, parametric: &LensModel, centre: [f64; 2], 
     let window = Window { centre, half_width_arcsec: 2.0 * radius, cells: CELLS };
     let traced = lens_curves(&found.lens, window, &[centre]);
     let effective = traced.effective_einstein_radius_arcsec(&found.lens)?;
-    let outermost = traced.outermost()?;
-    let cut = curves_of(parametric).cut;
-    Some((Curves { tangential: outermost.image.clone(), caustic: outermost.source.clone(), cut }, effective))
+    // Between pixels the correction has no cusp: the cut is that of the parametric centre.
+    let curves = traced_curves(&found.lens, centre, 2.0 * radius, &[centre]);
+    Some((Curves { cut: curves_of(parametric).cut, ..curves }, effective))
 }
