@@ -6,6 +6,7 @@ mod conventions;
 mod curves;
 mod data_step;
 mod desk;
+mod desk_events;
 mod desk_files;
 mod lens_light;
 mod run_step;

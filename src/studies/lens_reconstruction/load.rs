@@ -292,12 +292,18 @@ fn psf_of(request: &FitRequest, scale: f64, checks: &mut Vec<Check>) -> Result<A
     Ok(Array2::ones((1, 1)))
 }
 
-/// What a mask is drawn on: shape `(rows, columns)` and header of the image, its pixel scale (arcsec), and the mask to begin from,
-/// true = fitted: that of a file, or every pixel. Of the image only the header is read.
-pub(super) fn mask_ground(
-    request: &FitRequest,
-    base: Option<(&Path, MaskMeaning)>,
-) -> Result<((usize, usize), Header, f64, Array2<bool>), TaskError> {
+/// What a mask is drawn on.
+pub(super) struct MaskGround {
+    /// Header of the image.
+    pub(super) header: Header,
+    /// Size of its pixels.
+    pub(super) pixel_scale_arcsec: f64,
+    /// The mask to begin from, true = fitted, of the size of the image.
+    pub(super) mask: Array2<bool>,
+}
+
+/// What a mask for the image of a request is drawn on: that of a file, or every pixel. Of the image only the header is read.
+pub(super) fn mask_ground(request: &FitRequest, base: Option<(&Path, MaskMeaning)>) -> Result<MaskGround, TaskError> {
     let image_path = image_of(request)?;
     let location = location(image_path);
     let file = FitsFile::open(&location.path)?;
@@ -305,14 +311,13 @@ pub(super) fn mask_ground(
     let &[rows, columns] = hdu.shape().as_slice() else {
         return Err(TaskError::file(image_path, "expected a two-dimensional image to draw a mask on"));
     };
-    let shape = (rows, columns);
     let sidecar = Sidecar::beside(&location.path).unwrap_or_default();
-    let scale = scale_of(request, &hdu.header, &sidecar, image_path, &mut Vec::new())?;
+    let pixel_scale_arcsec = scale_of(request, &hdu.header, &sidecar, image_path, &mut Vec::new())?;
     let mask = match base {
-        Some((path, marks)) => marked(path, marks, shape)?,
-        None => Array2::from_elem(shape, true),
+        Some((path, marks)) => marked(path, marks, (rows, columns))?,
+        None => Array2::from_elem((rows, columns), true),
     };
-    Ok((shape, hdu.header.clone(), scale, mask))
+    Ok(MaskGround { header: hdu.header.clone(), pixel_scale_arcsec, mask })
 }
 
 /// The mask of a file, true = fitted.

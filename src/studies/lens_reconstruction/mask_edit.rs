@@ -239,12 +239,12 @@ fn distance_to_segment(p: [f64; 2], a: [f64; 2], b: [f64; 2]) -> f64 {
 /// The image or the base cannot be read, differ in size, or the file cannot be written.
 pub fn write_mask(request: &FitRequest, drawing: &MaskDrawing, path: &Path) -> Result<Array2<bool>, TaskError> {
     let base = drawing.base.as_ref();
-    let (shape, header, scale, base) = mask_ground(request, base.map(|b| (b.path.as_path(), b.marks)))?;
-    let mask = drawing.clone().sanitised().on(base);
+    let ground = mask_ground(request, base.map(|b| (b.path.as_path(), b.marks)))?;
+    let mask = drawing.clone().sanitised().on(ground.mask);
     let pixels = mask.mapv(|m| if m { 1.0_f32 } else { 0.0 });
-    let mut keywords = world_keywords(&header);
+    let mut keywords = world_keywords(&ground.header);
     if keywords.is_empty() {
-        keywords = grid_keywords([0.0, 0.0], scale, shape);
+        keywords = grid_keywords([0.0, 0.0], ground.pixel_scale_arcsec, mask.dim());
     }
     let plane = Plane { name: "MASK", pixels: pixels.view().into_dyn(), unit: "", keywords };
     if let Some(folder) = path.parent() {
