@@ -188,7 +188,8 @@ fn begin(
     let source_prior = Prior::new(settings.source.regularisation, [grid.side; 2]);
     let log_determinant = source_prior.log_determinant().unwrap_or(f64::NAN);
     let response = Response::new(&field, &grid, &Traced::new(&field, &bending));
-    let normal = Normal::new(&response, &field.target, &field.weight);
+    let mean = grid.mean_of(&settings.source.mean);
+    let normal = Normal::new(&response, &field.target, &field.weight, &mean);
     let solved = match settings.source.strength {
         Some(strength) => Solved::new(&normal, &source_prior, log_determinant, strength)?,
         None => strongest(&normal, &source_prior, log_determinant, None, |_| Ok(()))?.0,
@@ -200,7 +201,7 @@ fn begin(
     let scales = Scales { sources: grid.len(), source: solved.scale(), mass: mass_scale };
     let peak = solved.source.iter().copied().fold(0.0, f64::max);
     let positivity = settings.positive.then_some((POSITIVE_FLOOR * peak).max(f64::MIN_POSITIVE));
-    let of_source = (source_prior.clone(), solved.strength);
+    let of_source = (source_prior.clone(), solved.strength, mean);
     let model = JointModel::new(field, grid, &bending, of_source, (mass_prior, mass_strength), positivity);
     let start = model.unknowns_of(&solved.source);
     Ok(Begun { model, start, scales, source_prior, log_determinant, chi2: solved.chi2 })
@@ -235,7 +236,7 @@ pub fn fit_pixels(
         x = found;
         model.evaluate(&x, &mut gradient);
         let response = Response::new(&model.field, &model.grid, &model.last_positions());
-        let normal = Normal::new(&response, &model.field.target, &model.field.weight);
+        let normal = Normal::new(&response, &model.field.target, &model.field.weight, model.source_mean());
         let before = model.source_strength();
         round += 1;
         let (solved, determination) = match settings.source.strength {
