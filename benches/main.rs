@@ -14,8 +14,8 @@ use sextans::plots::color_table::{ColorTable, Display};
 use sextans::plots::colors;
 use sextans::plots::limits::{Limits, LimitsMode};
 use sextans::studies::lens_models::{
-    DeflectionScratch, ImageFinder, LensModel, PixelDeflection, PowerLaw, Sersic, Window, critical_curves,
-    images_of_point, lens_curves,
+    DeflectionScratch, ImageFinder, IsothermalLens, LensModel, PixelDeflection, PowerLaw, Sersic, Window,
+    critical_curves, images_of_point, lens_curves,
 };
 use sextans::studies::lens_reconstruction::imaging::{ForwardModel, Sampling};
 use sextans::studies::lens_reconstruction::simulate::{SimulationSpec, simulate};
@@ -35,7 +35,7 @@ fn lens_forward(c: &mut Criterion) {
                 ..SimulationSpec::default()
             };
             let made = simulate(&spec).expect("a simulation");
-            let layout = Layout { sources: 1, lights: 0 };
+            let layout = Layout { sources: 1, ..Layout::default() };
             let sampling = Sampling { per_pixel_side: side, adaptive: false };
             let mut model = ForwardModel::new(&made.observation, layout, sampling).expect("a model");
             let parameters = scene.parameters();
@@ -49,7 +49,7 @@ fn lens_forward(c: &mut Criterion) {
 }
 
 fn lens_geometry(c: &mut Criterion) {
-    let lens = LensModel::default();
+    let lens = IsothermalLens::default();
     c.bench_function("critical curves and caustics, 400 points", |b| b.iter(|| critical_curves(black_box(&lens), 400)));
     c.bench_function("images of a point", |b| b.iter(|| images_of_point(black_box(&lens), [0.05, 0.03])));
     let window = Window { centre: [0.0; 2], half_width_arcsec: 3.0, cells: 100 };

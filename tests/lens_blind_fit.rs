@@ -16,7 +16,7 @@ fn fit(simulation: &Simulation, settings: &FitSettings) -> ParametricFit {
 
 fn check(spec: &SimulationSpec, settings: &FitSettings) -> ParametricFit {
     let found = fit(&simulate(spec).unwrap(), settings);
-    let (truth, lens) = (&spec.scene.lens.sie, &found.scene.lens.sie);
+    let (truth, lens) = (&spec.scene.lens.galaxy, &found.scene.lens.galaxy);
     let radius = lens.einstein_radius_arcsec - truth.einstein_radius_arcsec;
     assert!(radius.abs() < 0.01, "Einstein radius off by {radius}: {found:?}");
     assert!(
@@ -33,16 +33,16 @@ fn check(spec: &SimulationSpec, settings: &FitSettings) -> ParametricFit {
 /// A quad of a compact source with shear; lens light subtracted.
 fn quad() -> SimulationSpec {
     let mut spec = SimulationSpec::default();
-    spec.scene.lens = LensModel {
-        sie: Sie {
+    spec.scene.lens = LensModel::isothermal(
+        Sie {
             einstein_radius_arcsec: 1.25,
             axis_ratio: 0.72,
             position_angle_deg: 50.0,
             x_arcsec: 0.02,
             y_arcsec: -0.03,
         },
-        shear: Shear { gamma1: 0.03, gamma2: -0.02 },
-    };
+        Shear { gamma1: 0.03, gamma2: -0.02 },
+    );
     spec
 }
 
@@ -51,7 +51,7 @@ fn a_quad_without_lens_light() {
     let found = check(&quad(), &FitSettings { lens_light_components: 0, ..FitSettings::default() });
     let truth = quad().scene.lens;
     let errors = found.lens_errors_gaussian;
-    let pull = (found.scene.lens.sie.einstein_radius_arcsec - truth.sie.einstein_radius_arcsec)
+    let pull = (found.scene.lens.galaxy.einstein_radius_arcsec - truth.galaxy.einstein_radius_arcsec)
         / errors.einstein_radius_arcsec;
     assert!(errors.einstein_radius_arcsec < 0.01 && pull.abs() < 5.0, "{errors:?}, pull {pull}");
     assert!((found.scene.lens.shear.gamma1 - truth.shear.gamma1).abs() < 0.02);
@@ -99,7 +99,7 @@ fn ten_of_the_defaults(change: impl Fn(&mut SimulateRequest)) -> Vec<String> {
         let simulation = simulated(&request);
         let clock = std::time::Instant::now();
         let found = fit(&simulation, &FitSettings::default());
-        let (truth, lens) = (request.lens_model().sie, found.scene.lens.sie);
+        let (truth, lens) = (request.lens_model().galaxy, found.scene.lens.galaxy);
         let line = format!(
             "{k}: theta_E {:.3} for {:.3}, q {:.3} for {:.3}, chi2 {:.3}, {:.1} s, {:?} {:?}",
             lens.einstein_radius_arcsec,
@@ -140,16 +140,16 @@ fn an_arc_and_its_counter_image_under_bright_lens_light_with_sky() {
         noise_sigma: 0.03,
         seed: 5,
         scene: Scene {
-            lens: LensModel {
-                sie: Sie {
+            lens: LensModel::isothermal(
+                Sie {
                     einstein_radius_arcsec: 0.95,
                     axis_ratio: 0.85,
                     position_angle_deg: 120.0,
                     x_arcsec: 0.03,
                     y_arcsec: 0.02,
                 },
-                shear: Shear::default(),
-            },
+                Shear::default(),
+            ),
             sources: vec![Sersic {
                 x_arcsec: 0.25,
                 y_arcsec: -0.1,
@@ -182,8 +182,8 @@ fn a_small_ring_in_strong_noise_of_counting() {
     spec.gain = Some(100.0);
     spec.pixel_scale_arcsec = 0.05;
     spec.seed = 9;
-    spec.scene.lens.sie.einstein_radius_arcsec = 0.7;
-    spec.scene.lens.sie.axis_ratio = 0.8;
+    spec.scene.lens.galaxy.einstein_radius_arcsec = 0.7;
+    spec.scene.lens.galaxy.axis_ratio = 0.8;
     spec.scene.sources[0].x_arcsec = 0.02;
     spec.scene.sources[0].y_arcsec = -0.02;
     check(&spec, &FitSettings { lens_light_components: 0, ..FitSettings::default() });

@@ -7,7 +7,6 @@ use super::{LensReconstruction, Origin};
 use crate::panels::PanelContext;
 use crate::panels::maps::{Look, MapSpec};
 use crate::plots::line_plot::{LinePlot, Series as Line};
-use crate::studies::lens_models::critical_curves;
 use crate::studies::lens_reconstruction::classical::Phase;
 use crate::studies::lens_reconstruction::{EVIDENCE, FitUpdate};
 use crate::tasks::Series;
@@ -40,8 +39,8 @@ impl LensReconstruction {
         };
         let update = board.latest::<FitUpdate>();
         if let Some(update) = &update {
-            let sie = update.lens.sie;
-            let radius = critical_curves(&update.lens, 4).effective_einstein_radius_arcsec;
+            let galaxy = &update.lens.galaxy;
+            let radius = update.lens.effective_einstein_radius();
             ui.horizontal_wrapped(|ui| {
                 if matches!(update.phase, Phase::Inversion | Phase::Pixels) {
                     ui.label(update.phase.label());
@@ -55,7 +54,7 @@ impl LensReconstruction {
                     return;
                 }
                 ui.label(format!("effective Einstein radius {radius:.3} arcsec"));
-                ui.label(format!("axis ratio {:.3}", sie.axis_ratio));
+                ui.label(format!("axis ratio {:.3}", galaxy.axis_ratio));
                 ui.label(format!("shear {:.3}", update.lens.shear.strength()));
             });
         }

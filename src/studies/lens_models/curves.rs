@@ -247,13 +247,13 @@ fn radius_on_ray(lens: &impl Deflector, centre: [f64; 2], angle: f64, guess: f64
 mod tests {
     use super::*;
     use crate::studies::lens_models::{
-        LensModel, Nfw, PointMass, PowerLaw, PreparedLens, Shear, Sheet, Sie, critical_curves,
+        IsothermalLens, Nfw, PointMass, PowerLaw, PreparedIsothermal, Shear, Sheet, Sie, critical_curves,
     };
 
     const WINDOW: Window = Window { centre: [0.0, 0.0], half_width_arcsec: 3.0, cells: 100 };
 
-    fn sheared() -> LensModel {
-        LensModel {
+    fn sheared() -> IsothermalLens {
+        IsothermalLens {
             sie: Sie {
                 einstein_radius_arcsec: 1.3,
                 axis_ratio: 0.6,
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn an_isothermal_lens_has_the_curves_of_its_closed_form() {
         let model = sheared();
-        let lens: PreparedLens = model.prepare();
+        let lens: PreparedIsothermal = model.prepare();
         let curves = lens_curves(&lens, WINDOW, &[lens.sie.centre()]);
         let exact = critical_curves(&model, 720);
         assert_eq!((curves.tangential.len(), curves.radial.len()), (1, 0));

@@ -1,11 +1,11 @@
-//! Critical curves, caustics and image positions of a [`LensModel`], solved exactly along rays from the lens centre.
+//! Critical curves, caustics and image positions of a [`IsothermalLens`], solved exactly along rays from the lens centre.
 //!
 //! For a singular isothermal lens with shear the determinant of the lens mapping is linear in `1 / r` along a ray:
 //! with `2 kappa = b(phi) / r`, `det A = 1 - gamma^2 - (b / r) (1 - gamma1 cos 2 phi - gamma2 sin 2 phi)`.
 //! So the tangential critical curve is a closed form in `phi`, there is no radial one (the centre takes its place),
 //! and the lens equation of a point source is one equation in `phi`.
 
-use super::{Deflector, LensModel, PreparedLens};
+use super::{Deflector, IsothermalLens, PreparedIsothermal};
 use std::f64::consts::{PI, TAU};
 
 /// Critical curve and caustics; every curve is closed and does not repeat its first point. Points `[x, y]` in arcsec.
@@ -22,7 +22,7 @@ pub struct CriticalCurves {
 }
 
 /// Critical curves with `points` points on each, evenly spaced in angle from the mass's major axis.
-pub fn critical_curves(model: &LensModel, points: usize) -> CriticalCurves {
+pub fn critical_curves(model: &IsothermalLens, points: usize) -> CriticalCurves {
     let lens = model.prepare();
     let [cx, cy] = lens.sie.centre();
     let start = model.sie.position_angle_deg.to_radians();
@@ -45,14 +45,14 @@ pub fn critical_curves(model: &LensModel, points: usize) -> CriticalCurves {
 }
 
 /// Distance of the tangential critical curve from the lens centre in the direction `angle` (radians), in arcsec.
-fn critical_radius(lens: &PreparedLens, angle: f64) -> f64 {
+fn critical_radius(lens: &PreparedIsothermal, angle: f64) -> f64 {
     let [gamma1, gamma2] = lens.shear();
     let stretch = 1.0 - gamma1 * (2.0 * angle).cos() - gamma2 * (2.0 * angle).sin();
     lens.sie.critical_radius(angle) * stretch / (1.0 - gamma1 * gamma1 - gamma2 * gamma2)
 }
 
 /// `sqrt(area / pi)`; the trapezoidal rule converges exponentially for a periodic function.
-fn effective_einstein_radius(lens: &PreparedLens) -> f64 {
+fn effective_einstein_radius(lens: &PreparedIsothermal) -> f64 {
     let n = 1024;
     let mean =
         (0..n).map(|i| critical_radius(lens, TAU * f64::from(i) / f64::from(n)).powi(2)).sum::<f64>() / f64::from(n);
@@ -76,7 +76,7 @@ pub struct Image {
 ///
 /// Along the ray at angle `phi` the lens equation reads `r (1 - Gamma) u(phi) = w(phi)`; images are the roots of the cross product
 /// of both sides with `r > 0`. Positions are good to about 1e-12 arcsec.
-pub fn images_of_point(model: &LensModel, source: [f64; 2]) -> Vec<Image> {
+pub fn images_of_point(model: &IsothermalLens, source: [f64; 2]) -> Vec<Image> {
     let lens = model.prepare();
     let [cx, cy] = lens.sie.centre();
     let [gamma1, gamma2] = lens.shear();
@@ -180,8 +180,8 @@ mod tests {
     use crate::studies::lens_models::{Shear, Sie};
     use ndarray::Array2;
 
-    fn sie(theta: f64, q: f64) -> LensModel {
-        LensModel {
+    fn sie(theta: f64, q: f64) -> IsothermalLens {
+        IsothermalLens {
             sie: Sie {
                 einstein_radius_arcsec: theta,
                 axis_ratio: q,
@@ -255,7 +255,7 @@ mod tests {
     /// The number of images changes by two across the caustic and by one across the cut; every image maps back to the source.
     #[test]
     fn image_counts_follow_the_caustics_under_shear() {
-        let model = LensModel {
+        let model = IsothermalLens {
             sie: Sie {
                 einstein_radius_arcsec: 1.1,
                 axis_ratio: 0.75,
@@ -305,7 +305,7 @@ mod tests {
     /// The closed form against marching squares on the determinant from exact second derivatives.
     #[test]
     fn critical_curve_is_where_the_determinant_vanishes() {
-        let model = LensModel {
+        let model = IsothermalLens {
             sie: Sie {
                 einstein_radius_arcsec: 1.3,
                 axis_ratio: 0.6,

@@ -232,14 +232,16 @@ fn newton(lens: &impl Deflector, source: [f64; 2], start: [f64; 2], reach: f64) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::studies::lens_models::{LensModel, PointMass, PowerLaw, Shear, Sie, critical_curves, images_of_point};
+    use crate::studies::lens_models::{
+        IsothermalLens, PointMass, PowerLaw, Shear, Sie, critical_curves, images_of_point,
+    };
 
     const WINDOW: Window = Window { centre: [0.0, 0.0], half_width_arcsec: 3.0, cells: 100 };
 
     /// Against the solver along rays, which is exact for isothermal lenses: 2,000 sources.
     #[test]
     fn isothermal_lenses_have_the_images_of_the_exact_solver() {
-        let model = LensModel {
+        let model = IsothermalLens {
             sie: Sie {
                 einstein_radius_arcsec: 1.1,
                 axis_ratio: 0.75,

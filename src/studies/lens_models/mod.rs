@@ -9,8 +9,8 @@
 //! - Surface densities in units of the critical surface density (convergence), deflections reduced (source plane = image - deflection).
 //! - Fits move the ellipticity vector `e = (1 - q) / (1 + q) (cos 2 phi, sin 2 phi)`, which is smooth at q = 1.
 //!
-//! [`Sie`], [`PowerLaw`], [`Nfw`], [`PseudoJaffe`], [`PointMass`], [`Multipole`], [`Shear`] and [`Sersic`] are what users see; `prepare` gives the form
-//! that is fast per pixel. Whatever deflects is a [`Deflector`]: [`lens_curves`] and [`ImageFinder`] take any.
+//! [`Sis`], [`Sie`], [`PowerLaw`], [`Nfw`], [`PseudoJaffe`], [`PointMass`], [`Multipole`], [`Shear`] and [`Sersic`] are what users see; a [`LensModel`] is
+//! made of them; `prepare` gives the form that is fast per pixel. Whatever deflects is a [`Deflector`]: [`lens_curves`] and [`ImageFinder`] take any.
 
 mod curves;
 mod deflector;
@@ -18,7 +18,9 @@ mod elliptical;
 mod geometry;
 mod images;
 mod isothermal;
+mod isothermal_lens;
 mod lens;
+mod mass;
 mod multipole;
 mod nfw;
 mod nfw_table;
@@ -27,6 +29,7 @@ mod point_mass;
 mod power_law;
 mod sersic;
 mod sie;
+mod sis;
 
 pub use curves::{Curve, LensCurves, Window, lens_curves};
 pub use deflector::{Deflector, Sheet};
@@ -34,7 +37,11 @@ pub use elliptical::{Elliptical, EllipticalProfile, FRAME_PARAMETERS};
 pub use geometry::{CriticalCurves, Image, critical_curves, images_of_point};
 pub use images::ImageFinder;
 pub use isothermal::{CoredIsothermal, PreparedPseudoJaffe, PseudoJaffe};
-pub use lens::{LENS_PARAMETERS, LensModel, PreparedLens, Shear};
+pub use isothermal_lens::{ISOTHERMAL_PARAMETERS, IsothermalLens, PreparedIsothermal, Shear};
+pub use lens::{
+    GALAXY_PARAMETERS, ISOTHERMAL_SLOPE, LensLayout, LensModel, MOST_FURTHER, MOST_PARAMETERS, PreparedLens, SLOPE,
+};
+pub use mass::{Mass, MassKind, PreparedMass};
 pub use multipole::Multipole;
 pub use nfw::{Nfw, NfwProfile, nfw_convergence};
 pub use pixelated::{DeflectionScratch, PixelDeflection};
@@ -42,6 +49,7 @@ pub use point_mass::PointMass;
 pub use power_law::{PowerLaw, PowerLawProfile};
 pub use sersic::{PreparedSersic, SERSIC_PARAMETERS, Sersic, SersicGradient};
 pub use sie::{PreparedSie, SIE_PARAMETERS, Sie};
+pub use sis::Sis;
 
 /// Ellipticity vector of an axis ratio (0 < q <= 1) and a position angle in degrees.
 pub fn ellipticity(axis_ratio: f64, position_angle_deg: f64) -> [f64; 2] {

@@ -24,6 +24,15 @@ pub struct PowerLaw {
     pub y_arcsec: f64,
 }
 
+impl Default for PowerLaw {
+    /// Isothermal.
+    fn default() -> Self {
+        let super::Sie { einstein_radius_arcsec, axis_ratio, position_angle_deg, x_arcsec, y_arcsec } =
+            super::Sie::default();
+        Self { einstein_radius_arcsec, slope: 2.0, axis_ratio, position_angle_deg, x_arcsec, y_arcsec }
+    }
+}
+
 impl PowerLaw {
     /// Ready for evaluation at many points.
     pub fn prepare(&self) -> Elliptical<PowerLawProfile, 2> {

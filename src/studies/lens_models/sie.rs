@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ellipticity;
+use super::{Deflector, ellipticity};
 use crate::numerics::fast_math::{atan_ratio, atanh_ratio};
 
 /// Singular isothermal ellipsoid: convergence `theta_E / (2 sqrt(q x'^2 + y'^2 / q))`.
@@ -186,6 +186,27 @@ impl PreparedSie {
     /// `2 kappa r` in the direction `angle` (radians from +x): the distance of the critical curve without shear (arcsec).
     pub fn critical_radius(&self, angle: f64) -> f64 {
         2.0 * self.convergence(self.x + angle.cos(), self.y + angle.sin())
+    }
+}
+
+impl Deflector for PreparedSie {
+    #[inline(always)]
+    fn deflection(&self, x: f64, y: f64) -> [f64; 2] {
+        Self::deflection(self, x, y)
+    }
+
+    #[inline(always)]
+    fn hessian(&self, x: f64, y: f64) -> [f64; 3] {
+        Self::hessian(self, x, y)
+    }
+
+    fn potential(&self, x: f64, y: f64) -> f64 {
+        Self::potential(self, x, y)
+    }
+
+    #[inline(always)]
+    fn convergence(&self, x: f64, y: f64) -> f64 {
+        Self::convergence(self, x, y)
     }
 }
 

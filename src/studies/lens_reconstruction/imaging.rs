@@ -9,11 +9,11 @@ use ndarray::{Array2, s};
 use rayon::prelude::*;
 
 use super::sampling::{FINEST, Pixel, Samples, level_for};
-use super::scene::{AMPLITUDE, Layout, lens_parameters, sersic_parameters};
+use super::scene::{AMPLITUDE, Layout, sersic_parameters};
 use super::{Frame, LensError, Observation};
 use crate::numerics::convolution::{Convolver, Scratch};
 use crate::numerics::statistics::median;
-use crate::studies::lens_models::{Deflector, LENS_PARAMETERS, PreparedLens, PreparedSersic, SERSIC_PARAMETERS};
+use crate::studies::lens_models::{Deflector, PreparedLens, PreparedSersic};
 
 /// How finely light is sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,7 +206,7 @@ impl ForwardModel {
         let softening = 0.4 / FINEST as f64 * self.frame.pixel_scale_arcsec;
         let component = |k: usize| PreparedSersic::new(sersic_parameters(self.layout, p, k)).softened(softening);
         (
-            PreparedLens::new(lens_parameters(p)),
+            PreparedLens::new(self.layout.lens, p),
             (0..self.layout.sources).map(component).collect(),
             (self.layout.sources..self.layout.components()).map(component).collect(),
         )
@@ -246,7 +246,7 @@ impl ForwardModel {
         let first_light = self.layout.light(0);
         let sky = self.layout.sky();
         if listed.iter().any(|&i| i < first_light) && self.layout.sources > 0 {
-            self.source.batches.par_iter_mut().for_each(|b| b.source_gradients(&lens, &sources));
+            self.source.gradients(&lens, &sources);
         }
         if listed.iter().any(|&i| (first_light..sky).contains(&i)) {
             self.light.batches.par_iter_mut().for_each(|b| b.light_gradients(&lights));
@@ -285,7 +285,7 @@ impl ForwardModel {
     ) -> f64 {
         let (lens, sources, lights) = self.prepare(parameters);
         let (first_light, sky) = (self.layout.light(0), self.layout.sky());
-        self.source.batches.par_iter_mut().for_each(|b| b.source_gradients(&lens, &sources));
+        self.source.gradients(&lens, &sources);
         self.light.batches.par_iter_mut().for_each(|b| b.light_gradients(&lights));
         let cells = self.extent[0] * self.extent[1];
         let Self { source, light, convolver, used, weight, target, layout, .. } = self;
@@ -384,8 +384,6 @@ impl ForwardModel {
         Array2::from_shape_vec(self.shape, flat).unwrap_or_default()
     }
 }
-
-const _: () = assert!(LENS_PARAMETERS == SERSIC_PARAMETERS, "column numbers of lens and components follow the layout");
 
 #[cfg(test)]
 mod tests;

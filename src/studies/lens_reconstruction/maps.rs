@@ -7,11 +7,16 @@ use ndarray::Array2;
 
 use super::Scene;
 use crate::data::{ColumnData, Keyword, Table, TableColumn, arcsec_grid, read_ecsv, read_planes, write_ecsv};
-use crate::studies::lens_models::{Deflector, LensModel, Sersic, critical_curves};
+use crate::studies::lens_models::{
+    Curve, Deflector, ISOTHERMAL_SLOPE, LensModel, Mass, Sersic, Window, critical_curves, lens_curves,
+};
 use crate::tasks::{Metrics, Provenance, TaskError};
 
 /// Points on each critical curve and caustic.
 const CURVE_POINTS: usize = 360;
+
+/// Cells along the side of the window in which curves without closed forms are traced.
+const CURVE_CELLS: usize = 120;
 
 /// Critical curve and caustics, each closed; points `[x, y]` in arcsec from the image centre.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,8 +31,31 @@ pub struct Curves {
 
 /// Curves of a lens.
 pub fn curves_of(lens: &LensModel) -> Curves {
-    let found = critical_curves(lens, CURVE_POINTS);
-    Curves { tangential: found.tangential, caustic: found.caustic, cut: found.cut }
+    match lens.as_isothermal() {
+        Some(lens) => {
+            let found = critical_curves(&lens, CURVE_POINTS);
+            Curves { tangential: found.tangential, caustic: found.caustic, cut: found.cut }
+        }
+        None => traced_curves(lens),
+    }
+}
+
+/// Curves of a lens without closed forms: the longest tangential one and the longest radial caustic.
+fn traced_curves(lens: &LensModel) -> Curves {
+    let galaxy = &lens.galaxy;
+    let window = Window {
+        centre: [galaxy.x_arcsec, galaxy.y_arcsec],
+        half_width_arcsec: (3.0 * galaxy.einstein_radius_arcsec).max(0.1),
+        cells: CURVE_CELLS,
+    };
+    let mut found = lens_curves(&lens.prepare(), window, &lens.centres());
+    let longest = |curves: &mut Vec<Curve>| {
+        curves.sort_by_key(|c| std::cmp::Reverse(c.image.len()));
+        curves.drain(..).next().map(|c| (c.image, c.source)).unwrap_or_default()
+    };
+    let (tangential, caustic) = longest(&mut found.tangential);
+    let (_, cut) = longest(&mut found.radial);
+    Curves { tangential, caustic, cut }
 }
 
 impl Curves {
@@ -110,7 +138,7 @@ pub fn source_map(sources: &[Sersic], centre: [f64; 2], scale: f64, (rows, colum
 pub fn convergence_map(lens: &LensModel, shape: (usize, usize), scale: f64) -> Array2<f32> {
     const FINE: usize = 4;
     let lens = lens.prepare();
-    let [cx, cy] = lens.sie.centre();
+    let [cx, cy] = lens.centre();
     Array2::from_shape_fn(shape, |at| {
         let [x, y] = place([0.0, 0.0], scale, shape, at);
         let mut sum = 0.0;
@@ -134,19 +162,43 @@ fn place(centre: [f64; 2], scale: f64, (rows, columns): (usize, usize), (j, i): 
 
 /// Numbers that describe a lens, under the names that fit and simulation share.
 pub fn lens_metrics(lens: &LensModel) -> Metrics {
-    let effective = critical_curves(lens, 8).effective_einstein_radius_arcsec;
+    let galaxy = &lens.galaxy;
     [
-        ("einstein_radius_arcsec", effective),
-        ("axis_ratio", lens.sie.axis_ratio),
-        ("position_angle_deg", lens.sie.position_angle_deg.rem_euclid(180.0)),
+        ("einstein_radius_arcsec", lens.effective_einstein_radius()),
+        ("axis_ratio", galaxy.axis_ratio),
+        ("position_angle_deg", galaxy.position_angle_deg.rem_euclid(180.0)),
         ("shear", lens.shear.strength()),
         ("shear_angle_deg", lens.shear.angle_deg().rem_euclid(180.0)),
-        ("lens_x_arcsec", lens.sie.x_arcsec),
-        ("lens_y_arcsec", lens.sie.y_arcsec),
+        ("lens_x_arcsec", galaxy.x_arcsec),
+        ("lens_y_arcsec", galaxy.y_arcsec),
     ]
     .into_iter()
     .map(|(k, v)| (k.to_owned(), v))
+    .chain(metrics_beyond_isothermal(lens))
     .collect()
+}
+
+/// Numbers that only lenses beyond an isothermal ellipsoid have.
+fn metrics_beyond_isothermal(lens: &LensModel) -> Vec<(String, f64)> {
+    let mut metrics = Vec::new();
+    if lens.galaxy.slope != ISOTHERMAL_SLOPE {
+        metrics.push(("slope".to_owned(), lens.galaxy.slope));
+    }
+    let mut satellites = 0;
+    for mass in &lens.further {
+        if let Mass::Multipole(multipole) = mass {
+            let (amplitude, angle) = multipole.amplitude_and_angle();
+            metrics.push((format!("multipole{}_arcsec", multipole.order), amplitude));
+            metrics.push((format!("multipole{}_angle_deg", multipole.order), angle));
+        } else if let Mass::Sis(sphere) = mass {
+            satellites += 1;
+            let mut put = |what: &str, value| metrics.push((format!("satellite_{satellites}_{what}"), value));
+            put("einstein_radius_arcsec", sphere.einstein_radius_arcsec);
+            put("x_arcsec", sphere.x_arcsec);
+            put("y_arcsec", sphere.y_arcsec);
+        }
+    }
+    metrics
 }
 
 /// Keywords of a grid in arcsec whose centre is at `centre`.

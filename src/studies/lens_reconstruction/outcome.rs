@@ -17,6 +17,7 @@ use super::maps::{
 };
 use super::request::{FitRequest, Method};
 use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, read_ecsv, wcs_keywords, write_ecsv, write_planes};
+use crate::studies::lens_models::Sersic;
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
 /// Files of a run, in order of importance.
@@ -177,7 +178,12 @@ fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>, redshifts: [Op
     ] {
         put(name, error);
     }
-    for (kind, galaxies) in [("source", &fit.scene.sources), ("lens_light", &fit.scene.lens_light)] {
+    if fit.layout.lens.free_slope {
+        put("slope_error", errors.slope);
+    }
+    // A set of Gaussians is one light; its parts are no galaxies to be listed.
+    let lights: &[Sersic] = if fit.gaussians { &[] } else { &fit.scene.lens_light };
+    for (kind, galaxies) in [("source", fit.scene.sources.as_slice()), ("lens_light", lights)] {
         for (i, g) in galaxies.iter().enumerate() {
             let name = |what: &str| if i == 0 { format!("{kind}_{what}") } else { format!("{kind}_{}_{what}", i + 1) };
             for (what, value) in [

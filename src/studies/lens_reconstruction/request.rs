@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::classical::FitSettings;
+use super::classical::{FitSettings, LensLight};
 use super::pixelated::{InversionSettings, PixelSettings, Regularisation};
 use crate::studies::lens_models::Sersic;
 
@@ -126,6 +126,14 @@ pub struct FitRequest {
     /// Sersic components of the source galaxy.
     #[schemars(range(min = FitSettings::SOURCE_COMPONENTS[0], max = FitSettings::SOURCE_COMPONENTS[1]))]
     pub source_components: usize,
+    /// What the lens's own light ends as: the Sersic profiles of the search, or a multi-Gaussian expansion that starts from them.
+    pub lens_light: LensLight,
+    /// Fit the slope of the mass too: an elliptical power law instead of an isothermal ellipsoid.
+    pub free_slope: bool,
+    /// Fit multipoles of order 3 and 4 of the mass: boxy, disky or lopsided.
+    pub multipoles: bool,
+    /// Satellites of the lens: first guesses of their places in arcsec from the image centre, `[[x, y], …]`; an isothermal sphere is fitted at each.
+    pub satellites: Vec<[f64; 2]>,
     /// Each pixel is the mean of this many by this many rays; for a source in pixels of twice as many.
     #[schemars(range(min = FitSettings::SUPERSAMPLING[0], max = FitSettings::SUPERSAMPLING[1]))]
     pub supersampling: usize,
@@ -172,6 +180,10 @@ impl Default for FitRequest {
             lens_light_components: s.lens_light_components,
             source_components: s.source_components,
             supersampling: s.supersampling,
+            lens_light: s.lens_light,
+            free_slope: s.free_slope,
+            multipoles: s.multipoles,
+            satellites: s.satellites,
             fit_sky: s.fit_sky,
             max_steps: s.max_steps,
             posterior_draws: 0,
@@ -205,6 +217,10 @@ impl FitRequest {
             lens_light_components: self.lens_light_components,
             source_components: self.source_components,
             supersampling: self.supersampling,
+            lens_light: self.lens_light,
+            free_slope: self.free_slope,
+            multipoles: self.multipoles,
+            satellites: self.satellites.clone(),
             fit_sky: self.fit_sky,
             max_steps: self.max_steps,
             seed: self.seed,

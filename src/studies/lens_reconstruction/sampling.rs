@@ -1,6 +1,9 @@
 //! Where a pixel's brightness is sampled: a fixed grid in every pixel, finer where profiles are steep, packed into batches.
 
-use crate::studies::lens_models::{Deflector, LENS_PARAMETERS, PreparedLens, PreparedSersic, SERSIC_PARAMETERS};
+use pulp::Arch;
+use rayon::prelude::*;
+
+use crate::studies::lens_models::{PreparedLens, PreparedSersic, SERSIC_PARAMETERS};
 
 /// Samples evaluated together: columns of a batch stay in the fastest caches and loops over it become vector code.
 pub(super) const BATCH: usize = 128;
@@ -75,6 +78,13 @@ impl Samples {
         Self { batches }
     }
 
+    /// Derivatives of lensed light in every batch, see [`Batch::source_gradients`].
+    pub(super) fn gradients(&mut self, lens: &PreparedLens, sources: &[PreparedSersic]) {
+        self.batches
+            .par_iter_mut()
+            .for_each_init(GradientScratch::default, |scratch, batch| batch.source_gradients(lens, sources, scratch));
+    }
+
     /// Number of samples.
     pub(super) fn len(&self) -> usize {
         self.batches.iter().map(|b| b.x.len()).sum()
@@ -124,9 +134,7 @@ impl Batch {
         self.reserve(lights.len());
         let mut values = [0.0; BATCH];
         for (k, light) in lights.iter().enumerate() {
-            for ((v, x), y) in values.iter_mut().zip(&self.x).zip(&self.y) {
-                *v = light.value(*x, *y);
-            }
+            Arch::new().dispatch(|| evaluate(light, &self.x, &self.y, &mut values));
             self.reduce(k, &values);
         }
     }
@@ -135,14 +143,10 @@ impl Batch {
     pub(super) fn source_values(&mut self, lens: &PreparedLens, sources: &[PreparedSersic]) {
         self.reserve(sources.len());
         let (mut bx, mut by, mut values) = ([0.0; BATCH], [0.0; BATCH], [0.0; BATCH]);
-        for (((bx, by), x), y) in bx.iter_mut().zip(&mut by).zip(&self.x).zip(&self.y) {
-            [*bx, *by] = lens.source_from_image(*x, *y);
-        }
-        let n = self.x.len();
+        let n = self.x.len().min(BATCH);
+        Arch::new().dispatch(|| lens.trace([&self.x, &self.y], [&mut bx[..n], &mut by[..n]]));
         for (k, source) in sources.iter().enumerate() {
-            for ((v, x), y) in values.iter_mut().zip(&bx[..n]).zip(&by[..n]) {
-                *v = source.value(*x, *y);
-            }
+            Arch::new().dispatch(|| evaluate(source, &bx[..n], &by[..n], &mut values));
             self.reduce(k, &values);
         }
     }
@@ -151,54 +155,91 @@ impl Batch {
     pub(super) fn light_gradients(&mut self, lights: &[PreparedSersic]) {
         self.reserve(SERSIC_PARAMETERS * lights.len());
         let mut columns = [[0.0; BATCH]; SERSIC_PARAMETERS];
+        let mut position = [[0.0; BATCH]; 2];
         for (k, light) in lights.iter().enumerate() {
-            for (i, (x, y)) in self.x.iter().zip(&self.y).enumerate().take(BATCH) {
-                let gradient = light.gradient(*x, *y);
-                for (column, value) in columns.iter_mut().zip(gradient.parameters) {
-                    column[i] = value;
-                }
-            }
+            Arch::new().dispatch(|| differentiate(light, &self.x, &self.y, &mut columns, &mut position));
             for (p, column) in columns.iter().enumerate() {
                 self.reduce(SERSIC_PARAMETERS * k + p, column);
             }
         }
     }
 
-    /// Columns `0..7`: derivatives with respect to the lens; then as [`Batch::light_gradients`] for every source component.
-    pub(super) fn source_gradients(&mut self, lens: &PreparedLens, sources: &[PreparedSersic]) {
-        self.reserve(LENS_PARAMETERS + SERSIC_PARAMETERS * sources.len());
-        let (mut bx, mut by) = ([0.0; BATCH], [0.0; BATCH]);
-        let mut by_lens = [[[0.0; BATCH]; 2]; LENS_PARAMETERS];
-        let mut lens_columns = [[0.0; BATCH]; LENS_PARAMETERS];
-        let mut columns = [[0.0; BATCH]; SERSIC_PARAMETERS];
-        for (i, (x, y)) in self.x.iter().zip(&self.y).enumerate().take(BATCH) {
-            let (alpha, gradient) = lens.deflection_with_gradient(*x, *y);
-            bx[i] = x - alpha[0];
-            by[i] = y - alpha[1];
-            for (column, g) in by_lens.iter_mut().zip(gradient) {
-                column[0][i] = g[0];
-                column[1][i] = g[1];
-            }
+    /// Derivatives with respect to the parameters of the lens, in order; then as [`Batch::light_gradients`] for every source component.
+    pub(super) fn source_gradients(
+        &mut self,
+        lens: &PreparedLens,
+        sources: &[PreparedSersic],
+        scratch: &mut GradientScratch,
+    ) {
+        let lens_len = lens.parameters();
+        self.reserve(lens_len + SERSIC_PARAMETERS * sources.len());
+        scratch.by_lens.resize(lens_len, [[0.0; BATCH]; 2]);
+        scratch.lens_columns.resize(lens_len, [0.0; BATCH]);
+        for column in &mut scratch.lens_columns {
+            column.fill(0.0);
         }
+        let GradientScratch { by_lens, lens_columns } = scratch;
+        let (mut bx, mut by) = ([0.0; BATCH], [0.0; BATCH]);
+        Arch::new().dispatch(|| lens.trace_with_gradient([&self.x, &self.y], [&mut bx, &mut by], by_lens));
         let n = self.x.len().min(BATCH);
+        let mut columns = [[0.0; BATCH]; SERSIC_PARAMETERS];
+        let mut position = [[0.0; BATCH]; 2];
         for (k, source) in sources.iter().enumerate() {
-            for i in 0..n {
-                let gradient = source.gradient(bx[i], by[i]);
-                for (column, value) in columns.iter_mut().zip(gradient.parameters) {
-                    column[i] = value;
-                }
-                // The source moves against the deflection.
-                for (column, g) in lens_columns.iter_mut().zip(&by_lens) {
-                    column[i] -= gradient.position[0] * g[0][i] + gradient.position[1] * g[1][i];
-                }
-            }
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    differentiate(source, &bx[..n], &by[..n], &mut columns, &mut position);
+                    // The source moves against the deflection.
+                    for (column, g) in lens_columns.iter_mut().zip(by_lens.iter()) {
+                        for i in 0..BATCH {
+                            column[i] -= position[0][i] * g[0][i] + position[1][i] * g[1][i];
+                        }
+                    }
+                },
+            );
             for (p, column) in columns.iter().enumerate() {
-                self.reduce(LENS_PARAMETERS + SERSIC_PARAMETERS * k + p, column);
+                self.reduce(lens_len + SERSIC_PARAMETERS * k + p, column);
             }
         }
         for (p, column) in lens_columns.iter().enumerate() {
             self.reduce(p, column);
         }
+    }
+}
+
+/// Memory for the derivatives of one batch; one a thread.
+#[derive(Default)]
+pub(super) struct GradientScratch {
+    by_lens: Vec<[[f64; BATCH]; 2]>,
+    lens_columns: Vec<[f64; BATCH]>,
+}
+
+// Loops over samples, made into vector code for whatever processor they meet (`Arch::dispatch`). No operation is fused or
+// reordered by that: the results have the same bits on all of them.
+
+#[inline(always)]
+fn evaluate(light: &PreparedSersic, x: &[f64], y: &[f64], values: &mut [f64; BATCH]) {
+    for ((v, x), y) in values.iter_mut().zip(x).zip(y) {
+        *v = light.value(*x, *y);
+    }
+}
+
+/// Derivatives by the parameters of a component, and by the position.
+#[inline(always)]
+fn differentiate(
+    light: &PreparedSersic,
+    x: &[f64],
+    y: &[f64],
+    columns: &mut [[f64; BATCH]; SERSIC_PARAMETERS],
+    position: &mut [[f64; BATCH]; 2],
+) {
+    for (i, (x, y)) in x.iter().zip(y).enumerate().take(BATCH) {
+        let gradient = light.gradient(*x, *y);
+        for (column, value) in columns.iter_mut().zip(gradient.parameters) {
+            column[i] = value;
+        }
+        position[0][i] = gradient.position[0];
+        position[1][i] = gradient.position[1];
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::studies::lens_models::{LENS_PARAMETERS, LensModel, SERSIC_PARAMETERS, Sersic};
+use crate::studies::lens_models::{LensLayout, LensModel, SERSIC_PARAMETERS, Sersic};
 
 /// A model of a lens image.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,8 +20,10 @@ pub struct Scene {
 
 /// Place of each parameter in the vector that a fit moves:
 /// lens, then every source, then every component of the lens light, then the sky.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
+    /// Parameters of the lens.
+    pub lens: LensLayout,
     /// Number of source components.
     pub sources: usize,
     /// Number of lens-light components.
@@ -34,12 +36,17 @@ pub const AMPLITUDE: usize = 0;
 impl Layout {
     /// Number of parameters.
     pub fn len(&self) -> usize {
-        LENS_PARAMETERS + SERSIC_PARAMETERS * (self.sources + self.lights) + 1
+        self.lens_len() + SERSIC_PARAMETERS * (self.sources + self.lights) + 1
     }
 
     /// Never: there is always a lens.
     pub fn is_empty(&self) -> bool {
         false
+    }
+
+    /// Number of parameters of the lens: where those of the light begin.
+    pub fn lens_len(&self) -> usize {
+        self.lens.len()
     }
 
     /// Number of light components, sources first.
@@ -49,7 +56,7 @@ impl Layout {
 
     /// First parameter of component `k`, sources first.
     pub fn component(&self, k: usize) -> usize {
-        LENS_PARAMETERS + SERSIC_PARAMETERS * k
+        self.lens_len() + SERSIC_PARAMETERS * k
     }
 
     /// First parameter of the `k`-th component of the lens light.
@@ -70,9 +77,8 @@ impl Layout {
 
     /// Names of the parameters, with units.
     pub fn names(&self) -> Vec<String> {
-        let lens = ["einstein_radius_arcsec", "e1", "e2", "x_arcsec", "y_arcsec", "gamma1", "gamma2"];
         let sersic = ["amplitude", "x_arcsec", "y_arcsec", "effective_radius_arcsec", "e1", "e2", "index"];
-        let mut names: Vec<String> = lens.iter().map(|n| format!("lens.{n}")).collect();
+        let mut names = self.lens.names();
         for (kind, count) in [("source", self.sources), ("lens_light", self.lights)] {
             for k in 0..count {
                 names.extend(sersic.iter().map(|n| format!("{kind}[{k}].{n}")));
@@ -86,12 +92,12 @@ impl Layout {
 impl Scene {
     /// How its parameters lie in a vector.
     pub fn layout(&self) -> Layout {
-        Layout { sources: self.sources.len(), lights: self.lens_light.len() }
+        Layout { lens: self.lens.layout(), sources: self.sources.len(), lights: self.lens_light.len() }
     }
 
     /// The vector.
     pub fn parameters(&self) -> Vec<f64> {
-        let mut p = self.lens.parameters().to_vec();
+        let mut p = self.lens.parameters();
         for component in self.sources.iter().chain(&self.lens_light) {
             p.extend(component.parameters());
         }
@@ -103,17 +109,12 @@ impl Scene {
     pub fn from_parameters(layout: Layout, p: &[f64]) -> Self {
         let component = |k: usize| Sersic::from_parameters(sersic_parameters(layout, p, k));
         Self {
-            lens: LensModel::from_parameters(lens_parameters(p)),
+            lens: LensModel::from_parameters(layout.lens, p),
             sources: (0..layout.sources).map(component).collect(),
             lens_light: (layout.sources..layout.components()).map(component).collect(),
             sky: p[layout.sky()],
         }
     }
-}
-
-/// The lens part of a parameter vector.
-pub(crate) fn lens_parameters(p: &[f64]) -> [f64; LENS_PARAMETERS] {
-    std::array::from_fn(|i| p[i])
 }
 
 /// The part of component `k` (sources first) of a parameter vector.

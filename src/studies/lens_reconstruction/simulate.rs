@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn flux_is_kept_through_sampling_and_psf() {
         let mut spec = SimulationSpec::default();
-        spec.scene.lens.sie.einstein_radius_arcsec = 1e-9;
+        spec.scene.lens.galaxy.einstein_radius_arcsec = 1e-9;
         let source = Sersic { amplitude: 1.0, effective_radius_arcsec: 0.3, index: 1.0, ..Sersic::default() };
         spec.scene.sources = vec![source];
         let simulation = simulate(&spec).unwrap();

@@ -169,16 +169,16 @@ impl SimulateRequest {
     pub fn lens_model(&self) -> LensModel {
         let l = &self.lens;
         let (sin, cos) = (2.0 * l.shear_angle_deg.to_radians()).sin_cos();
-        LensModel {
-            sie: Sie {
+        LensModel::isothermal(
+            Sie {
                 einstein_radius_arcsec: l.einstein_radius_arcsec,
                 axis_ratio: l.axis_ratio,
                 position_angle_deg: l.position_angle_deg,
                 x_arcsec: l.x_arcsec,
                 y_arcsec: l.y_arcsec,
             },
-            shear: Shear { gamma1: l.shear * cos, gamma2: l.shear * sin },
-        }
+            Shear { gamma1: l.shear * cos, gamma2: l.shear * sin },
+        )
     }
 
     /// Mass and light together.

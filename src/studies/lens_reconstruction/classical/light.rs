@@ -85,7 +85,7 @@ fn guess(
     index: usize,
     run: &mut Run,
 ) -> Result<LightGuess, LensError> {
-    let layout = Layout { sources: 0, lights: first.len() };
+    let layout = Layout { lights: first.len(), ..Layout::default() };
     let scene = Scene { lens_light: first.to_vec(), ..Scene::default() };
     let mut parameters = scene.parameters();
     let sampling = Sampling { per_pixel_side: 1, adaptive: layout.lights > 0 };
@@ -100,7 +100,7 @@ fn guess(
         let scaled = |values: &[f64]| values.iter().zip(&trust).map(|(v, t)| v * t).collect::<Vec<_>>();
         model.set_target_and_weight(&scaled(&target), &scaled(&weight));
         let mut problem = SceneProblem::new(&mut model, &mut run.calls, &parameters, |_| true, run.sky);
-        let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec);
+        let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec, &[]);
         let options = bounds.options(&problem, STEPS, 1e-5);
         let start = problem.start();
         let callback = &mut *run.callback;
@@ -182,12 +182,12 @@ pub(super) fn null(
     start: &[f64],
     run: &mut Run,
 ) -> Result<Null, LensError> {
-    let layout = Layout { sources: 0, lights: run.settings.lens_light_components };
+    let layout = Layout { lights: run.settings.lens_light_components, ..Layout::default() };
     let sampling = Sampling { per_pixel_side: run.settings.supersampling, adaptive: true };
     let mut model = ForwardModel::new(observation, layout, sampling)?;
     model.adapt(start);
     let mut problem = SceneProblem::new(&mut model, &mut run.calls, start, |_| true, run.sky);
-    let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec);
+    let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec, &[]);
     let options = bounds.options(&problem, run.settings.max_steps.min(60), 1e-5);
     let start = problem.start();
     let callback = &mut *run.callback;
@@ -230,7 +230,7 @@ mod tests {
             simulation.lens_light.indexed_iter().filter(|(p, _)| observation.mask[*p]).map(|(_, v)| v).sum();
         let model = ForwardModel::new(
             &observation,
-            Layout { sources: 0, lights: 1 },
+            Layout { lights: 1, ..Layout::default() },
             Sampling { per_pixel_side: 1, adaptive: false },
         )
         .unwrap();

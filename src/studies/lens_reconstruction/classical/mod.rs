@@ -12,6 +12,7 @@
 mod light;
 mod posterior;
 mod problem;
+mod refinements;
 mod result;
 mod search;
 mod warnings;
@@ -19,6 +20,7 @@ mod warnings;
 use std::ops::ControlFlow;
 
 use ndarray::Array2;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use posterior::{CHAINS, Posterior, PosteriorSettings, Quantity, sample_posterior};
@@ -29,7 +31,7 @@ use super::imaging::{ForwardModel, Sampling};
 use super::scene::{Layout, Scene};
 use super::{LensError, Observation};
 use crate::numerics::levenberg_marquardt::{Fit, Options, Stop, fit};
-use crate::studies::lens_models::{LENS_PARAMETERS, SERSIC_PARAMETERS, Sersic};
+use crate::studies::lens_models::{GALAXY_PARAMETERS, MassKind, SERSIC_PARAMETERS, Sersic};
 use light::{LightGuess, Null};
 use problem::{SceneProblem, Sky};
 use search::Candidate;
@@ -48,6 +50,14 @@ pub struct FitSettings {
     pub supersampling: usize,
     /// Fit a constant background too. Without it the data must have none.
     pub fit_sky: bool,
+    /// Move the slope of the mass too: an elliptical power law instead of an isothermal ellipsoid.
+    pub free_slope: bool,
+    /// Add multipoles of order 3 and 4 to the mass.
+    pub multipoles: bool,
+    /// First guesses of the places of satellites `[x, y]` (arcsec): an isothermal sphere at each.
+    pub satellites: Vec<[f64; 2]>,
+    /// How the lens's own light ends: as it was searched for, or as a set of Gaussians.
+    pub lens_light: LensLight,
     /// Most trial steps of each part of the joint fit.
     pub max_steps: usize,
     /// Seed of the starts.
@@ -63,6 +73,8 @@ impl FitSettings {
     pub const SOURCE_COMPONENTS: [usize; 2] = [1, 2];
     /// Least and greatest `supersampling`.
     pub const SUPERSAMPLING: [usize; 2] = [1, 4];
+    /// Most `satellites`.
+    pub const SATELLITES: usize = 8;
     /// Least and greatest `max_steps`.
     pub const MAX_STEPS: [usize; 2] = [5, 1000];
 }
@@ -75,10 +87,25 @@ impl Default for FitSettings {
             source_components: 1,
             supersampling: 1,
             fit_sky: true,
+            free_slope: false,
+            multipoles: false,
+            satellites: Vec::new(),
+            lens_light: LensLight::Sersic,
             max_steps: 150,
             seed: 1,
         }
     }
+}
+
+/// What the lens's own light is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LensLight {
+    /// Sersic profiles.
+    #[default]
+    Sersic,
+    /// Gaussians of fixed widths whose centres and ellipticities follow those of the Sersic profiles: a multi-Gaussian expansion.
+    Gaussians,
 }
 
 /// What the fit is doing.
@@ -244,13 +271,13 @@ struct Bounds {
 }
 
 impl Bounds {
-    fn new(geometry: &Geometry, layout: Layout, pixel: f64) -> Self {
+    fn new(geometry: &Geometry, layout: Layout, pixel: f64, satellites: &[[f64; 2]]) -> Self {
         let [x, y] = geometry.centre;
         let r = geometry.radius;
         // Mass lies near light, and all light of a galaxy has one centre but for a little lopsidedness.
         let centre = if layout.lights > 0 { (0.12 * r).max(2.0 * pixel) } else { 0.3 * r };
         let light = (0.05 * r).max(pixel);
-        let lens: [(f64, f64); LENS_PARAMETERS] = [
+        let lens: [(f64, f64); GALAXY_PARAMETERS] = [
             (0.5 * pixel, 1.5 * r),
             (-0.5, 0.5),
             (-0.5, 0.5),
@@ -258,6 +285,7 @@ impl Bounds {
             (y - centre, y + centre),
             (-0.4, 0.4),
             (-0.4, 0.4),
+            (1.2, 2.8),
         ];
         let component = |near: f64, size: f64, least_index: f64| -> [(f64, f64); SERSIC_PARAMETERS] {
             [
@@ -271,6 +299,17 @@ impl Bounds {
             ]
         };
         let mut all = lens.to_vec();
+        let mut satellites = satellites.iter();
+        for kind in layout.lens.kinds() {
+            all.extend(match kind {
+                MassKind::Multipole(_) => vec![(-0.1 * r, 0.1 * r); 2],
+                _ => {
+                    let [sx, sy] = satellites.next().copied().unwrap_or([x, y]);
+                    let near = (0.1 * r).max(3.0 * pixel);
+                    vec![(0.0, 0.5 * r), (sx - near, sx + near), (sy - near, sy + near)]
+                }
+            });
+        }
         for _ in 0..layout.sources {
             all.extend(component(1.5 * r, 2.0 * r, 0.3));
         }
@@ -278,6 +317,7 @@ impl Bounds {
             all.extend(component(light, 6.0 * r, 0.5));
         }
         all.push((f64::NEG_INFINITY, f64::INFINITY));
+        debug_assert_eq!(all.len(), layout.len());
         Self { lower: all.iter().map(|b| b.0).collect(), upper: all.iter().map(|b| b.1).collect() }
     }
 
@@ -330,6 +370,8 @@ struct Trial {
     index: usize,
     /// Whether the lens was searched for as if it were dark.
     dark: bool,
+    /// The lens light is a set of Gaussians: of it only the amplitudes move.
+    gaussians: bool,
 }
 
 /// A finished joint fit.
@@ -339,6 +381,7 @@ struct Joint {
     geometry: Geometry,
     free: Vec<usize>,
     fit: Fit,
+    gaussians: bool,
 }
 
 /// Fits mass, source and lens light to an observation, with no guess from the user. The same input and settings give the same result.
@@ -364,7 +407,7 @@ pub fn fit_parametric(
     let lights_found = light::guesses(observation, &geometry, &mut run)?;
     let light = lights_found.first().ok_or(LensError::NothingFound)?;
     // From here on the lens is where its light is.
-    let lights = Layout { sources: 0, lights: settings.lens_light_components };
+    let lights = Layout { lights: settings.lens_light_components, ..Layout::default() };
     let components = Scene::from_parameters(lights, &light.parameters).lens_light;
     let centre = peak(&components, observation.pixel_scale_arcsec).unwrap_or(geometry.centre);
     let geometry = Geometry { centre, ..geometry };
@@ -403,6 +446,16 @@ pub fn fit_parametric(
         }
     }
     let dark = is_dark(observation, &best, &mut run)?;
+    // Steps beyond what every fit has, each from the end of the last.
+    for refine in [refinements::mass, refinements::light] {
+        let next = next + settings.source_components;
+        if let Some(trial) = refine(observation, &best, next, &mut run)? {
+            let joint = joint_fit(observation, trial, &mut run)?;
+            if joint.fit.sum_of_squares < best.fit.sum_of_squares {
+                best = joint;
+            }
+        }
+    }
     let null = best_null(observation, &geometry, &light.parameters, &best, &mut run)?;
     if null.cost - best.fit.sum_of_squares < LEAST_IMPROVEMENT {
         return Err(LensError::NothingFound);
@@ -423,7 +476,19 @@ fn check(observation: &Observation, settings: &FitSettings) -> Result<(), LensEr
             return Err(LensError::Value { name, value: value as f64, problem });
         }
     }
-    let layout = Layout { sources: settings.source_components, lights: settings.lens_light_components };
+    if settings.satellites.len() > FitSettings::SATELLITES {
+        let problem = format!("expected at most {} satellites", FitSettings::SATELLITES).into();
+        return Err(LensError::Value { name: "satellites", value: settings.satellites.len() as f64, problem });
+    }
+    if let Some(value) = settings.satellites.iter().flatten().find(|v| !v.is_finite()) {
+        return Err(LensError::Value {
+            name: "satellites",
+            value: *value,
+            problem: "expected finite positions".into(),
+        });
+    }
+    let layout =
+        Layout { sources: settings.source_components, lights: settings.lens_light_components, ..Layout::default() };
     let (used, parameters) = (observation.used_pixels(), layout.len());
     if used < 2 * parameters {
         return Err(LensError::TooFewPixels { used, parameters });
@@ -465,11 +530,14 @@ fn part_of_joint_fit(
     parameters: &[f64],
     (max_steps, tolerance): (usize, f64),
     (index, steps): (usize, usize),
+    gaussians: bool,
     run: &mut Run,
 ) -> Result<(Vec<f64>, Vec<usize>, Fit), LensError> {
     model.adapt(parameters);
-    let bounds = Bounds::new(geometry, model.layout(), observation.pixel_scale_arcsec);
-    let mut problem = SceneProblem::new(model, &mut run.calls, parameters, |_| true, run.sky);
+    let layout = model.layout();
+    let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec, &run.settings.satellites);
+    let moves = |i: usize| !(gaussians && i >= layout.light(0));
+    let mut problem = SceneProblem::new(model, &mut run.calls, parameters, moves, run.sky);
     let options = bounds.options(&problem, max_steps, tolerance);
     let from = problem.start();
     let callback = &mut *run.callback;
@@ -497,22 +565,38 @@ fn rough_fit(
 ) -> Result<Trial, LensError> {
     let mut model = joint_model(observation, layout, run)?;
     let (parameters, _, fit) =
-        part_of_joint_fit(observation, &mut model, &geometry, start, (20, 1e-4), (index, 0), run)?;
+        part_of_joint_fit(observation, &mut model, &geometry, start, (20, 1e-4), (index, 0), false, run)?;
     let (sum_of_squares, steps) = (fit.sum_of_squares, fit.steps);
-    Ok(Trial { parameters, layout, geometry, sum_of_squares, steps, index, dark: false })
+    Ok(Trial { parameters, layout, geometry, sum_of_squares, steps, index, dark: false, gaussians: false })
 }
 
 /// Fits everything to convergence, choosing the sampling anew as the model settles.
 fn joint_fit(observation: &Observation, trial: Trial, run: &mut Run) -> Result<Joint, LensError> {
-    let Trial { parameters, layout, geometry, steps, index, .. } = trial;
+    let Trial { parameters, layout, geometry, steps, index, gaussians, .. } = trial;
     let mut model = joint_model(observation, layout, run)?;
     let most = run.settings.max_steps;
-    let (parameters, _, first) =
-        part_of_joint_fit(observation, &mut model, &geometry, &parameters, (most, 1e-6), (index, steps), run)?;
+    let (parameters, _, first) = part_of_joint_fit(
+        observation,
+        &mut model,
+        &geometry,
+        &parameters,
+        (most, 1e-6),
+        (index, steps),
+        gaussians,
+        run,
+    )?;
     let steps = steps + first.steps;
-    let (parameters, free, fit) =
-        part_of_joint_fit(observation, &mut model, &geometry, &parameters, (most, 1e-7), (index, steps), run)?;
-    Ok(Joint { parameters, layout, geometry, free, fit })
+    let (parameters, free, fit) = part_of_joint_fit(
+        observation,
+        &mut model,
+        &geometry,
+        &parameters,
+        (most, 1e-7),
+        (index, steps),
+        gaussians,
+        run,
+    )?;
+    Ok(Joint { parameters, layout, geometry, free, fit, gaussians })
 }
 
 /// Whether the image is described as well without lens light, as far as chi-squared can tell.
@@ -520,7 +604,7 @@ fn is_dark(observation: &Observation, best: &Joint, run: &mut Run) -> Result<boo
     if best.layout.lights == 0 {
         return Ok(false);
     }
-    let mut alone = best.parameters[..LENS_PARAMETERS].to_vec();
+    let mut alone = best.parameters[..best.layout.lens_len()].to_vec();
     alone.extend_from_slice(&best.parameters[best.layout.light(0)..]);
     if let Some(sky) = alone.last_mut() {
         *sky = 0.0;
@@ -546,7 +630,7 @@ fn best_null(
     best: &Joint,
     run: &mut Run,
 ) -> Result<Null, LensError> {
-    let mut from_joint = best.parameters[..LENS_PARAMETERS].to_vec();
+    let mut from_joint = best.parameters[..GALAXY_PARAMETERS].to_vec();
     from_joint.extend_from_slice(&best.parameters[best.layout.light(0)..]);
     let a = light::null(observation, geometry, guess, run)?;
     let b = light::null(observation, &best.geometry, &from_joint, run)?;

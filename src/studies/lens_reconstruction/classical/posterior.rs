@@ -16,9 +16,9 @@ use crate::numerics::chains::{Convergence, convergence};
 use crate::numerics::linear::symmetric_inverse;
 use crate::numerics::nuts::{Density, Options, sample};
 use crate::numerics::random;
-use crate::studies::lens_models::{LENS_PARAMETERS, LensModel, SERSIC_PARAMETERS, critical_curves};
+use crate::studies::lens_models::{GALAXY_PARAMETERS, LensModel, SERSIC_PARAMETERS};
 use crate::studies::lens_reconstruction::imaging::{ForwardModel, Sampling};
-use crate::studies::lens_reconstruction::scene::{AMPLITUDE, lens_parameters};
+use crate::studies::lens_reconstruction::scene::AMPLITUDE;
 use crate::studies::lens_reconstruction::{LensError, Observation};
 
 /// Number of chains: enough for R-hat to mean something.
@@ -219,31 +219,34 @@ fn quantities(fit: &ParametricFit, free: &[usize], chains: &[&[Vec<f64>]]) -> Ve
         for (&i, value) in free.iter().zip(draw) {
             full[i] = *value;
         }
-        LensModel::from_parameters(lens_parameters(&full))
+        LensModel::from_parameters(fit.layout.lens, &full)
     };
     // Angles are cut open opposite to the best one, so that a spread across 0 or 180 stays in one piece.
     let near = |angle: f64, best: f64| best + (angle - best + 90.0).rem_euclid(180.0) - 90.0;
     let best = &fit.scene.lens;
-    let (angle, shear_angle) = (best.sie.position_angle_deg, best.shear.angle_deg());
+    let (angle, shear_angle) = (best.galaxy.position_angle_deg, best.shear.angle_deg());
     type Derived<'a> = (&'static str, Box<dyn Fn(&LensModel) -> f64 + 'a>);
-    let derived: Vec<Derived<'_>> = vec![
-        ("einstein_radius_arcsec", Box::new(|l| critical_curves(l, 4).effective_einstein_radius_arcsec)),
-        ("axis_ratio", Box::new(|l| l.sie.axis_ratio)),
-        ("position_angle_deg", Box::new(move |l| near(l.sie.position_angle_deg, angle))),
+    let mut derived: Vec<Derived<'_>> = vec![
+        ("einstein_radius_arcsec", Box::new(LensModel::effective_einstein_radius)),
+        ("axis_ratio", Box::new(|l| l.galaxy.axis_ratio)),
+        ("position_angle_deg", Box::new(move |l| near(l.galaxy.position_angle_deg, angle))),
         ("shear", Box::new(|l| l.shear.strength())),
         ("shear_angle_deg", Box::new(move |l| near(l.shear.angle_deg(), shear_angle))),
         ("gamma1", Box::new(|l| l.shear.gamma1)),
         ("gamma2", Box::new(|l| l.shear.gamma2)),
-        ("lens_x_arcsec", Box::new(|l| l.sie.x_arcsec)),
-        ("lens_y_arcsec", Box::new(|l| l.sie.y_arcsec)),
+        ("lens_x_arcsec", Box::new(|l| l.galaxy.x_arcsec)),
+        ("lens_y_arcsec", Box::new(|l| l.galaxy.y_arcsec)),
     ];
+    if fit.layout.lens.free_slope {
+        derived.push(("slope", Box::new(|l| l.galaxy.slope)));
+    }
     let lenses: Vec<Vec<LensModel>> = chains.iter().map(|c| c.iter().map(|d| lens_of(d)).collect()).collect();
     let mut out: Vec<Quantity> = Vec::new();
     for (name, of) in derived {
         out.push(Quantity::new(name.to_owned(), lenses.iter().map(|c| c.iter().map(&of).collect()).collect()));
     }
     let names = fit.layout.names();
-    for (column, &i) in free.iter().enumerate().filter(|(_, i)| **i >= LENS_PARAMETERS) {
+    for (column, &i) in free.iter().enumerate().filter(|(_, i)| **i >= GALAXY_PARAMETERS) {
         out.push(Quantity::new(
             names[i].clone(),
             chains.iter().map(|c| c.iter().map(|d| d[column]).collect()).collect(),

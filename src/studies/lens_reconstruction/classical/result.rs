@@ -5,7 +5,7 @@ use ndarray::{Array2, s};
 use super::problem::Sky;
 use super::{Bounds, Calls, Joint, Run, warnings};
 use crate::numerics::levenberg_marquardt::Stop;
-use crate::studies::lens_models::{LENS_PARAMETERS, LensModel, SERSIC_PARAMETERS, critical_curves, ellipticity};
+use crate::studies::lens_models::{LensModel, SERSIC_PARAMETERS, SLOPE, ellipticity};
 use crate::studies::lens_reconstruction::imaging::Sampling;
 use crate::studies::lens_reconstruction::render::render;
 use crate::studies::lens_reconstruction::scene::{Layout, Scene};
@@ -53,6 +53,8 @@ pub struct ParametricFit {
     pub calls: Calls,
     /// Where each start went, in the order of the scan's ranking; chi-squared of the arcs alone.
     pub starts: Vec<StartSummary>,
+    /// The lens light is a set of Gaussians of fixed shapes ([`super::LensLight::Gaussians`]).
+    pub gaussians: bool,
     /// Why the last part of the joint fit ended.
     pub stop: Stop,
     /// What a reader of the result must know, in words with numbers; empty when nothing stands out.
@@ -84,6 +86,8 @@ pub struct LensErrors {
     pub gamma1: f64,
     /// Of the second shear component.
     pub gamma2: f64,
+    /// Of the slope of the mass; NaN where it was held.
+    pub slope: f64,
 }
 
 /// Where one start of the fit went.
@@ -220,11 +224,11 @@ pub(super) fn finish(
         _ => fit.sum_of_squares,
     };
     let covariance = Covariance { free, matrix: fit.covariance.as_deref() };
-    let [x, y] = [scene.lens.sie.x_arcsec, scene.lens.sie.y_arcsec];
+    let [x, y] = [scene.lens.galaxy.x_arcsec, scene.lens.galaxy.y_arcsec];
     let mut result = ParametricFit {
         errors_gaussian: places.iter().map(|&i| covariance.of(i, i).sqrt()).collect(),
         lens_errors_gaussian: covariance.lens_errors(&scene),
-        effective_einstein_radius_arcsec: critical_curves(&scene.lens, 4).effective_einstein_radius_arcsec,
+        effective_einstein_radius_arcsec: scene.lens.effective_einstein_radius(),
         residual_sigma,
         model_image,
         lens_light_image,
@@ -238,13 +242,14 @@ pub(super) fn finish(
         blank_sky: far_sky(observation, [x, y]),
         calls: run.calls,
         starts,
+        gaussians: best.gaussians,
         stop: fit.stop,
         parameters: parameters.clone(),
         layout: *layout,
         scene,
         warnings: Vec::new(),
         sky: run.sky,
-        bounds: Bounds::new(&best.geometry, *layout, observation.pixel_scale_arcsec),
+        bounds: Bounds::new(&best.geometry, *layout, observation.pixel_scale_arcsec, &run.settings.satellites),
     };
     let warnings = warnings::of(&result, observation.pixel_scale_arcsec, &result.bounds, dark, run.settings.max_steps);
     result.warnings = warnings;
@@ -254,7 +259,7 @@ pub(super) fn finish(
 /// Places of the parameters when sources and lens light are each put in order of total flux, nothing last.
 fn brightest_first(layout: Layout, parameters: &[f64]) -> Vec<usize> {
     let scene = Scene::from_parameters(layout, parameters);
-    let mut places: Vec<usize> = (0..LENS_PARAMETERS).collect();
+    let mut places: Vec<usize> = (0..layout.lens_len()).collect();
     for (first, components) in [(layout.component(0), &scene.sources), (layout.light(0), &scene.lens_light)] {
         let mut order: Vec<usize> = (0..components.len()).collect();
         order.sort_by(|&a, &b| components[b].total_flux().total_cmp(&components[a].total_flux()));
@@ -287,19 +292,21 @@ impl Covariance<'_> {
     /// Error of the effective Einstein radius, by its derivatives with respect to the lens.
     fn effective_radius_error(&self, scene: &Scene) -> f64 {
         const STEP: f64 = 1e-4;
-        let start = scene.lens.parameters();
+        let (layout, start) = (scene.lens.layout(), scene.lens.parameters());
         let radius = |k: usize, by: f64| {
-            let mut p = start;
+            let mut p = start.clone();
             p[k] += by;
-            critical_curves(&LensModel::from_parameters(p), 4).effective_einstein_radius_arcsec
+            LensModel::from_parameters(layout, &p).effective_einstein_radius()
         };
-        let slopes: [f64; LENS_PARAMETERS] =
-            std::array::from_fn(|k| (radius(k, STEP) - radius(k, -STEP)) / (2.0 * STEP));
+        // What was held stays out of the sum, whatever the radius would do.
+        let moved = |k: &usize| self.free.binary_search(k).is_ok();
+        let slopes: Vec<(usize, f64)> =
+            (0..start.len()).filter(moved).map(|k| (k, (radius(k, STEP) - radius(k, -STEP)) / (2.0 * STEP))).collect();
         let mut variance = 0.0;
-        for i in 0..LENS_PARAMETERS {
-            for j in 0..LENS_PARAMETERS {
-                // What was held or does not matter adds nothing.
-                let term = slopes[i] * slopes[j] * self.of(i, j);
+        for &(i, by_i) in &slopes {
+            for &(j, by_j) in &slopes {
+                // What lies on a bound adds nothing.
+                let term = by_i * by_j * self.of(i, j);
                 if (i == 0 && j == 0) || term.is_finite() {
                     variance += term;
                 }
@@ -309,8 +316,8 @@ impl Covariance<'_> {
     }
 
     fn lens_errors(&self, scene: &Scene) -> LensErrors {
-        let sie = &scene.lens.sie;
-        let e = ellipticity(sie.axis_ratio, sie.position_angle_deg);
+        let galaxy = &scene.lens.galaxy;
+        let e = ellipticity(galaxy.axis_ratio, galaxy.position_angle_deg);
         let length = e[0].hypot(e[1]);
         let (c, s) = if length > 0.0 { (e[0] / length, e[1] / length) } else { (1.0, 0.0) };
         let (v11, v12, v22) = (self.of(1, 1), self.of(1, 2), self.of(2, 2));
@@ -325,6 +332,7 @@ impl Covariance<'_> {
             position_angle_deg: known * (0.5 * across / length.max(1e-9)).to_degrees().min(90.0),
             gamma1: self.of(5, 5).sqrt(),
             gamma2: self.of(6, 6).sqrt(),
+            slope: self.of(SLOPE, SLOPE).sqrt(),
         }
     }
 }

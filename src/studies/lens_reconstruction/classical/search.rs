@@ -4,9 +4,11 @@ use super::problem::{SceneProblem, Sky};
 use super::{Bounds, Geometry, Joint, Phase, Run, StartSummary};
 use crate::numerics::levenberg_marquardt::{LeastSquares, Stop, fit};
 use crate::numerics::random;
-use crate::studies::lens_models::{Deflector, LENS_PARAMETERS, PreparedLens, SERSIC_PARAMETERS, Sersic};
+use crate::studies::lens_models::{
+    Deflector, GALAXY_PARAMETERS, ISOTHERMAL_SLOPE, PreparedLens, SERSIC_PARAMETERS, Sersic,
+};
 use crate::studies::lens_reconstruction::imaging::{ForwardModel, Sampling};
-use crate::studies::lens_reconstruction::scene::{Layout, Scene, lens_parameters};
+use crate::studies::lens_reconstruction::scene::{Layout, Scene};
 use crate::studies::lens_reconstruction::{LensError, Observation};
 
 /// Einstein radii of the scan.
@@ -44,7 +46,7 @@ pub(super) fn search(
     count: usize,
     run: &mut Run,
 ) -> Result<(Vec<Candidate>, Vec<StartSummary>), LensError> {
-    let layout = Layout { sources: 1, lights: 0 };
+    let layout = Layout { sources: 1, ..Layout::default() };
     let mut model = ForwardModel::new(observation, layout, Sampling { per_pixel_side: 1, adaptive: false })?;
     let (target, weight): (Vec<f64>, Vec<f64>) = model
         .target()
@@ -62,7 +64,7 @@ pub(super) fn search(
     let mut starts = scan(&mut model, observation, geometry, &arcs, run)?;
     starts.sort_by(|a, b| a.sum_of_squares.total_cmp(&b.sum_of_squares));
     starts.truncate(count.max(1));
-    let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec);
+    let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec, &[]);
     let mut candidates = Vec::new();
     let mut summaries = Vec::new();
     for (index, start) in starts.iter().enumerate() {
@@ -147,7 +149,7 @@ pub(super) fn another_source(
     let residual: Vec<f64> = old.target().iter().zip(&values).map(|(t, v)| t - v).collect();
     let mut arcs = Arcs::find(observation, geometry, &residual);
     arcs.pixels.truncate(PLACES);
-    let lens = PreparedLens::new(lens_parameters(&best.parameters));
+    let lens = PreparedLens::new(best.layout.lens, &best.parameters);
     let at = best.layout.component(0);
     let first = &best.parameters[at..at + SERSIC_PARAMETERS];
     let mut places: Vec<[f64; 2]> = arcs.pixels.iter().map(|(p, _)| lens.source_from_image(p[0], p[1])).collect();
@@ -185,6 +187,7 @@ fn scan(
     let mut rng = random::stream(run.settings.seed, "lens_reconstruction.scan", 0);
     let pixel = observation.pixel_scale_arcsec;
     let (least, greatest) = ((2.5 * pixel).max(0.12 * geometry.radius), 0.95 * geometry.radius);
+    let layout = Layout::default();
     let mut best = Vec::new();
     for k in 0..RADII {
         let even = least * (greatest / least).powf((k as f64 + 0.5) / RADII as f64);
@@ -195,8 +198,8 @@ fn scan(
             let angle = std::f64::consts::PI * (f64::from(direction) * 0.5 + 0.5 * random::uniform(&mut rng));
             let length = if direction == 0 { 0.02 } else { TILT };
             let [x, y] = geometry.centre;
-            let lens = [radius, length * angle.cos(), length * angle.sin(), x, y, 0.0, 0.0];
-            let ([sx, sy], spread) = arcs.source(&PreparedLens::new(lens));
+            let lens = [radius, length * angle.cos(), length * angle.sin(), x, y, 0.0, 0.0, ISOTHERMAL_SLOPE];
+            let ([sx, sy], spread) = arcs.source(&PreparedLens::new(layout.lens, &lens));
             for size in [0.5, 1.2] {
                 let source = Sersic {
                     x_arcsec: sx,
@@ -207,7 +210,7 @@ fn scan(
                 };
                 let scene = Scene { sources: vec![source], ..Scene::default() };
                 let mut parameters = scene.parameters();
-                parameters[..LENS_PARAMETERS].copy_from_slice(&lens);
+                parameters[..GALAXY_PARAMETERS].copy_from_slice(&lens);
                 let mut problem = SceneProblem::new(model, &mut run.calls, &parameters, |_| false, Sky::Held);
                 let mut x = problem.start();
                 let sum_of_squares = problem.sum_of_squares(&mut x);
@@ -223,6 +226,6 @@ fn scan(
         }
         best.extend(winner);
     }
-    debug_assert!(best.iter().all(|c| lens_parameters(&c.parameters)[0] > 0.0));
+    debug_assert!(best.iter().all(|c| c.parameters[0] > 0.0));
     Ok(best)
 }

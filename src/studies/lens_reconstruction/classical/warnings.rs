@@ -2,7 +2,7 @@
 
 use super::{Bounds, ParametricFit, peak};
 use crate::numerics::levenberg_marquardt::Stop;
-use crate::studies::lens_models::{LENS_PARAMETERS, SERSIC_PARAMETERS};
+use crate::studies::lens_models::{GALAXY_PARAMETERS, SERSIC_PARAMETERS};
 use crate::studies::lens_reconstruction::scene::AMPLITUDE;
 
 /// Reduced chi-squared above which the model does not describe the data.
@@ -13,9 +13,9 @@ const GREATEST_CHI2_OF_SKY: f64 = 1.5;
 const SKY_CHI2: std::ops::RangeInclusive<f64> = 0.3..=2.0;
 /// Distance of mass from light that is worth a word (pixels).
 const GREATEST_OFFSET_PX: f64 = 2.0;
-const LENS_NAMES: [&str; LENS_PARAMETERS] =
-    ["Einstein radius", "ellipticity e1", "ellipticity e2", "x", "y", "shear gamma1", "shear gamma2"];
-const LENS_UNITS: [&str; LENS_PARAMETERS] = [" arcsec", "", "", " arcsec", " arcsec", "", ""];
+const LENS_NAMES: [&str; GALAXY_PARAMETERS] =
+    ["Einstein radius", "ellipticity e1", "ellipticity e2", "x", "y", "shear gamma1", "shear gamma2", "slope"];
+const LENS_UNITS: [&str; GALAXY_PARAMETERS] = [" arcsec", "", "", " arcsec", " arcsec", "", "", ""];
 const GALAXY_NAMES: [&str; SERSIC_PARAMETERS] =
     ["brightness", "x", "y", "effective radius", "ellipticity e1", "ellipticity e2", "Sersic index"];
 const GALAXY_UNITS: [&str; SERSIC_PARAMETERS] = ["", " arcsec", " arcsec", " arcsec", "", "", ""];
@@ -72,11 +72,17 @@ fn noise_map(fit: &ParametricFit) -> Option<String> {
 fn at_bounds(fit: &ParametricFit, bounds: &Bounds, dark: bool) -> Vec<String> {
     let layout = fit.layout;
     let mut warnings = Vec::new();
-    for i in 0..LENS_PARAMETERS {
+    let names = layout.names();
+    for i in GALAXY_PARAMETERS..layout.lens_len() {
+        if let Some((side, limit)) = side_of(fit.parameters[i], i, bounds) {
+            warnings.push(format!("{} at its {side} limit {}", names[i], short(limit)));
+        }
+    }
+    for i in 0..GALAXY_PARAMETERS {
         let Some((side, limit)) = side_of(fit.parameters[i], i, bounds) else { continue };
         let (name, unit) = (LENS_NAMES[i], LENS_UNITS[i]);
         let ratio = if i == 1 || i == 2 {
-            format!(" (axis ratio of the mass {:.2})", fit.scene.lens.sie.axis_ratio)
+            format!(" (axis ratio of the mass {:.2})", fit.scene.lens.galaxy.axis_ratio)
         } else {
             String::new()
         };
@@ -92,6 +98,10 @@ fn at_bounds(fit: &ParametricFit, bounds: &Bounds, dark: bool) -> Vec<String> {
             continue;
         }
         let first = layout.component(component);
+        if fit.gaussians && kind == "lens light" {
+            // Of a set of Gaussians many are not needed; their shapes were never searched.
+            continue;
+        }
         if fit.parameters[first + AMPLITUDE] <= 0.0 {
             warnings.push(format!("{kind} {number}: brightness at its lower limit 0: one component less would do"));
             continue;
@@ -138,7 +148,7 @@ fn short(value: f64) -> String {
 
 fn mass_off_light(fit: &ParametricFit, pixel: f64) -> Option<String> {
     let [x, y] = peak(&fit.scene.lens_light, pixel)?;
-    let mass = &fit.scene.lens.sie;
+    let mass = &fit.scene.lens.galaxy;
     let offset = (mass.x_arcsec - x).hypot(mass.y_arcsec - y);
     (offset > GREATEST_OFFSET_PX * pixel).then(|| {
         format!("the centre of the mass lies {offset:.2} arcsec ({:.1} pixels) from that of the light", offset / pixel)
@@ -170,6 +180,7 @@ mod tests {
                 position_angle_deg: 0.0,
                 gamma1: 0.0,
                 gamma2: 0.0,
+                slope: 0.0,
             },
             model_image: Array2::zeros((20, 20)),
             lens_light_image: Array2::zeros((20, 20)),
@@ -185,6 +196,7 @@ mod tests {
             blank_sky: None,
             calls: Default::default(),
             starts: Vec::new(),
+            gaussians: false,
             stop: Stop::Converged,
             warnings: Vec::new(),
             sky: crate::studies::lens_reconstruction::classical::problem::Sky::Held,
@@ -200,7 +212,7 @@ mod tests {
         let mut fit = good();
         change(&mut fit);
         fit.scene = Scene::from_parameters(fit.layout, &fit.parameters);
-        let bounds = Bounds::new(&Geometry { centre: [0.0, 0.0], radius: 3.0 }, fit.layout, PIXEL);
+        let bounds = Bounds::new(&Geometry { centre: [0.0, 0.0], radius: 3.0 }, fit.layout, PIXEL, &[]);
         of(&fit, PIXEL, &bounds, dark, 150)
     }
 
@@ -226,7 +238,7 @@ mod tests {
 
     #[test]
     fn parameters_at_their_bounds_are_named_with_value() {
-        let text = warned(|f| f.parameters[LENS_PARAMETERS + 6] = 8.0).join("\n");
+        let text = warned(|f| f.parameters[GALAXY_PARAMETERS + 6] = 8.0).join("\n");
         assert_eq!(text, "source 1: Sersic index at its upper limit 8");
         let text = warned(|f| f.parameters[1] = -0.5).join("\n");
         assert_eq!(text, "lens: ellipticity e1 at its lower limit -0.5 (axis ratio of the mass 0.33)");

@@ -4,21 +4,21 @@
 
 use super::*;
 use crate::numerics::random;
-use crate::studies::lens_models::{LensModel, Sersic, Shear, Sie};
+use crate::studies::lens_models::{LensModel, Mass, Multipole, Sersic, Shear, Sie, Sis};
 use crate::studies::lens_reconstruction::Scene;
 
 fn scene() -> Scene {
     Scene {
-        lens: LensModel {
-            sie: Sie {
+        lens: LensModel::isothermal(
+            Sie {
                 einstein_radius_arcsec: 0.8,
                 axis_ratio: 0.7,
                 position_angle_deg: 30.0,
                 x_arcsec: 0.03,
                 y_arcsec: -0.02,
             },
-            shear: Shear { gamma1: 0.03, gamma2: -0.05 },
-        },
+            Shear { gamma1: 0.03, gamma2: -0.05 },
+        ),
         sources: vec![
             Sersic {
                 amplitude: 2.0,
@@ -61,10 +61,24 @@ fn lopsided(n: usize) -> Array2<f64> {
     Array2::from_shape_fn((n, n), |_| random::uniform(&mut rng))
 }
 
+/// With a mass of another slope, a multipole and a satellite.
+fn rich_scene() -> Scene {
+    let mut scene = scene();
+    scene.lens.galaxy.slope = 2.1;
+    let galaxy = scene.lens.galaxy;
+    let (x_arcsec, y_arcsec) = (galaxy.x_arcsec, galaxy.y_arcsec);
+    scene.lens.further = vec![
+        Mass::Multipole(Multipole { order: 4, a_arcsec: 0.02, b_arcsec: -0.01, x_arcsec, y_arcsec }),
+        Mass::Sis(Sis { einstein_radius_arcsec: 0.1, x_arcsec: 0.63, y_arcsec: 0.51 }),
+    ];
+    scene
+}
+
 #[test]
 fn jacobian_agrees_with_finite_differences() {
-    let (scene, sampling) = (scene(), Sampling { per_pixel_side: 2, adaptive: true });
-    let (layout, p) = (scene.layout(), scene.parameters());
+    let (scene, sampling) = (rich_scene(), Sampling { per_pixel_side: 2, adaptive: true });
+    let (mut layout, p) = (scene.layout(), scene.parameters());
+    layout.lens.free_slope = true;
     for kernel in [lopsided(5), lopsided(13)] {
         let mut model = ForwardModel::new(&observation(32, kernel), layout, sampling).unwrap();
         model.adapt(&p);
@@ -179,8 +193,9 @@ fn the_same_bits_on_one_and_on_two_threads() {
 /// The gradient by the adjoint is that from the Jacobian, and the value is that of the model.
 #[test]
 fn the_adjoint_gives_the_gradient_of_the_jacobian() {
-    let (scene, sampling) = (scene(), Sampling { per_pixel_side: 2, adaptive: true });
-    let (layout, p) = (scene.layout(), scene.parameters());
+    let (scene, sampling) = (rich_scene(), Sampling { per_pixel_side: 2, adaptive: true });
+    let (mut layout, p) = (scene.layout(), scene.parameters());
+    layout.lens.free_slope = true;
     for kernel in [lopsided(5), lopsided(13)] {
         let mut observed = observation(32, kernel);
         observed.data.fill(0.7);

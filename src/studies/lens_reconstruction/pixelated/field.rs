@@ -3,20 +3,23 @@
 use ndarray::{Array2, s};
 
 use crate::numerics::convolution::Convolver;
-use crate::studies::lens_models::{Deflector, LensModel};
+use crate::studies::lens_models::{Deflector, LensModel, MOST_PARAMETERS};
 use crate::studies::lens_reconstruction::{LensError, Observation};
 
-/// Parameters of the lens that are optimised: `[einstein_radius, e1, e2, x, y, gamma1, gamma2]`.
+/// Parameters of the lens that are optimised: `[einstein_radius, e1, e2, x, y, gamma1, gamma2]`. Slope and further masses keep their values.
 pub const MOVED: usize = 7;
 
 /// The parameters of a lens that are optimised.
 pub(super) fn moved(lens: &LensModel) -> [f64; MOVED] {
-    lens.parameters()
+    let all = lens.parameters();
+    std::array::from_fn(|k| all[k])
 }
 
 /// The lens with other values of them.
-pub(super) fn with_moved(_lens: &LensModel, parameters: [f64; MOVED]) -> LensModel {
-    LensModel::from_parameters(parameters)
+pub(super) fn with_moved(lens: &LensModel, parameters: [f64; MOVED]) -> LensModel {
+    let mut all = lens.parameters();
+    all[..MOVED].copy_from_slice(&parameters);
+    LensModel::from_parameters(lens.layout(), &all)
 }
 
 /// A lens ready to say where rays go and how that changes with the parameters that are optimised.
@@ -31,7 +34,10 @@ impl Bending {
     /// Derivatives of the deflection, `[x, y]` each.
     #[inline]
     pub(super) fn gradient(&self, [x, y]: [f64; 2]) -> [[f64; 2]; MOVED] {
-        self.0.deflection_with_gradient(x, y).1
+        let mut columns = [[[0.0; 1]; 2]; MOST_PARAMETERS];
+        let columns = &mut columns[..self.0.parameters()];
+        self.0.trace_with_gradient([&[x], &[y]], [&mut [0.0], &mut [0.0]], columns);
+        std::array::from_fn(|k| columns[k].map(|axis| axis[0]))
     }
 }
 

@@ -1,0 +1,173 @@
+//! Steps of the fit beyond an isothermal ellipsoid and Sersic profiles, taken from the end of the simpler one.
+
+use super::{Joint, Run, Trial};
+use crate::studies::lens_models::{GALAXY_PARAMETERS, LensLayout, MassKind, SERSIC_PARAMETERS, Sersic};
+use crate::studies::lens_reconstruction::scene::{AMPLITUDE, Layout, Scene};
+use crate::studies::lens_reconstruction::{LensError, Observation};
+
+/// Multipoles that can be added.
+const ORDERS: [u8; 2] = [3, 4];
+/// Gaussians of a multi-Gaussian expansion: neighbours differ by a factor of 1.4 to 1.6 in width, as is common.
+const GAUSSIANS: usize = 14;
+/// Effective radius of a Gaussian over its standard deviation: `sqrt(2 ln 2)`.
+const HALF_LIGHT: f64 = 1.177_410_022_515_474_7;
+
+/// The mass with its slope free, multipoles and satellites, as far as they were asked for.
+pub(super) fn mass(
+    observation: &Observation,
+    best: &Joint,
+    index: usize,
+    run: &mut Run,
+) -> Result<Option<Trial>, LensError> {
+    let settings = run.settings;
+    let multipoles: &[u8] = if settings.multipoles { &ORDERS } else { &[] };
+    let kinds = multipoles
+        .iter()
+        .map(|order| MassKind::Multipole(*order))
+        .chain(settings.satellites.iter().map(|_| MassKind::Sis));
+    let mut lens = LensLayout::default().with_further(kinds);
+    lens.free_slope = settings.free_slope;
+    if lens == LensLayout::default() {
+        return Ok(None);
+    }
+    let layout = Layout { lens, ..best.layout };
+    let mut parameters = best.parameters[..GALAXY_PARAMETERS].to_vec();
+    for _ in multipoles {
+        parameters.extend([0.0, 0.0]);
+    }
+    for [x, y] in &settings.satellites {
+        // Off zero, where the place of a mass means nothing.
+        parameters.extend([0.05 * parameters[0], *x, *y]);
+    }
+    parameters.extend_from_slice(&best.parameters[best.layout.lens_len()..]);
+    super::rough_fit(observation, best.geometry, layout, &parameters, index, run).map(Some)
+}
+
+/// The lens light as Gaussians. A Gaussian is a Sersic profile of index 1/2.
+pub(super) fn light(
+    observation: &Observation,
+    best: &Joint,
+    index: usize,
+    run: &mut Run,
+) -> Result<Option<Trial>, LensError> {
+    if run.settings.lens_light != super::LensLight::Gaussians || best.layout.lights == 0 {
+        return Ok(None);
+    }
+    let scene = Scene::from_parameters(best.layout, &best.parameters);
+    let gaussians = expansion(&scene.lens_light, 0.5 * observation.pixel_scale_arcsec, 1.5 * best.geometry.radius);
+    let layout = Layout { lights: gaussians.len(), ..best.layout };
+    let mut parameters = best.parameters[..best.layout.light(0)].to_vec();
+    for gaussian in &gaussians {
+        parameters.extend(gaussian.parameters());
+    }
+    parameters.push(best.parameters[best.layout.sky()]);
+    Ok(Some(Trial {
+        parameters,
+        layout,
+        geometry: best.geometry,
+        sum_of_squares: f64::INFINITY,
+        steps: 0,
+        index,
+        dark: false,
+        gaussians: true,
+    }))
+}
+
+/// Gaussians of standard deviations between `least` and `greatest` (arcsec), evenly in their logarithm. Centre and ellipticity of each are the means
+/// of those of `components`, weighed by how bright they are at its radius; amplitudes are left to the fit.
+fn expansion(components: &[Sersic], least: f64, greatest: f64) -> Vec<Sersic> {
+    let shining: Vec<&Sersic> = components.iter().filter(|c| c.amplitude > 0.0).collect();
+    let prepared: Vec<_> = shining.iter().map(|c| c.prepare()).collect();
+    (0..GAUSSIANS)
+        .map(|k| {
+            let sigma = least * (greatest / least).powf(k as f64 / (GAUSSIANS - 1) as f64);
+            let weights: Vec<f64> = prepared.iter().map(|c| c.brightness_and_steepness(sigma).0).collect();
+            let total: f64 = weights.iter().sum();
+            let mut p = [0.0; SERSIC_PARAMETERS];
+            for (component, weight) in shining.iter().zip(&weights) {
+                // Faint beyond the smallest number: any of them will do.
+                let share = if total > 0.0 { weight / total } else { 1.0 / shining.len() as f64 };
+                for (sum, value) in p.iter_mut().zip(component.parameters()) {
+                    *sum += share * value;
+                }
+            }
+            p[AMPLITUDE] = 1.0;
+            p[3] = HALF_LIGHT * sigma;
+            p[6] = 0.5;
+            Sersic::from_parameters(p)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::studies::lens_models::{LensModel, Mass, PowerLaw, Sis};
+    use crate::studies::lens_reconstruction::classical::{FitSettings, LensLight, fit_parametric};
+    use crate::studies::lens_reconstruction::simulate::{SimulationSpec, simulate};
+    use std::ops::ControlFlow;
+
+    fn fitted(
+        spec: &SimulationSpec,
+        settings: &FitSettings,
+    ) -> crate::studies::lens_reconstruction::classical::ParametricFit {
+        let observation = simulate(spec).unwrap().observation;
+        fit_parametric(&observation, settings, &mut |_| ControlFlow::Continue(())).unwrap()
+    }
+
+    fn dark(settings: FitSettings) -> FitSettings {
+        FitSettings { lens_light_components: 0, starts: 4, fit_sky: false, ..settings }
+    }
+
+    #[test]
+    fn the_slope_of_a_power_law_is_found() {
+        let mut spec = SimulationSpec { noise_sigma: 0.01, ..SimulationSpec::default() };
+        spec.scene.lens.galaxy = PowerLaw { slope: 2.25, axis_ratio: 0.75, ..PowerLaw::default() };
+        let plain = fitted(&spec, &dark(FitSettings::default()));
+        let found = fitted(&spec, &dark(FitSettings { free_slope: true, ..FitSettings::default() }));
+        let (slope, error) = (found.scene.lens.galaxy.slope, found.lens_errors_gaussian.slope);
+        assert!(error > 0.0 && error < 0.1, "{error}");
+        assert!((slope - 2.25).abs() < 4.0 * error, "{slope} +- {error}");
+        assert!(found.chi2 < plain.chi2 - 20.0, "{} {}", found.chi2, plain.chi2);
+        assert!(plain.lens_errors_gaussian.slope.is_nan() && plain.scene.lens.galaxy.slope == 2.0);
+    }
+
+    #[test]
+    fn a_satellite_is_weighed_where_it_is() {
+        let mut spec = SimulationSpec { noise_sigma: 0.01, ..SimulationSpec::default() };
+        spec.scene.lens = LensModel {
+            further: vec![Mass::Sis(Sis { einstein_radius_arcsec: 0.12, x_arcsec: 0.9, y_arcsec: 0.75 })],
+            ..LensModel::default()
+        };
+        let settings = dark(FitSettings { satellites: vec![[0.95, 0.7]], ..FitSettings::default() });
+        let found = fitted(&spec, &settings);
+        let Some(Mass::Sis(satellite)) = found.scene.lens.further.first() else { panic!("no satellite") };
+        let place = found.layout.lens_len() - 3;
+        let error = found.errors_gaussian[place];
+        assert!((satellite.einstein_radius_arcsec - 0.12).abs() < 4.0 * error && error < 0.02, "{satellite:?} {error}");
+        assert!((satellite.x_arcsec - 0.9).hypot(satellite.y_arcsec - 0.75) < 0.05, "{satellite:?}");
+        assert!((found.reduced_chi2 - 1.0).abs() < 0.08, "{}", found.reduced_chi2);
+    }
+
+    /// Light that no single Sersic profile follows.
+    #[test]
+    fn gaussians_follow_light_of_several_parts() {
+        let mut spec = SimulationSpec { noise_sigma: 0.02, ..SimulationSpec::default() };
+        let part = |amplitude, effective_radius_arcsec, index| Sersic {
+            amplitude,
+            effective_radius_arcsec,
+            index,
+            axis_ratio: 0.8,
+            position_angle_deg: 20.0,
+            ..Sersic::default()
+        };
+        spec.scene.lens_light = vec![part(1.0, 0.15, 1.0), part(0.1, 1.0, 1.0)];
+        let settings = FitSettings { lens_light_components: 1, starts: 4, ..FitSettings::default() };
+        let one = fitted(&spec, &settings);
+        let many = fitted(&spec, &FitSettings { lens_light: LensLight::Gaussians, ..settings });
+        assert_eq!(many.layout.lights, GAUSSIANS);
+        assert!(many.chi2 < one.chi2 - 100.0, "{} {}", many.chi2, one.chi2);
+        assert!((many.reduced_chi2 - 1.0).abs() < 0.1, "{}", many.reduced_chi2);
+        assert!(!many.warnings.iter().any(|w| w.contains("one component less")), "{:?}", many.warnings);
+    }
+}
