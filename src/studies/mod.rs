@@ -7,8 +7,11 @@ pub mod lens_reconstruction;
 
 use crate::tasks::TaskEntry;
 
-static REGISTRY: [TaskEntry; 2] =
-    [TaskEntry::of::<lens_reconstruction::SimulateRequest>(), TaskEntry::of::<lens_reconstruction::FitRequest>()];
+static REGISTRY: [TaskEntry; 3] = [
+    TaskEntry::of::<lens_reconstruction::SimulateRequest>(),
+    TaskEntry::of::<lens_reconstruction::FitRequest>(),
+    TaskEntry::of::<lens_reconstruction::BenchmarkRequest>(),
+];
 
 /// Every task, in the order of `sextans list`.
 pub fn registry() -> &'static [TaskEntry] {

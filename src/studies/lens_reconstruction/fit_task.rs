@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::Scene;
 use super::classical::{FitStep, Phase, PosteriorSettings, fit_parametric, sample_posterior};
 use super::load::{Loaded, load};
 use super::outcome::FitOutcome;
-use super::pixel_task::{self, Stage};
+use super::pixel_task::{self, Reconstruction, Stage};
 use super::request::{FitRequest, Method};
 use crate::data::FitsFile;
 use crate::studies::lens_models::LensModel;
@@ -169,11 +170,12 @@ impl Task for FitRequest {
         let stage = Stage { observation: &observation, fit: &fit, part, from: share, steps: meter.steps };
         let pixels = stage.run(self, progress)?;
         progress.phase("maps");
-        let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, redshifts, &checks).with_pixels(
-            &observation,
-            &fit,
-            pixels.as_ref(),
-        );
+        // The source in pixels may have moved the mass that the parametric fit began with.
+        let final_scene =
+            Scene { lens: pixels.as_ref().map_or(&fit.scene.lens, Reconstruction::lens).clone(), ..fit.scene.clone() };
+        let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, &checks)
+            .with_pixels(&observation, &fit, pixels.as_ref())
+            .with_lens(&final_scene, self.cosmology(), redshifts);
         progress.fraction(1.0);
         Ok(outcome)
     }

@@ -165,6 +165,7 @@ pub fn lens_metrics(lens: &LensModel) -> Metrics {
     let galaxy = &lens.galaxy;
     [
         ("einstein_radius_arcsec", lens.effective_einstein_radius()),
+        ("ellipse_einstein_radius_arcsec", galaxy.einstein_radius_arcsec),
         ("axis_ratio", galaxy.axis_ratio),
         ("position_angle_deg", galaxy.position_angle_deg.rem_euclid(180.0)),
         ("shear", lens.shear.strength()),

@@ -3,16 +3,19 @@
 //! - [`Observation`]: image, noise, PSF and mask. [`Scene`]: mass, source, lens light and sky.
 //! - [`imaging`]: the forward model and its analytic Jacobian. [`classical`]: the blind parametric fit.
 //! - [`pixelated`]: sources, and corrections of the mass, in pixels.
-//! - Tasks: [`SimulateRequest`] (`lens_reconstruction.simulate`) and [`FitRequest`] (`lens_reconstruction.fit`).
+//! - Tasks: [`SimulateRequest`] (`lens_reconstruction.simulate`), [`FitRequest`] (`lens_reconstruction.fit`), [`BenchmarkRequest`] (`lens_reconstruction.benchmark`).
 //!
 //! Valid for one galaxy lens with one dominant source, measured noise and PSF. A singular isothermal ellipsoid with shear
 //! cannot follow structure in the mass, nor a Sersic profile structure in the source: look at the residuals.
 
+pub mod benchmark;
 pub mod classical;
-mod cosmology;
+pub mod cosmology;
 mod error;
+pub mod exchange;
 mod fit_task;
 pub mod imaging;
+mod lensing_maps;
 mod load;
 mod maps;
 mod observation;
@@ -26,8 +29,11 @@ mod scene;
 pub mod simulate;
 mod simulate_task;
 
+pub use benchmark::BenchmarkRequest;
+pub use cosmology::{Cosmology, Distances};
 pub use error::LensError;
 pub use fit_task::{FitUpdate, LiveMap};
+pub use lensing_maps::LensingMaps;
 pub use load::{Check, Loaded, Verdict, load};
 pub use maps::Curves;
 pub use observation::{Frame, Observation};

@@ -7,15 +7,17 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::Observation;
 use super::classical::{ParametricFit, Posterior};
-use super::cosmology::einstein_mass_msun;
+use super::cosmology::Cosmology;
+use super::exchange::{Described, coolest_template, lenstronomy_script};
+use super::lensing_maps::{self, LensingMaps};
 use super::load::{Check, Verdict};
 use super::maps::{
     Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid,
     source_map,
 };
 use super::request::{FitRequest, Method};
+use super::{Observation, Scene};
 use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, read_ecsv, wcs_keywords, write_ecsv, write_planes};
 use crate::studies::lens_models::Sersic;
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
@@ -33,11 +35,19 @@ pub(super) const OUTPUTS: &[(&str, &str)] = &[
         "surface mass density over the critical one; in pixels with its EXCESS over the parametric one",
     ),
     ("lens_light.fits", "light of the lens galaxy through the PSF"),
-    ("data.fits", "what was fitted: DATA, NOISE, MASK (1 = fitted)"),
+    (DATA, "what was fitted: DATA, NOISE, MASK (1 = fitted)"),
     ("curves.ecsv", "critical curve and caustics in arcsec from the image centre"),
+    (lensing_maps::FILE, "MAGNIFICATION (signed), DEFLECTION_X and DEFLECTION_Y (arcsec), POTENTIAL (arcsec^2)"),
+    (COOLEST, "the model as a COOLEST template, the standard of the lensing community"),
+    (LENSTRONOMY, "the model as lenstronomy keywords, a Python module that runs as it is"),
     (POSTERIOR, "draws of the posterior, with `posterior_draws` above 0: chain, log-posterior, lens and galaxies"),
 ];
 
+/// Files of the model for other programs.
+const COOLEST: &str = "coolest.json";
+const LENSTRONOMY: &str = "lenstronomy.py";
+/// File of what was fitted.
+const DATA: &str = "data.fits";
 /// File of the posterior.
 const POSTERIOR: &str = "posterior.ecsv";
 /// Convergence that draws are trusted from: the largest R-hat and the least effective sample size.
@@ -86,6 +96,10 @@ pub struct FitOutcome {
     pub unit: String,
     /// Draws of the posterior, when they were asked for.
     pub posterior: Option<Arc<Posterior>>,
+    /// Magnification, deflection and potential of a parametric lens.
+    pub lensing: Option<LensingMaps>,
+    /// Name and content of the files for other programs.
+    texts: Vec<(&'static str, String)>,
     /// World coordinates of the image, copied into the products: the cards of its header that describe them.
     wcs: Vec<Keyword>,
     metrics: Metrics,
@@ -93,14 +107,13 @@ pub struct FitOutcome {
 }
 
 impl FitOutcome {
-    /// Maps and numbers of a fit. `redshifts`: lens, source, where known.
+    /// Maps and numbers of a fit.
     pub(super) fn new(
         observation: &Observation,
         fit: &ParametricFit,
         posterior: Option<Posterior>,
         header: &Header,
         unit: String,
-        redshifts: [Option<f64>; 2],
         checks: &[Check],
     ) -> Self {
         let thin = |a: &Array2<f64>| Arc::new(a.mapv(|v| v as f32));
@@ -128,10 +141,50 @@ impl FitOutcome {
             source_centre_arcsec,
             unit,
             wcs: world_keywords(header),
-            metrics: metrics_of(fit, posterior.as_ref(), redshifts),
+            metrics: metrics_of(fit, posterior.as_ref()),
             warnings: warnings_of(fit, posterior.as_ref(), checks),
             posterior: posterior.map(Arc::new),
+            lensing: None,
+            texts: Vec::new(),
         }
+    }
+
+    /// With the maps of a parametric lens, the files for other programs, and what the redshifts `[lens, source]` add where both are known:
+    /// mass, dispersion, delays.
+    #[must_use]
+    pub(super) fn with_lens(mut self, scene: &Scene, cosmology: Cosmology, redshifts: [Option<f64>; 2]) -> Self {
+        let (rows, columns) = self.data.dim();
+        self.lensing = Some(LensingMaps::of(&scene.lens, (rows, columns), self.pixel_scale_arcsec));
+        let described = Described {
+            scene,
+            posterior: self.posterior.as_deref(),
+            size_px: [columns, rows],
+            pixel_scale_arcsec: self.pixel_scale_arcsec,
+            redshifts,
+            cosmology,
+            image_file: DATA,
+            simulated: false,
+        };
+        self.texts = vec![
+            (COOLEST, format!("{:#}\n", coolest_template(&described))),
+            (LENSTRONOMY, lenstronomy_script(&described)),
+        ];
+        self.with_redshifts(cosmology, redshifts)
+    }
+
+    fn with_redshifts(mut self, cosmology: Cosmology, redshifts: [Option<f64>; 2]) -> Self {
+        let [Some(lens), Some(source)] = redshifts else { return self };
+        let Some(distances) = cosmology.between(lens, source) else { return self };
+        let radius = self.metrics.get("einstein_radius_arcsec").copied().unwrap_or(f64::NAN);
+        for (name, value) in [
+            ("einstein_mass_msun", distances.einstein_mass_msun(radius)),
+            ("velocity_dispersion_km_s", distances.isothermal_dispersion_km_s(radius)),
+            ("critical_density_msun_kpc2", distances.critical_density_msun_kpc2()),
+            ("days_per_arcsec2", distances.days_per_arcsec2()),
+        ] {
+            self.metrics.insert(name.to_owned(), value);
+        }
+        self
     }
 
     /// Keywords of products on the grid of the image: its own world coordinates, or arcsec from the centre.
@@ -154,7 +207,7 @@ fn world_keywords(header: &Header) -> Vec<Keyword> {
     }
 }
 
-fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>, redshifts: [Option<f64>; 2]) -> Metrics {
+fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>) -> Metrics {
     let mut metrics = lens_metrics(&fit.scene.lens);
     let errors = fit.lens_errors_gaussian;
     let shear = fit.scene.lens.shear;
@@ -213,12 +266,6 @@ fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>, redshifts: [Op
         put("posterior_divergences", posterior.divergences as f64);
         put("posterior_evaluations", posterior.evaluations as f64);
     }
-    if let [Some(lens), Some(source)] = redshifts
-        && source > lens
-    {
-        let radius = metrics["einstein_radius_arcsec"];
-        metrics.insert("einstein_mass_msun".into(), einstein_mass_msun(radius, lens, source));
-    }
     metrics
 }
 
@@ -264,7 +311,7 @@ impl Outcome for FitOutcome {
             ("convergence.fits", convergence),
             ("lens_light.fits", vec![one("LENS_LIGHT", &self.lens_light, unit, &grid)]),
             (
-                "data.fits",
+                DATA,
                 vec![
                     one("DATA", &self.data, unit, &grid),
                     one("NOISE", &self.noise, unit, &grid),
@@ -278,7 +325,19 @@ impl Outcome for FitOutcome {
         if let Some(posterior) = &self.posterior {
             write_ecsv(&folder.join(POSTERIOR), &posterior.table())?;
         }
-        let written = OUTPUTS.iter().filter(|(file, _)| *file != POSTERIOR || self.posterior.is_some());
+        if let Some(lensing) = &self.lensing {
+            lensing.write(folder, &grid, &history)?;
+        }
+        for (file, text) in &self.texts {
+            let path = folder.join(file);
+            std::fs::write(&path, text).map_err(|e| TaskError::file(&path, format!("cannot be written ({e})")))?;
+        }
+        let written = OUTPUTS.iter().filter(|(file, _)| match *file {
+            POSTERIOR => self.posterior.is_some(),
+            lensing_maps::FILE => self.lensing.is_some(),
+            COOLEST | LENSTRONOMY => self.texts.iter().any(|(name, _)| name == file),
+            _ => true,
+        });
         Ok(written.map(|(file, _)| (*file).to_owned()).collect())
     }
 
@@ -330,6 +389,11 @@ impl Outcome for FitOutcome {
             unit: fits.hdu(0)?.unit().unwrap_or_default().to_owned(),
             wcs: world_keywords(header),
             posterior: read_posterior(folder, &metrics)?,
+            lensing: LensingMaps::read(folder)?,
+            texts: [COOLEST, LENSTRONOMY]
+                .into_iter()
+                .filter_map(|name| Some((name, std::fs::read_to_string(folder.join(name)).ok()?)))
+                .collect(),
             metrics,
             // They stand in the record, which whoever loads this has read.
             warnings: Vec::new(),

@@ -12,6 +12,7 @@ use super::pixelated::{
 };
 use super::request::{FitRequest, Method};
 use super::{LensError, Observation};
+use crate::studies::lens_models::LensModel;
 use crate::tasks::{Cost, Progress, TaskError};
 
 /// Series of the logarithm of the evidence; it has a plot of its own.
@@ -25,6 +26,16 @@ pub(super) enum Reconstruction {
     Inversion(Inversion),
     /// Source and convergence in pixels.
     Pixels(Box<PixelFit>),
+}
+
+impl Reconstruction {
+    /// The lens that the source in pixels lies behind, without a correction in pixels.
+    pub(super) fn lens(&self) -> &LensModel {
+        match self {
+            Self::Inversion(found) => &found.lens,
+            Self::Pixels(found) => &found.parametric,
+        }
+    }
 }
 
 /// Seconds and bytes beyond those of the parametric fit of an image of so many pixels, as measured, for all pixels in the mask.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::classical::{FitSettings, LensLight};
+use super::cosmology::Cosmology;
 use super::pixelated::{InversionSettings, PixelSettings, Regularisation};
 use crate::studies::lens_models::Sersic;
 
@@ -96,6 +97,12 @@ pub struct FitRequest {
     /// Redshift of the source, beyond that of the lens; automatic: from `info.json` beside the image.
     #[schemars(range(min = REDSHIFTS[0], max = REDSHIFTS[1]))]
     pub redshift_source: Option<f64>,
+    /// Hubble constant of the flat universe in which redshifts become distances.
+    #[schemars(range(min = 30.0, max = 120.0), extend("x-unit" = "km/s/Mpc"))]
+    pub hubble_constant: f64,
+    /// Its matter density over the critical one; the rest is a cosmological constant.
+    #[schemars(range(min = 0.01, max = 1.0))]
+    pub omega_matter: f64,
     /// How the lens is reconstructed.
     pub method: Method,
     /// Pixels along each side of a source in pixels. The time grows with the sixth power.
@@ -167,6 +174,8 @@ impl Default for FitRequest {
             pixel_scale_arcsec: None,
             redshift_lens: None,
             redshift_source: None,
+            hubble_constant: Cosmology::default().hubble_constant,
+            omega_matter: Cosmology::default().omega_matter,
             method: Method::Parametric,
             source_pixels: InversionSettings::default().source_pixels,
             source_regularisation: InversionSettings::default().regularisation,
@@ -208,6 +217,11 @@ impl FitRequest {
             mask: None,
             ..self
         }
+    }
+
+    /// The universe in which redshifts become distances.
+    pub(super) fn cosmology(&self) -> Cosmology {
+        Cosmology { hubble_constant: self.hubble_constant, omega_matter: self.omega_matter }
     }
 
     /// The settings of the fit itself.

@@ -1,6 +1,6 @@
 //! `lens_reconstruction.simulate`: an image of a lens with noise, and the truth behind it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::Array2;
@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Scene;
+use super::cosmology::Cosmology;
+use super::exchange::{Described, coolest_template, read_coolest};
 use super::maps::{Curves, convergence_map, curves_of, grid_keywords, source_map};
 use super::sampling::{BATCH, FINEST};
 use super::simulate::{SimulationSpec, gaussian_half_width, simulate};
@@ -73,6 +75,9 @@ pub struct SimulatedGalaxy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SimulateRequest {
+    /// Lens model in a COOLEST template (JSON) of any program: its mass, sources and lens light take the place of the three groups below.
+    #[schemars(extend("x-input" = true))]
+    pub model: Option<PathBuf>,
     /// Mass of the lens.
     pub lens: SimulatedLens,
     /// The galaxy behind, lensed.
@@ -129,6 +134,7 @@ impl Default for SimulatedGalaxy {
 impl Default for SimulateRequest {
     fn default() -> Self {
         Self {
+            model: None,
             lens: SimulatedLens::default(),
             source: SimulatedGalaxy::default(),
             lens_light: SimulatedGalaxy {
@@ -181,7 +187,18 @@ impl SimulateRequest {
         )
     }
 
-    /// Mass and light together.
+    /// Mass and light as they are simulated: those of the model file, or else of the sliders.
+    ///
+    /// # Errors
+    /// The model file cannot be read or taken over.
+    pub fn scene_or_model(&self) -> Result<Scene, TaskError> {
+        match &self.model {
+            Some(file) => Ok(read_coolest(file)?.on_pixels(self.pixel_scale_arcsec)),
+            None => Ok(self.scene()),
+        }
+    }
+
+    /// Mass and light of the sliders together.
     pub fn scene(&self) -> Scene {
         Scene {
             lens: self.lens_model(),
@@ -217,9 +234,14 @@ pub struct SimulateOutcome {
     pub source_scale_arcsec: f64,
     /// Centre of the source map.
     pub source_centre_arcsec: [f64; 2],
-    /// The request, from which the truth can be drawn on any grid.
+    /// Mass, sources and lens light, from which the truth can be drawn on any grid.
+    pub scene: Scene,
+    /// The request.
     pub request: SimulateRequest,
 }
+
+/// File of the truth.
+const TRUTH: &str = "coolest.json";
 
 /// Memory of a ray: two coordinates, in batches that hold one pixel of the finest sampling.
 const RAY_BYTES: f64 = 16.0 * BATCH as f64 / (FINEST * FINEST) as f64;
@@ -233,7 +255,7 @@ const SOURCE_PIXELS: usize = 100;
 impl SimulateOutcome {
     /// The true source on another grid: its centre, its pixel in arcsec, its `(rows, columns)`.
     pub fn source_on(&self, centre: [f64; 2], scale: f64, shape: (usize, usize)) -> Array2<f32> {
-        source_map(&self.request.scene().sources, centre, scale, shape)
+        source_map(&self.scene.sources, centre, scale, shape)
     }
 }
 
@@ -249,6 +271,7 @@ impl Task for SimulateRequest {
         ("convergence.fits", "true convergence"),
         ("lens_light.fits", "light of the lens galaxy alone"),
         ("curves.ecsv", "true critical curve and caustics"),
+        (TRUTH, "the truth as a COOLEST template, which other programs read, and `model` here"),
     ];
     const LANE: Lane = Lane::Short;
     type Update = ();
@@ -260,13 +283,14 @@ impl Task for SimulateRequest {
 
     fn cost(&self) -> Result<Cost, TaskError> {
         let half = gaussian_half_width(self.psf_fwhm_arcsec, self.pixel_scale_arcsec)?;
+        let scene = self.scene_or_model()?;
         // Light from beyond the edges scatters in. A float neither overflows nor wraps, and becomes the greatest integer at most.
         let cells = (self.pixels as f64 + 2.0 * half as f64).powi(2);
         // How finely light will be sampled is not known before it is: at most, every pixel of what shines as finely as can be.
         let least = (self.supersampling as f64).powi(2);
         let finest = ((FINEST * FINEST) as f64).max(least);
         let rays = |shines: bool| if shines { finest } else { least };
-        let rays = cells * (rays(self.source.brightness > 0.0) + rays(self.lens_light.brightness > 0.0));
+        let rays = cells * (rays(!scene.sources.is_empty()) + rays(!scene.lens_light.is_empty()));
         // Two coordinates a ray, in batches of which a part stays empty, the first sampling until it is replaced, and planes.
         let bytes = rays * RAY_BYTES + 2.0 * cells * least * RAY_BYTES + cells * 300.0 + 16e6;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates
@@ -275,7 +299,7 @@ impl Task for SimulateRequest {
 
     fn run(&self, progress: &Progress<()>) -> Result<SimulateOutcome, TaskError> {
         progress.phase("simulating");
-        let scene = self.scene();
+        let scene = self.scene_or_model()?;
         let spec = SimulationSpec {
             scene: scene.clone(),
             size_px: self.pixels,
@@ -303,6 +327,7 @@ impl Task for SimulateRequest {
             pixel_scale_arcsec: self.pixel_scale_arcsec,
             source_scale_arcsec: scale,
             source_centre_arcsec: centre,
+            scene,
             request: self.clone(),
         };
         progress.fraction(1.0);
@@ -312,8 +337,7 @@ impl Task for SimulateRequest {
 
 impl Outcome for SimulateOutcome {
     fn metrics(&self) -> Metrics {
-        let lens = self.request.lens_model();
-        let mut metrics = super::maps::lens_metrics(&lens);
+        let mut metrics = super::maps::lens_metrics(&self.scene.lens);
         metrics.insert("peak_signal_to_noise".into(), {
             let peak = self.noiseless.iter().copied().fold(0.0_f32, f32::max);
             f64::from(peak) / self.request.noise_sigma
@@ -342,6 +366,20 @@ impl Outcome for SimulateOutcome {
         }
         self.curves.write(&folder.join("curves.ecsv"))?;
         files.push("curves.ecsv".into());
+        let described = Described {
+            scene: &self.scene,
+            posterior: None,
+            size_px: [self.image.ncols(), self.image.nrows()],
+            pixel_scale_arcsec: self.pixel_scale_arcsec,
+            redshifts: [None; 2],
+            cosmology: Cosmology::default(),
+            image_file: "image.fits",
+            simulated: true,
+        };
+        let path = folder.join(TRUTH);
+        std::fs::write(&path, format!("{:#}\n", coolest_template(&described)))
+            .map_err(|e| TaskError::file(&path, format!("cannot be written ({e})")))?;
+        files.push(TRUTH.into());
         Ok(files)
     }
 
@@ -349,7 +387,11 @@ impl Outcome for SimulateOutcome {
         let request: SimulateRequest = serde_json::from_value(request.clone())
             .map_err(|e| TaskError::file(folder, format!("its record has no request of this task ({e})")))?;
         let read = |name: &str| super::maps::read_map(folder, name);
-        let scene = request.scene();
+        // The sliders are the truth to the last bit; a model file may have gone, and lives on in the folder.
+        let scene = match &request.model {
+            Some(_) => read_coolest(&folder.join(TRUTH))?.on_pixels(request.pixel_scale_arcsec),
+            None => request.scene(),
+        };
         let curves = curves_of(&scene.lens);
         let (source_centre_arcsec, source_scale_arcsec) = super::maps::source_grid(&scene, &curves, SOURCE_PIXELS);
         Ok(Self {
@@ -364,6 +406,7 @@ impl Outcome for SimulateOutcome {
             pixel_scale_arcsec: request.pixel_scale_arcsec,
             source_scale_arcsec,
             source_centre_arcsec,
+            scene,
             request,
         })
     }

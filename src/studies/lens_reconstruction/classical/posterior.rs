@@ -228,6 +228,8 @@ fn quantities(fit: &ParametricFit, free: &[usize], chains: &[&[Vec<f64>]]) -> Ve
     type Derived<'a> = (&'static str, Box<dyn Fn(&LensModel) -> f64 + 'a>);
     let mut derived: Vec<Derived<'_>> = vec![
         ("einstein_radius_arcsec", Box::new(LensModel::effective_einstein_radius)),
+        // Along the intermediate axis, without the shear: what other programs call the Einstein radius.
+        ("ellipse_einstein_radius_arcsec", Box::new(|l| l.galaxy.einstein_radius_arcsec)),
         ("axis_ratio", Box::new(|l| l.galaxy.axis_ratio)),
         ("position_angle_deg", Box::new(move |l| near(l.galaxy.position_angle_deg, angle))),
         ("shear", Box::new(|l| l.shear.strength())),

@@ -5,7 +5,7 @@ use ndarray::{Array2, s};
 use super::problem::Sky;
 use super::{Bounds, Calls, Joint, Run, warnings};
 use crate::numerics::levenberg_marquardt::Stop;
-use crate::studies::lens_models::{LensModel, SERSIC_PARAMETERS, SLOPE, ellipticity};
+use crate::studies::lens_models::{ISOTHERMAL_PARAMETERS, LensModel, SERSIC_PARAMETERS, SLOPE, ellipticity};
 use crate::studies::lens_reconstruction::imaging::Sampling;
 use crate::studies::lens_reconstruction::render::render;
 use crate::studies::lens_reconstruction::scene::{Layout, Scene};
@@ -339,7 +339,7 @@ impl Covariance<'_> {
 
 /// Standard errors of a lens from the covariance of `[einstein_radius, e1, e2, x, y, gamma1, gamma2]` (row by row).
 pub fn lens_errors(lens: &LensModel, covariance: &[f64]) -> LensErrors {
-    let free: [usize; LENS_PARAMETERS] = std::array::from_fn(|k| k);
+    let free: [usize; ISOTHERMAL_PARAMETERS] = std::array::from_fn(|k| k);
     let scene = Scene { lens: lens.clone(), ..Scene::default() };
     Covariance { free: &free, matrix: Some(covariance) }.lens_errors(&scene)
 }

@@ -1,0 +1,200 @@
+//! What the benchmark leaves: a table, a row a lens, and its numbers.
+
+use std::path::Path;
+
+use super::coverage::{CoverageRow, Interval, QUANTITIES};
+use crate::data::{ColumnData, Table, TableColumn, read_ecsv, write_ecsv};
+use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
+
+/// Files of a run.
+pub(super) const OUTPUTS: &[(&str, &str)] = &[(
+    TABLE,
+    "a row a lens: truth and 16, 50 and 84 per cent quantiles of each quantity, chi2, R-hat, effective draws",
+)];
+
+const TABLE: &str = "coverage.ecsv";
+
+/// Share of draws between the quantiles.
+const NOMINAL: f64 = 0.682_69;
+
+/// A finished benchmark.
+#[derive(Clone, Debug)]
+pub struct BenchmarkOutcome {
+    /// One a lens.
+    pub rows: Vec<CoverageRow>,
+}
+
+impl BenchmarkOutcome {
+    pub(super) fn new(rows: Vec<CoverageRow>) -> Self {
+        Self { rows }
+    }
+
+    fn table(&self) -> Table {
+        let numbers = |of: &dyn Fn(&CoverageRow) -> f64| ColumnData::from(self.rows.iter().map(of).collect::<Vec<_>>());
+        let whole = |of: &dyn Fn(&CoverageRow) -> i64| ColumnData::from(self.rows.iter().map(of).collect::<Vec<_>>());
+        let words: Vec<String> = self.rows.iter().map(|r| r.remark.clone()).collect();
+        #[allow(clippy::cast_possible_wrap)] // a count of lenses
+        let mut columns = vec![TableColumn::new("lens", "", whole(&|r| r.lens as i64)).described("number, from 0")];
+        for (k, name) in QUANTITIES.iter().enumerate() {
+            let unit = if name.ends_with("_arcsec") { "arcsec" } else { "" };
+            columns.push(TableColumn::new(&format!("{name}_true"), unit, numbers(&|r| r.intervals[k].truth)));
+            for (q, suffix) in ["low", "median", "high"].iter().enumerate() {
+                let values = numbers(&|r| r.intervals[k].quantiles[q]);
+                columns.push(TableColumn::new(&format!("{name}_{suffix}"), unit, values));
+            }
+            columns.push(TableColumn::new(&format!("{name}_held"), "", whole(&|r| i64::from(r.intervals[k].holds()))));
+        }
+        for (name, of) in NUMBERS {
+            columns.push(TableColumn::new(name, "", numbers(&of)));
+        }
+        columns.push(TableColumn::new("remark", "", ColumnData::from(words)));
+        Table::new(columns)
+    }
+
+    fn from_table(table: &Table) -> Option<Self> {
+        let column = |name: &str| table.numbers(name);
+        let lens = column("lens")?;
+        let remarks = table.words("remark")?;
+        let mut rows: Vec<CoverageRow> = lens
+            .iter()
+            .zip(remarks)
+            .map(|(lens, remark)| CoverageRow {
+                lens: lens.max(0.0) as usize,
+                intervals: [Interval { truth: f64::NAN, quantiles: [f64::NAN; 3] }; QUANTITIES.len()],
+                reduced_chi2: f64::NAN,
+                reduced_chi2_null: f64::NAN,
+                r_hat: f64::NAN,
+                effective_draws: f64::NAN,
+                remark: remark.clone(),
+            })
+            .collect();
+        for (k, name) in QUANTITIES.iter().enumerate() {
+            let [truth, low, median, high] =
+                ["true", "low", "median", "high"].map(|suffix| column(&format!("{name}_{suffix}")));
+            let (truth, low, median, high) = (truth?, low?, median?, high?);
+            for (i, row) in rows.iter_mut().enumerate() {
+                row.intervals[k] = Interval { truth: truth[i], quantiles: [low[i], median[i], high[i]] };
+            }
+        }
+        let [chi2, null, r_hat, draws] = NUMBERS.map(|(name, _)| column(name));
+        let (chi2, null, r_hat, draws) = (chi2?, null?, r_hat?, draws?);
+        for (i, row) in rows.iter_mut().enumerate() {
+            row.reduced_chi2 = chi2[i];
+            row.reduced_chi2_null = null[i];
+            row.r_hat = r_hat[i];
+            row.effective_draws = draws[i];
+        }
+        Some(Self { rows })
+    }
+}
+
+type Number = (&'static str, fn(&CoverageRow) -> f64);
+
+/// Columns with one number a lens.
+const NUMBERS: [Number; 4] = [
+    ("reduced_chi2", |r| r.reduced_chi2),
+    ("reduced_chi2_null", |r| r.reduced_chi2_null),
+    ("r_hat", |r| r.r_hat),
+    ("effective_draws", |r| r.effective_draws),
+];
+
+/// Pull beyond which a fit did not find the lens.
+const LOST: f64 = 5.0;
+
+impl Outcome for BenchmarkOutcome {
+    fn metrics(&self) -> Metrics {
+        let mut metrics = Metrics::new();
+        let n = self.rows.len() as f64;
+        let mut put = |name: String, value: f64| {
+            metrics.insert(name, value);
+        };
+        for (k, name) in QUANTITIES.iter().enumerate() {
+            let of: Vec<Interval> = self.rows.iter().map(|r| r.intervals[k]).collect();
+            let found: Vec<&Interval> = of.iter().filter(|i| i.quantiles[1].is_finite()).collect();
+            let held = of.iter().filter(|i| i.holds()).count() as f64 / n;
+            put(format!("coverage_{name}"), held);
+            // Of a fraction of 0.68 in as many lenses, as it would scatter if the intervals were right.
+            put(format!("coverage_{name}_error"), (NOMINAL * (1.0 - NOMINAL) / n).sqrt());
+            put(format!("{name}_half_width"), middle(found.iter().map(|i| i.half_width()).collect()));
+            put(format!("{name}_pull_mean"), mean(&found.iter().map(|i| i.pull()).collect::<Vec<_>>()));
+            put(format!("{name}_off"), middle(found.iter().map(|i| (i.quantiles[1] - i.truth).abs()).collect()));
+            // Without looking at an image: the middle of the truths.
+            let truths: Vec<f64> = of.iter().map(|i| i.truth).collect();
+            let centre = middle(truths.clone());
+            put(format!("{name}_off_null"), middle(truths.iter().map(|t| (t - centre).abs()).collect()));
+        }
+        let count = |of: &dyn Fn(&CoverageRow) -> bool| self.rows.iter().filter(|r| of(r)).count() as f64;
+        put("lenses".into(), n);
+        put("failed_fits".into(), count(&|r| r.reduced_chi2.is_nan()));
+        put("lost_lenses".into(), count(&|r| r.intervals[0].pull().abs() > LOST));
+        put("r_hat_greatest".into(), self.rows.iter().map(|r| r.r_hat).fold(f64::NAN, f64::max));
+        put("r_hat_above_1.01".into(), count(&|r| r.r_hat > 1.01));
+        put("effective_draws_least".into(), self.rows.iter().map(|r| r.effective_draws).fold(f64::NAN, f64::min));
+        put("effective_draws_median".into(), middle(self.rows.iter().map(|r| r.effective_draws).collect()));
+        put("reduced_chi2_median".into(), middle(self.rows.iter().map(|r| r.reduced_chi2).collect()));
+        put("reduced_chi2_null_median".into(), middle(self.rows.iter().map(|r| r.reduced_chi2_null).collect()));
+        metrics
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let lost = self.rows.iter().filter(|r| !(r.intervals[0].pull().abs() <= LOST)).count();
+        if lost == 0 {
+            return Vec::new();
+        }
+        vec![format!("{lost} of {} lenses were not found: their intervals count as misses", self.rows.len())]
+    }
+
+    fn save(&self, folder: &Path, _provenance: &Provenance) -> Result<Vec<String>, TaskError> {
+        write_ecsv(&folder.join(TABLE), &self.table())?;
+        Ok(vec![TABLE.to_owned()])
+    }
+
+    fn load(folder: &Path, _request: &serde_json::Value, _metrics: &Metrics) -> Result<Self, TaskError> {
+        let path = folder.join(TABLE);
+        Self::from_table(&read_ecsv(&path)?)
+            .ok_or_else(|| TaskError::file(&path, "expected the columns of a coverage benchmark"))
+    }
+}
+
+/// The median, NaN of nothing.
+fn middle(values: Vec<f64>) -> f64 {
+    let mut finite: Vec<f64> = values.into_iter().filter(|v| v.is_finite()).collect();
+    crate::numerics::statistics::median(&mut finite).unwrap_or(f64::NAN)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(lens: usize, truth: f64, remark: &str) -> CoverageRow {
+        let interval = Interval { truth, quantiles: [0.9, 1.0, 1.1] };
+        CoverageRow {
+            lens,
+            intervals: [interval; QUANTITIES.len()],
+            reduced_chi2: 1.0,
+            reduced_chi2_null: 9.0,
+            r_hat: 1.002,
+            effective_draws: 300.0,
+            remark: remark.to_owned(),
+        }
+    }
+
+    #[test]
+    fn fractions_are_counted_and_the_table_reads_back() {
+        let mut rows: Vec<CoverageRow> =
+            [1.05, 0.95, 1.2, 0.99].into_iter().enumerate().map(|(k, t)| row(k, t, "")).collect();
+        rows[2].remark = "source 1 held, \"so\"".into();
+        let outcome = BenchmarkOutcome::new(rows);
+        let metrics = outcome.metrics();
+        assert_eq!(metrics["coverage_shear"], 0.75);
+        assert!((metrics["coverage_shear_error"] - 0.2327).abs() < 1e-3);
+        assert_eq!(metrics["failed_fits"], 0.0);
+        let back = BenchmarkOutcome::from_table(&outcome.table()).unwrap();
+        assert_eq!(back.rows, outcome.rows);
+        assert!(outcome.warnings().is_empty());
+    }
+}
