@@ -100,9 +100,7 @@ impl FitOutcome {
             ("degrees_of_freedom", found.degrees_of_freedom()),
             ("source_solves", found.solves as f64),
         ]);
-        let before = self.metrics.get("einstein_radius_arcsec").copied().unwrap_or(f64::NAN);
         self.metrics.extend(lens_metrics(&found.lens));
-        self.rescale_mass(before);
         if let Some(covariance) = &found.lens_covariance {
             let errors = lens_errors(&found.lens, covariance);
             let shear = found.lens.shear;
@@ -158,7 +156,6 @@ impl FitOutcome {
         if let Some((curves, radius)) = corrected_curves(found, &lens, centre, before) {
             self.curves = curves;
             self.put(&[("einstein_radius_arcsec", radius), ("einstein_radius_arcsec_parametric", before)]);
-            self.rescale_mass(before);
         }
         let smooth = convergence_map(&lens, observation.data.dim(), self.pixel_scale_arcsec);
         let excess = thin(&found.excess);
@@ -170,14 +167,6 @@ impl FitOutcome {
             sigma: &found.sigma,
             lensed: &found.lensed_source_image,
             reduced_chi2: found.reduced_chi2(),
-        }
-    }
-
-    /// The mass inside the Einstein radius goes with its square.
-    fn rescale_mass(&mut self, radius_before: f64) {
-        let radius = self.metrics.get("einstein_radius_arcsec").copied().unwrap_or(f64::NAN);
-        if let Some(mass) = self.metrics.get_mut("einstein_mass_msun") {
-            *mass *= (radius / radius_before).powi(2);
         }
     }
 }

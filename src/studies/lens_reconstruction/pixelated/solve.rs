@@ -188,8 +188,11 @@ pub(super) fn strongest(
     mut each: impl FnMut(&Solved) -> Result<(), LensError>,
 ) -> Result<(Solved, Determination), LensError> {
     const TRIALS: usize = 25;
-    let mut logarithm =
-        start.unwrap_or_else(|| 1e-2 * normal.mean_diagonal().max(f64::MIN_POSITIVE) / prior.diagonal()).ln();
+    /// Natural logarithm of how far from that at which prior and data weigh the same it may go: beyond, nothing changes any more.
+    const RANGE: f64 = 18.0;
+    let even = (normal.mean_diagonal().max(f64::MIN_POSITIVE) / prior.diagonal()).ln();
+    let within = |logarithm: f64| logarithm.clamp(even - RANGE, even + RANGE);
+    let mut logarithm = within(start.map_or(even - 4.6, f64::ln));
     let mut last: Option<[f64; 2]> = None;
     let mut trials = 0;
     loop {
@@ -206,6 +209,10 @@ pub(super) fn strongest(
         let secant = last.map(|[x, w]| -want * (logarithm - x) / (want - w));
         let step = secant.filter(|step| step.is_finite() && step * want > 0.0).unwrap_or(want);
         last = Some([logarithm, want]);
-        logarithm = (logarithm + step.clamp(-3.0, 3.0)).clamp(-60.0, 60.0);
+        let next = within(logarithm + step.clamp(-3.0, 3.0));
+        if next == logarithm {
+            return Ok((solved, determination));
+        }
+        logarithm = next;
     }
 }
