@@ -23,7 +23,7 @@ const INVERTED: f64 = 0.35;
 /// What followed the parametric fit.
 pub(super) enum Reconstruction {
     /// Source in pixels.
-    Inversion(Inversion),
+    Inversion(Box<Inversion>),
     /// Source and convergence in pixels.
     Pixels(Box<PixelFit>),
 }
@@ -80,7 +80,7 @@ impl Stage<'_> {
             Method::Inversion => {
                 let settings = request.inversion_settings(&self.fit.scene.sources);
                 let found = self.invert(&settings, &foreground, [self.from, 0.98], progress)?;
-                Ok(Some(Reconstruction::Inversion(found)))
+                Ok(Some(Reconstruction::Inversion(Box::new(found))))
             }
             Method::Pixels => {
                 // A mass that the source in pixels has corrected already needs less of a correction.

@@ -187,8 +187,8 @@ mod tests {
             let stencil = grid.stencil(x, y).unwrap_or_default();
             let dot = |w: &[f64; 4]| (0..4).map(|k| w[k] * source[stencil.places[k] as usize]).sum::<f64>();
             assert!((dot(&stencil.weights) - value).abs() < 1e-13);
-            for axis in 0..2 {
-                assert!((dot(&stencil.slopes[axis]) - slope[axis]).abs() < 1e-11);
+            for (weights, expected) in stencil.slopes.iter().zip(slope) {
+                assert!((dot(weights) - expected).abs() < 1e-11);
             }
             let mut back = vec![0.0; 25];
             grid.scatter(&mut back, x, y, 2.0);

@@ -303,11 +303,11 @@ impl Scales {
         if k < self.sources { self.source } else { self.mass }
     }
 
-    fn to_search(&self, x: &[f64]) -> Vec<f64> {
+    fn scaled(&self, x: &[f64]) -> Vec<f64> {
         x.iter().enumerate().map(|(k, v)| v / self.of(k)).collect()
     }
 
-    fn from_search(&self, x: &mut [f64]) {
+    fn unscale(&self, x: &mut [f64]) {
         x.iter_mut().enumerate().for_each(|(k, v)| *v *= self.of(k));
     }
 }
@@ -334,17 +334,17 @@ impl Search<'_, '_> {
         let found = minimise(
             |z, gradient| {
                 let mut x = z.to_vec();
-                scales.from_search(&mut x);
+                scales.unscale(&mut x);
                 let parts = model.borrow_mut().evaluate(&x, gradient);
-                scales.from_search(gradient);
+                scales.unscale(gradient);
                 last.set(parts);
                 parts.value()
             },
-            &scales.to_search(start),
+            &scales.scaled(start),
             options,
             |_, z, _| {
                 let mut x = z.to_vec();
-                scales.from_search(&mut x);
+                scales.unscale(&mut x);
                 let model = model.borrow();
                 *step += 1;
                 callback(&PixelStep { step: *step, parts: last.get(), pixels, grid, x: &x, model: &model })
@@ -356,7 +356,7 @@ impl Search<'_, '_> {
         counts[0] += found.iterations;
         counts[1] += found.evaluations;
         let mut x = found.x;
-        scales.from_search(&mut x);
+        scales.unscale(&mut x);
         Ok((x, found.end))
     }
 
