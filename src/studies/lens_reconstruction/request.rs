@@ -9,6 +9,7 @@ use super::classical::{FitSettings, LensLight};
 use super::cosmology::Cosmology;
 use super::pixelated::{InversionSettings, PixelSettings, Regularisation};
 use super::positions::read_positions;
+use crate::studies::lens_models::Sersic;
 use crate::tasks::TaskError;
 
 /// Least and greatest redshift of a lens or a source.
@@ -32,7 +33,9 @@ impl Method {
     pub fn uses(self, field: &str) -> bool {
         match field {
             "posterior_draws" => self == Self::Parametric,
-            "source_pixels" | "source_regularisation" | "regularisation_strength" => self != Self::Parametric,
+            "source_pixels" | "source_regularisation" | "regularisation_strength" | "around_parametric_source" => {
+                self != Self::Parametric
+            }
             "optimise_lens" => self == Self::Inversion,
             "convergence_regularisation" | "convergence_step" | "positive_source" => self == Self::Pixels,
             _ => true,
@@ -125,6 +128,8 @@ pub struct FitRequest {
     /// Strength of that prior, one over the expected squared differences in the unit of the image; automatic: the evidence chooses it.
     #[schemars(range(min = 1e-30, max = 1e30), extend("x-log" = true), extend("x-start" = 1.0))]
     pub regularisation_strength: Option<f64>,
+    /// The prior of the source in pixels is centred on the source of the parametric fit, otherwise on darkness.
+    pub around_parametric_source: bool,
     /// With `inversion`: optimise the mass with the source in pixels; otherwise it stays as the parametric fit found it.
     pub optimise_lens: bool,
     /// With `pixels`: what the prior of ln convergence holds small.
@@ -194,6 +199,7 @@ impl Default for FitRequest {
             source_pixels: InversionSettings::default().source_pixels,
             source_regularisation: InversionSettings::default().regularisation,
             regularisation_strength: None,
+            around_parametric_source: true,
             optimise_lens: true,
             convergence_regularisation: PixelSettings::default().mass_regularisation,
             convergence_step: PixelSettings::default().mass_step,
@@ -295,22 +301,23 @@ impl FitRequest {
         })
     }
 
-    /// The settings of an inversion.
-    pub(super) fn inversion_settings(&self) -> InversionSettings {
+    /// The settings of an inversion after a parametric fit that found these sources.
+    pub(super) fn inversion_settings(&self, parametric: &[Sersic]) -> InversionSettings {
         InversionSettings {
             source_pixels: self.source_pixels,
             regularisation: self.source_regularisation,
             strength: self.regularisation_strength,
             rays_a_side: 2 * self.supersampling,
             optimise_lens: self.optimise_lens,
+            mean: if self.around_parametric_source { parametric.to_vec() } else { Vec::new() },
             ..InversionSettings::default()
         }
     }
 
-    /// The settings of a reconstruction of source and convergence.
-    pub(super) fn pixel_settings(&self) -> PixelSettings {
+    /// The settings of a reconstruction of source and convergence, likewise.
+    pub(super) fn pixel_settings(&self, parametric: &[Sersic]) -> PixelSettings {
         PixelSettings {
-            source: self.inversion_settings(),
+            source: self.inversion_settings(parametric),
             mass_regularisation: self.convergence_regularisation,
             mass_step: self.convergence_step,
             positive: self.positive_source,
