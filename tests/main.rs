@@ -20,6 +20,7 @@ mod fits_wcs;
 mod fits_writing;
 mod house_arrows;
 mod lens_blind_fit;
+mod lens_exchange;
 mod lens_pixels;
 mod lens_tasks;
 mod numerics_contour;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::classical::{FitStep, Phase, PosteriorSettings, fit_parametric, sample_posterior};
 use super::load::{Loaded, load};
 use super::outcome::FitOutcome;
-use super::pixel_task::{self, Reconstruction, Stage};
+use super::pixel_task::{self, Stage};
 use super::request::{FitRequest, Method};
 use super::{Orientation, Scene};
 use crate::data::FitsFile;
@@ -171,9 +171,11 @@ impl Task for FitRequest {
         let stage = Stage { observation: &observation, fit: &fit, part, from: share, steps: meter.steps };
         let pixels = stage.run(self, progress)?;
         progress.phase("maps");
-        // The source in pixels may have moved the mass that the parametric fit began with.
-        let final_scene =
-            Scene { lens: pixels.as_ref().map_or(&fit.scene.lens, Reconstruction::lens).clone(), ..fit.scene.clone() };
+        // A source in pixels may have moved the mass that the parametric fit began with, and replaces its source.
+        let final_scene = match &pixels {
+            None => fit.scene.clone(),
+            Some(found) => Scene { lens: found.lens().clone(), sources: Vec::new(), ..fit.scene.clone() },
+        };
         let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, &checks)
             .with_pixels(&observation, &fit, pixels.as_ref())
             .with_lens(&final_scene, self.cosmology(), redshifts)
