@@ -37,6 +37,7 @@ mod ui_habits;
 mod ui_image;
 mod ui_keeping;
 mod ui_lens_compare;
+mod ui_lens_desk;
 mod ui_panels;
 mod ui_session;
 mod ui_snapshots;

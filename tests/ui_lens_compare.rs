@@ -252,7 +252,7 @@ fn the_residual_desk_says_what_the_statistics_say() {
     let folder = tempfile::tempdir().unwrap();
     let run = fitted(folder.path());
     let outcome = load(&run);
-    let statistics = residual_statistics(&outcome.residual, &outcome.data, &outcome.mask).unwrap();
+    let statistics = residual_statistics(&outcome.residual, &outcome.data, &outcome.noise, &outcome.mask).unwrap();
     // White noise was simulated and the model can represent the truth.
     let first = statistics.fitted.autocorrelation[0];
     assert!((first.correlation - first.expected).abs() < 4.0 * first.sigma, "{first:?}");

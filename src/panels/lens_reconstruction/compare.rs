@@ -31,7 +31,8 @@ use crate::plots::histogram::Histogram;
 use crate::plots::picture::Picture;
 use crate::runs::Record;
 use crate::studies::lens_reconstruction::{
-    Cosmology, Curves, FitOutcome, ResidualStatistics, SimulateOutcome, SimulateRequest, Tracer, residual_statistics,
+    Cosmology, Curves, FitOutcome, Method, ResidualStatistics, SimulateOutcome, SimulateRequest, Tracer,
+    residual_statistics,
 };
 use crate::tasks::{Metrics, Outcome, Task, TaskError};
 use crate::workers::Weigh;
@@ -140,7 +141,8 @@ impl Finished {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
             draws: Arc::new(draws),
-            statistics: residual_statistics(&outcome.residual, &outcome.data, &outcome.mask).map(Arc::new),
+            statistics: residual_statistics(&outcome.residual, &outcome.data, &outcome.noise, &outcome.mask)
+                .map(Arc::new),
             tracer: tracer_of(&outcome).map(Arc::new),
             brightest: brightest(&outcome),
             days: days_of(&outcome, &record),
@@ -161,10 +163,10 @@ impl Finished {
 
     /// What the fit is called beside the others.
     fn method_name(&self) -> &'static str {
-        match self.record.request.get("method").and_then(serde_json::Value::as_str) {
-            Some("inversion") => "Pixelated source",
-            Some("pixels") => "Pixelated source and mass",
-            _ => "Parametric fit",
+        match self.outcome.method {
+            Method::Parametric => "Parametric fit",
+            Method::Inversion => "Pixelated source",
+            Method::Pixels => "Pixelated source and mass",
         }
     }
 
@@ -387,7 +389,7 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
     let truth = finished.truth.as_ref().map(|t| &t.metrics);
     let head = |ui: &mut Ui, text: &str| ui.label(RichText::new(text).small().strong());
     ui.horizontal_top(|ui| {
-        Grid::new("lens parameters").num_columns(4).striped(true).spacing([14.0, 3.0]).show(ui, |ui| {
+        Grid::new("lens parameters").num_columns(4).striped(true).spacing([10.0, 3.0]).show(ui, |ui| {
             head(ui, "");
             ui.label(RichText::new(finished.method_name()).small().strong().color(Role::Model.color(theme)));
             if truth.is_some() {
@@ -411,15 +413,15 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
                 ui.end_row();
             }
         });
-        ui.add_space(18.0);
+        ui.add_space(10.0);
         ui.vertical(|ui| {
-            Grid::new("lens chi2").num_columns(2).striped(true).spacing([14.0, 3.0]).show(ui, |ui| {
+            Grid::new("lens chi2").num_columns(2).striped(true).spacing([8.0, 3.0]).show(ui, |ui| {
                 head(ui, "Reduced χ² in the mask");
                 ui.end_row();
                 for (name, metric, role) in [
                     (finished.method_name(), "reduced_chi2", Role::Model),
-                    ("Null: no lensed source", "reduced_chi2_null", Role::Null),
-                    ("Blank sky of this image", "reduced_chi2_blank_sky", Role::Reference),
+                    ("Null: no source", "reduced_chi2_null", Role::Null),
+                    ("Blank sky", "reduced_chi2_blank_sky", Role::Reference),
                 ] {
                     ui.colored_label(role.color(theme), name);
                     ui.label(

@@ -64,15 +64,16 @@ pub struct ResidualStatistics {
     pub blank_sky: Option<Sample>,
 }
 
-/// Statistics of `residual` (in sigma) in the mask, and of blank sky beyond it. `data` tells what was filled up and is no sky.
-/// Arrays are `[y, x]`. `None` when fewer than two pixels were fitted.
+/// Statistics of `residual` (in sigma) in the mask, and of blank sky: the data far from it about their median, in sigma of the noise map.
+/// No model of the lens comes into the sky. Arrays are `[y, x]`. `None` when fewer than two pixels were fitted.
 pub fn residual_statistics(
     residual: &Array2<f32>,
     data: &Array2<f32>,
+    noise: &Array2<f32>,
     mask: &Array2<bool>,
 ) -> Option<ResidualStatistics> {
     let fitted = sample(residual, mask)?;
-    let blank_sky = sky_pixels(residual, data, mask).and_then(|sky| sample(residual, &sky));
+    let blank_sky = sky_pixels(data, noise, mask).and_then(|(sky, values)| sample(&values, &sky));
     Some(ResidualStatistics { fitted, blank_sky })
 }
 
@@ -211,50 +212,64 @@ fn transform(
     }
 }
 
-/// Pixels of blank sky: far from the mask, measured, and not near anything beyond 3 sigma of their scatter; `None` when they are few.
-fn sky_pixels(residual: &Array2<f32>, data: &Array2<f32>, mask: &Array2<bool>) -> Option<Array2<bool>> {
-    let count = mask.iter().filter(|m| **m).count().max(1) as f64;
-    let places = || mask.indexed_iter().filter(|(_, m)| **m).map(|((y, x), _)| [y as f64, x as f64]);
-    let centre = [0, 1].map(|k| places().map(|p| p[k]).sum::<f64>() / count);
-    let far = |p: [f64; 2]| (p[0] - centre[0]).hypot(p[1] - centre[1]);
-    let reach = places().map(far).fold(0.0, f64::max);
-    let filled = filled(data);
-    let half = 0.5 * LARGEST_SIDE as f64;
-    let mut sky = Array2::from_shape_fn(residual.dim(), |(y, x)| {
-        let place = [y as f64, x as f64];
-        let near = (place[0] - centre[0]).abs() < half && (place[1] - centre[1]).abs() < half;
-        near && !mask[[y, x]] && far(place) > SKY_FROM * reach && residual[[y, x]].is_finite() && !filled[[y, x]]
-    });
+/// Pixels of blank sky, and their values in sigma about the median: the farthest third of what is measured beyond the mask, without what
+/// lies beyond 3 sigma of the scatter and the neighbours of galaxies; `None` when they are few.
+fn sky_pixels(data: &Array2<f32>, noise: &Array2<f32>, mask: &Array2<bool>) -> Option<(Array2<bool>, Array2<f32>)> {
+    let mut sky = far_pixels(data, noise, mask)?;
+    let mut values: Array2<f32> = Array2::zeros(data.dim());
     for _ in 0..20 {
-        let mut values: Vec<f64> = residual.iter().zip(&sky).filter(|(_, s)| **s).map(|(r, _)| f64::from(*r)).collect();
-        if values.len() < LEAST_SKY {
+        let mut level: Vec<f32> = data.iter().zip(&sky).filter(|(_, s)| **s).map(|(d, _)| *d).collect();
+        if level.len() < LEAST_SKY {
             return None;
         }
-        values.sort_by(f64::total_cmp);
-        let median = values[values.len() / 2];
+        level.sort_by(f32::total_cmp);
+        let median = level[level.len() / 2];
+        ndarray::Zip::from(&mut values).and(data).and(noise).for_each(|v, d, n| *v = (d - median) / n);
+        let mut sorted: Vec<f32> = values.iter().zip(&sky).filter(|(_, s)| **s).map(|(v, _)| *v).collect();
+        sorted.sort_by(f32::total_cmp);
         // From the quartiles, which galaxies in the sky hardly move.
-        let sigma = (values[values.len() * 3 / 4] - values[values.len() / 4]) / 1.349;
+        let sigma = (sorted[sorted.len() * 3 / 4] - sorted[sorted.len() / 4]) / 1.349;
         let bright: Vec<(usize, usize)> = sky
             .indexed_iter()
-            .filter(|(place, s)| **s && (f64::from(residual[*place]) - median).abs() > 3.0 * sigma)
+            .filter(|(place, s)| **s && values[*place].abs() > 3.0 * sigma)
             .map(|(place, _)| place)
             .collect();
         if bright.is_empty() {
-            return Some(sky);
+            break;
         }
         let (rows, columns) = sky.dim();
         for (y, x) in bright {
             // Light of what sticks out reaches its neighbours; a lone pixel of noise costs only itself.
             let around = s![y.saturating_sub(1)..(y + 2).min(rows), x.saturating_sub(1)..(x + 2).min(columns)];
-            let high = |v: &f32| f64::from(*v) - median > 2.0 * sigma;
-            if residual.slice(around).iter().filter(|v| high(v)).count() > 2 {
+            if values.slice(around).iter().filter(|v| **v > 2.0 * sigma).count() > 2 {
                 sky.slice_mut(around).fill(false);
             } else {
                 sky[[y, x]] = false;
             }
         }
     }
-    Some(sky)
+    Some((sky, values))
+}
+
+/// The farthest third of the measured pixels that lie beyond the mask and its surroundings.
+fn far_pixels(data: &Array2<f32>, noise: &Array2<f32>, mask: &Array2<bool>) -> Option<Array2<bool>> {
+    let count = mask.iter().filter(|m| **m).count().max(1) as f64;
+    let places = || mask.indexed_iter().filter(|(_, m)| **m).map(|((y, x), _)| [y as f64, x as f64]);
+    let centre = [0, 1].map(|k| places().map(|p| p[k]).sum::<f64>() / count);
+    let distance = |(y, x): (usize, usize)| (y as f64 - centre[0]).hypot(x as f64 - centre[1]);
+    let reach = places().map(|p| (p[0] - centre[0]).hypot(p[1] - centre[1])).fold(0.0, f64::max);
+    let filled = filled(data);
+    let half = 0.5 * LARGEST_SIDE as f64;
+    let measured = |place: (usize, usize)| {
+        let near = (place.0 as f64 - centre[0]).abs() < half && (place.1 as f64 - centre[1]).abs() < half;
+        let usable = data[place].is_finite() && noise[place].is_finite() && noise[place] > 0.0;
+        near && usable && !mask[place] && !filled[place] && distance(place) > SKY_FROM * reach
+    };
+    let mut distances: Vec<f64> =
+        data.indexed_iter().map(|(place, _)| place).filter(|p| measured(*p)).map(distance).collect();
+    distances.sort_by(f64::total_cmp);
+    let from = *distances.get(distances.len() * 2 / 3)?;
+    Some(Array2::from_shape_fn(data.dim(), |place| measured(place) && distance(place) >= from))
 }
 
 /// Standard deviation of normal noise that was clipped at 3 sigma, over that of the whole.
@@ -364,30 +379,27 @@ mod tests {
         assert!((first.correlation - 5.0 / 9.0).abs() < 0.012 && first.correlation > 100.0 * first.sigma, "{first:?}");
     }
 
-    /// Sky is what lies far from the mask and does not stick out; filled corners are none.
+    /// Sky is what lies far from the mask and does not stick out, about its own level; filled corners are none.
     #[test]
     fn blank_sky_leaves_galaxies_and_filled_corners_out() {
-        let mut residual = white((120, 120), 5);
-        let mut data = residual.clone();
-        let mask = Array2::from_shape_fn((120, 120), |(y, x)| (y as f64 - 60.0).hypot(x as f64 - 60.0) < 25.0);
-        for y in 0..30 {
-            for x in 0..30 {
-                (data[[y, x]], residual[[y, x]]) = (0.0, 4.0);
-            }
+        let residual = white((160, 160), 5);
+        let noise = Array2::from_elem((160, 160), 0.5_f32);
+        let mut data = residual.mapv(|v| 7.0 + 0.5 * v);
+        let mask = Array2::from_shape_fn((160, 160), |(y, x)| (y as f64 - 80.0).hypot(x as f64 - 80.0) < 25.0);
+        data.slice_mut(s![0..30, 0..30]).fill(0.0);
+        for ((y, x), value) in data.indexed_iter_mut() {
+            *value += (40.0 * (-((y as f64 - 140.0).powi(2) + (x as f64 - 140.0).powi(2)) / 18.0).exp()) as f32;
         }
-        for ((y, x), value) in residual.indexed_iter_mut() {
-            *value += (40.0 * (-((y as f64 - 100.0).powi(2) + (x as f64 - 100.0).powi(2)) / 18.0).exp()) as f32;
-        }
-        let found = residual_statistics(&residual, &data, &mask).unwrap();
+        let found = residual_statistics(&residual, &data, &noise, &mask).unwrap();
         let sky = found.blank_sky.unwrap();
-        assert!(sky.pixels > 5000, "{}", sky.pixels);
+        assert!(sky.pixels > 4000, "{}", sky.pixels);
         assert!((sky.standard_deviation / clipped_scatter() - 1.0).abs() < 0.03, "{}", sky.standard_deviation);
         assert!(sky.mean.abs() < 0.05 && sky.beyond_5_sigma == 0, "{} {}", sky.mean, sky.beyond_5_sigma);
         assert!(sky.autocorrelation[0].correlation.abs() < 0.04, "{:?}", sky.autocorrelation[0]);
         // Nothing but a mask: there is no sky.
-        let all = Array2::from_elem((120, 120), true);
-        assert!(residual_statistics(&residual, &data, &all).unwrap().blank_sky.is_none());
-        assert!(residual_statistics(&residual, &data, &Array2::from_elem((120, 120), false)).is_none());
+        let all = Array2::from_elem((160, 160), true);
+        assert!(residual_statistics(&residual, &data, &noise, &all).unwrap().blank_sky.is_none());
+        assert!(residual_statistics(&residual, &data, &noise, &Array2::from_elem((160, 160), false)).is_none());
     }
 
     #[test]

@@ -64,18 +64,22 @@ pub(super) fn arrival_ui(
     surface: Option<&Surface>,
     views: &mut Views,
 ) -> Vec<MapEvent> {
-    let width = (ui.available_width() * 0.36).clamp(250.0, 400.0);
+    let width = (ui.available_width() * 0.4).clamp(250.0, 400.0);
+    let mut events = Vec::new();
     egui::Panel::right("lens arrival numbers").resizable(false).exact_size(width).show(ui, |ui| {
-        egui::ScrollArea::both().auto_shrink(false).show(ui, |ui| {
-            shown.read_out_ui(ui, finished.days);
-            ui.add_space(8.0);
+        let below = (0.45 * ui.available_height()).clamp(120.0, 300.0);
+        egui::Panel::bottom("lens arrival source").resizable(false).exact_size(below).show(ui, |ui| {
+            events = views.grid_ui(ui, 1, &[maker.source()]);
+        });
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            shown.read_out_ui(ui, finished);
+            ui.add_space(6.0);
             for line in words(shown, finished.days) {
                 ui.add(egui::Label::new(RichText::new(line).small().weak()).wrap());
             }
         });
     });
     let unit = if finished.days.is_some() { "days" } else { "arcsec²" };
-    let mut maps = Vec::new();
     if let Some((found, values)) = surface.and_then(|s| s.found.as_ref()) {
         let lines = found.isochrones.iter().flat_map(|isochrone| {
             let (color, width) = if isochrone.through_saddle {
@@ -90,16 +94,14 @@ pub(super) fn arrival_ui(
                 width: LineWidth::Points(width),
             })
         });
-        maps.push(
-            MapSpec::new("arrival", "Arrival time", values, found.pixel_scale_arcsec, SURFACE, Look::Plain)
-                .unit(unit)
-                .centre(found.centre_arcsec)
-                .lines(lines.collect())
-                .markers(image_markers(&shown.traced.images, |p| found.pixel_of(p))),
-        );
+        let map = MapSpec::new("arrival", "Arrival time", values, found.pixel_scale_arcsec, SURFACE, Look::Plain)
+            .unit(unit)
+            .centre(found.centre_arcsec)
+            .lines(lines.collect())
+            .markers(image_markers(&shown.traced.images, true, |p| found.pixel_of(p)));
+        events.extend(views.grid_ui(ui, 1, &[map]));
     }
-    maps.push(maker.source());
-    views.grid_ui(ui, 2, &maps)
+    events
 }
 
 fn words(shown: &Shown, days: Option<f64>) -> Vec<String> {

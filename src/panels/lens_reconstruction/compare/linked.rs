@@ -11,7 +11,7 @@ use crate::panels::maps::{MapEvent, MapEventKind, MapMarkers};
 use crate::plots::axes::format_value;
 use crate::plots::colors::{self, Role, theme_of};
 use crate::plots::image_overlay::MarkerShape;
-use crate::studies::lens_reconstruction::{Stationary, Traced, TracedImage};
+use crate::studies::lens_reconstruction::{Method, Stationary, Traced, TracedImage};
 
 /// Which plane a point lies in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,13 +158,17 @@ pub(super) const KINDS: [(Stationary, Role, MarkerShape, &str, &str); 3] = [
     ),
 ];
 
-/// Markers of images, numbered in order of arrival; `pixel_of` turns arcsec into pixels of the map.
-pub(super) fn image_markers(images: &[TracedImage], pixel_of: impl Fn([f64; 2]) -> [f64; 2]) -> Vec<MapMarkers> {
+/// Markers of images, numbered in order of arrival, in the legend if they are `named`; `pixel_of` turns arcsec into pixels of the map.
+pub(super) fn image_markers(
+    images: &[TracedImage],
+    named: bool,
+    pixel_of: impl Fn([f64; 2]) -> [f64; 2],
+) -> Vec<MapMarkers> {
     let of_kind = |(kind, role, shape, label, _): (Stationary, Role, MarkerShape, &'static str, _)| {
         // The others leave gaps, so that numbers count through all kinds.
         let place = |i: &TracedImage| if i.kind == kind { pixel_of(i.place) } else { [f64::NAN; 2] };
         let points: Vec<_> = images.iter().map(place).collect();
-        MapMarkers::new(points, shape, 6.0, role.on_image(), label).numbered()
+        MapMarkers::new(points, shape, 6.0, role.on_image(), if named { label } else { "" }).numbered()
     };
     let present = KINDS.iter().filter(|k| images.iter().any(|i| i.kind == k.0));
     present.map(|k| of_kind(*k)).collect()
@@ -182,7 +186,7 @@ impl Shown {
     }
 
     /// What the point is, its source, its images.
-    pub(super) fn read_out_ui(&self, ui: &mut Ui, days: Option<f64>) {
+    pub(super) fn read_out_ui(&self, ui: &mut Ui, finished: &Finished) {
         let what = match self.why {
             Why::Hovered => "Under the pointer",
             Why::Pinned => "Pinned point",
@@ -207,7 +211,10 @@ impl Shown {
         let images = self.traced.images.len();
         let plural = if images == 1 { "" } else { "s" };
         ui.label(RichText::new(format!("Source at {x:.4}, {y:.4} arcsec: {images} image{plural}")).small());
-        images_ui(ui, &self.traced, days);
+        images_ui(ui, &self.traced, finished.days);
+        if finished.outcome.method == Method::Pixels {
+            ui.label(RichText::new("Through the parametric lens, without its corrections in pixels").small().weak());
+        }
     }
 }
 
@@ -215,9 +222,15 @@ impl Shown {
 pub(super) fn images_ui(ui: &mut Ui, traced: &Traced, days: Option<f64>) {
     let theme = theme_of(ui.visuals());
     let unit = if days.is_some() { "days" } else { "arcsec²" };
-    Grid::new("lens images of a point").num_columns(6).striped(true).spacing([10.0, 2.0]).show(ui, |ui| {
-        for text in ["", "x", "y", "magnification", "kind"] {
-            ui.label(RichText::new(text).small().strong());
+    Grid::new("lens images of a point").num_columns(6).striped(true).spacing([8.0, 2.0]).show(ui, |ui| {
+        for (text, help) in [
+            ("", "In order of arrival"),
+            ("x", "In arcsec from the image centre"),
+            ("y", "In arcsec from the image centre"),
+            ("μ", "Magnification; negative: mirrored"),
+            ("kind", "Of the arrival time"),
+        ] {
+            ui.label(RichText::new(text).small().strong()).on_hover_text(help);
         }
         ui.label(RichText::new(format!("delay / {unit}")).small().strong()).on_hover_text(match days {
             Some(_) => "After the first image; flat universe, with the redshifts and the Hubble constant of the run",

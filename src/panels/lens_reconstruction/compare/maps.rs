@@ -35,7 +35,7 @@ impl<'a> MapMaker<'a> {
         let outcome = &self.finished.outcome;
         let (shape, scale) = (outcome.model.dim(), outcome.pixel_scale_arcsec);
         let place = |p: [f64; 2]| pixel_of(p, [0.0; 2], shape, scale);
-        let markers = self.shown.filter(|s| s.marked()).map(|s| image_markers(&s.traced.images, place));
+        let markers = self.shown.filter(|s| s.marked()).map(|s| image_markers(&s.traced.images, false, place));
         let lines = self.draw_lines(|d| &d.tangential, Role::TangentialCritical, 1.0, place);
         MapSpec::new(id, title, image, scale, IMAGE, look)
             .unit(&outcome.unit)
@@ -104,7 +104,10 @@ impl<'a> MapMaker<'a> {
         let draws = &self.finished.draws;
         let Some(bold) = self.draw.map(|d| d % draws.len().max(1)) else { return Vec::new() };
         let mut lines = Vec::new();
-        for (k, drawn) in draws.iter().enumerate() {
+        // The bold one last, so that it lies over the others.
+        let others = (0..draws.len()).filter(|k| *k != bold);
+        for k in others.chain([bold]) {
+            let Some(drawn) = draws.get(k) else { continue };
             lines.extend(of(drawn).iter().map(|line| MapLine {
                 points: line.iter().map(|p| place(p.map(|c| factor * c))).collect(),
                 closed: true,
@@ -119,7 +122,7 @@ impl<'a> MapMaker<'a> {
 /// Maps above, numbers and the point that is looked at below.
 pub(super) fn comparison_ui(ui: &mut Ui, maker: &MapMaker<'_>, views: &mut Views) -> Vec<MapEvent> {
     let finished = maker.finished;
-    let below = 216.0_f32.min(ui.available_height() * 0.4);
+    let below = 206.0_f32.min(ui.available_height() * 0.4);
     let height = (ui.available_height() - below - 8.0).max(120.0);
     let mut events = Vec::new();
     ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| {
@@ -128,7 +131,8 @@ pub(super) fn comparison_ui(ui: &mut Ui, maker: &MapMaker<'_>, views: &mut Views
     });
     ui.horizontal_top(|ui| {
         let numbers = if finished.truth.is_some() { 620.0_f32 } else { 540.0 };
-        let numbers = numbers.min((ui.available_width() - 330.0).max(0.55 * ui.available_width()));
+        // Room for the table of images beside them.
+        let numbers = numbers.min((ui.available_width() - 292.0).max(0.55 * ui.available_width()));
         ui.allocate_ui(egui::vec2(numbers, below), |ui| {
             egui::ScrollArea::both().id_salt("lens numbers").auto_shrink(false).show(ui, |ui| {
                 ui.vertical(|ui| table_ui(ui, finished));
@@ -137,7 +141,7 @@ pub(super) fn comparison_ui(ui: &mut Ui, maker: &MapMaker<'_>, views: &mut Views
         ui.allocate_ui(egui::vec2(ui.available_width(), below), |ui| {
             egui::ScrollArea::both().id_salt("lens point").auto_shrink(false).show(ui, |ui| {
                 ui.vertical(|ui| match maker.shown {
-                    Some(shown) => shown.read_out_ui(ui, finished.days),
+                    Some(shown) => shown.read_out_ui(ui, finished),
                     None => {
                         ui.weak("The lens of this run is not known: run it again to trace rays");
                     }

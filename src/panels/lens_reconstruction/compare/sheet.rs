@@ -76,7 +76,7 @@ impl MassSheet {
     /// Draws the slider.
     pub(super) fn slider_ui(&mut self, ui: &mut Ui) {
         let label = ui
-            .label("Mass sheet λ")
+            .add(egui::Label::new("Mass sheet λ").extend())
             .on_hover_text("Convergence λκ + 1 − λ: what an image alone cannot tell from the convergence κ");
         let mut lambda = self.lambda();
         let slider = Slider::new(&mut lambda, SHEETS[0]..=SHEETS[1]).step_by(0.01).fixed_decimals(2);
@@ -97,8 +97,8 @@ impl MassSheet {
         let lambda = self.lambda();
         let chi2 = reduced_chi2.filter(|v| v.is_finite()).map_or_else(String::new, |v| format!(" ({v:.3})"));
         let text = format!(
-            "λ = {lambda:.2}: image positions and χ²{chi2} stay, since the source shrinks by λ with its light per area unchanged; \
-             delays × {lambda:.2}, magnifications × {:.2}. Delays with a known H0, or a velocity dispersion, tell λ.",
+            "λ = {lambda:.2}: image positions and χ²{chi2} stay, as the source shrinks by λ; delays × {lambda:.2}, \
+             magnifications × {:.2}. A known H0 or velocity dispersion tells λ.",
             1.0 / (lambda * lambda)
         );
         ui.add(egui::Label::new(RichText::new(text).small().weak()).wrap());
