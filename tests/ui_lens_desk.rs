@@ -136,7 +136,8 @@ impl Compass {
 
 /// Presses the button of this name; labels of the same name stand elsewhere.
 fn button(harness: &mut Window, name: &str) {
-    let is_button = |n: &egui_kittest::Node<'_>| n.accesskit_node().role() != Role::Label;
+    let other = [Role::Label, Role::TextInput];
+    let is_button = |n: &egui_kittest::Node<'_>| !other.contains(&n.accesskit_node().role());
     harness.query_all_by_label(name).find(is_button).unwrap_or_else(|| panic!("no button {name:?}")).click();
     settle(harness);
 }

@@ -23,13 +23,17 @@ use crate::tasks::{Progress, Task, TaskError};
 use crate::workers::{Answer, Key, Weigh};
 
 /// Fields of the fit that say what the data are: they stand in this step, not in the inspector.
-pub(super) const FILE_FIELDS: [&str; 6] = [
+pub(super) const FILE_FIELDS: [&str; 10] = [
     "pixel_scale_arcsec",
     "noise_sigma",
     "psf_fwhm_arcsec",
     "mask_marks",
     "mask_inner_radius_arcsec",
     "mask_outer_radius_arcsec",
+    "mask_x_arcsec",
+    "mask_y_arcsec",
+    "lens_x_arcsec",
+    "lens_y_arcsec",
 ];
 
 /// The user's files as the fit will see them, ready to be drawn.
