@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use egui_kittest::kittest::{NodeT, Queryable};
 use ndarray::Array2;
 use sextans::panels::Command;
 use sextans::runs::{Hooks, Record, RunResult, execute};
@@ -155,7 +156,7 @@ fn the_window_shows_source_and_convergence_while_they_are_made() {
     harness.state_mut().send(Command::OpenPanel("lens_reconstruction"));
     settle(&mut harness);
     assert!(harness.query_by_label("Convergence step").is_none(), "the parametric fit has no such setting");
-    harness.get_all_by_label("Method").find(|n| n.accesskit_node().role() == egui::Role::ComboBox).unwrap().click();
+    harness.query_all_by_label("Method").find(|n| n.accesskit_node().role() == egui::Role::ComboBox).unwrap().click();
     harness.run_steps(3);
     harness.get_by_label("pixels").click();
     settle(&mut harness);
