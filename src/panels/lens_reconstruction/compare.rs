@@ -343,7 +343,7 @@ struct Row {
     help: &'static str,
 }
 
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 7] = [
     Row {
         name: "Effective Einstein radius",
         metric: "einstein_radius_arcsec",
@@ -372,7 +372,14 @@ const ROWS: [Row; 6] = [
         metric: "einstein_mass_msun",
         unit: "M☉",
         digits: 2,
-        help: "Mass inside the Einstein radius; flat universe, H0 = 70 km/s/Mpc, Omega_m = 0.3, redshifts as given or from info.json",
+        help: "Mass inside the Einstein radius; flat universe of the request (hubble_constant, omega_matter), redshifts as given or from info.json",
+    },
+    Row {
+        name: "Dispersion",
+        metric: "velocity_dispersion_km_s",
+        unit: "km/s",
+        digits: 0,
+        help: "Velocity dispersion of the singular isothermal sphere with this Einstein radius; not a measurement of the stars",
     },
 ];
 

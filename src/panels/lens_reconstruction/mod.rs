@@ -2,9 +2,15 @@
 
 mod about;
 mod compare;
+mod conventions;
 mod curves;
 mod data_step;
+mod desk;
+mod desk_events;
+mod desk_files;
+mod lens_light;
 mod run_step;
+mod simulated;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +21,8 @@ use serde_json::Value;
 
 use self::compare::{Comparison, Finished, MassSheet, Work};
 use self::data_step::Preview;
+use self::desk::{Desk, Layer, Tool, Tools};
+use self::simulated::Grip;
 use super::maps::Views;
 use super::saved_state::saved_state;
 use super::study::{self, Step, StudyHead, StudyRun, head_ui, keep_ui, run_into};
@@ -65,6 +73,10 @@ struct Saved {
     compare: Comparison,
     /// The mass sheet that is tried in step 3.
     mass_sheet: MassSheet,
+    /// In step 1: which map is worked on.
+    layer: Layer,
+    /// In step 1: what was marked and drawn.
+    desk: Desk,
 }
 
 /// The panel.
@@ -84,6 +96,10 @@ pub struct LensReconstruction {
     simulate_fields: Vec<Field>,
     views: Views,
     preview: Preview,
+    /// The tools of step 1.
+    tools: Tools,
+    /// What is being dragged on the maps of a simulation.
+    grip: Option<Grip>,
     /// The image maps are to show the fitted part when they are next drawn.
     refocus: bool,
     /// What is wrong with what is set in step 1.
@@ -96,7 +112,8 @@ pub struct LensReconstruction {
 
 impl LensReconstruction {
     fn new(state: &Value) -> Self {
-        let saved: Saved = saved_state(state);
+        let mut saved: Saved = saved_state(state);
+        saved.desk.sanitise();
         let opening = saved.run.clone();
         Self {
             saved,
@@ -111,6 +128,8 @@ impl LensReconstruction {
             simulate_fields: fields(&(TaskEntry::of::<SimulateRequest>().schema)(), &Value::Null),
             views: Views::default(),
             preview: Preview::default(),
+            tools: Tools::default(),
+            grip: None,
             refocus: false,
             problem: None,
             asked_scale: 0.05,
@@ -133,7 +152,7 @@ impl LensReconstruction {
     fn can_start(&self) -> bool {
         let ready = match self.saved.origin {
             Origin::Simulate => self.preview.has_simulation(),
-            Origin::Files => self.preview.has_files() && self.problem.is_none(),
+            Origin::Files => self.preview.has_files() && self.problem.is_none() && !self.saved.desk.unwritten(),
         };
         ready && !self.run.is_running()
     }
@@ -171,6 +190,7 @@ impl LensReconstruction {
                 if let Ok(request) = serde_json::from_value::<FitRequest>(finished.record.request.clone()) {
                     self.saved.fit = request;
                     self.saved.origin = Origin::Files;
+                    self.saved.desk = Desk::default();
                 }
                 self.finished = Some((*finished).clone());
                 self.refocus = true;
@@ -257,6 +277,10 @@ impl Panel for LensReconstruction {
                 noise: old.noise,
                 psf: old.psf,
                 mask: old.mask,
+                mask_marks: old.mask_marks,
+                positions: old.positions,
+                lens_x_arcsec: old.lens_x_arcsec,
+                lens_y_arcsec: old.lens_y_arcsec,
                 pixel_scale_arcsec: old.pixel_scale_arcsec,
                 ..FitRequest::default()
             };
@@ -266,7 +290,17 @@ impl Panel for LensReconstruction {
     }
 
     fn close(&mut self, cx: &mut PanelContext<'_>) {
-        for name in ["run", SIMULATION, FILES, SHEET, ARRIVAL] {
+        for name in [
+            "run",
+            SIMULATION,
+            FILES,
+            desk_files::POSITIONS,
+            desk_files::MASK,
+            lens_light::LENS_LIGHT,
+            simulated::IMAGES,
+            SHEET,
+            ARRIVAL,
+        ] {
             cx.services.queries.forget(cx.slot(name));
         }
     }
@@ -277,11 +311,12 @@ impl Panel for LensReconstruction {
 
     fn passing(&self) -> &'static [&'static str] {
         // What is looked at, and what a job brings, are no changes of the request.
-        &["step", "run", "compare"]
+        &["step", "run", "compare", "layer"]
     }
 
     fn restore(&mut self, state: &Value) -> bool {
-        let Ok(saved) = serde_json::from_value::<Saved>(state.clone()) else { return false };
+        let Ok(mut saved) = serde_json::from_value::<Saved>(state.clone()) else { return false };
+        saved.desk.sanitise();
         if saved.run != self.saved.run {
             self.opening.clone_from(&saved.run);
             self.openings += 1;
@@ -297,6 +332,13 @@ impl Panel for LensReconstruction {
     fn act(&mut self, name: &str, cx: &mut PanelContext<'_>) {
         if name == "fit" && self.can_start() {
             self.start(cx);
+        } else if name == "escape" {
+            self.tools.escape();
+        } else if let Some((tool, ..)) = Tool::ALL.into_iter().find(|t| t.1 == name)
+            && self.saved.step == Step::Data
+            && self.saved.origin == Origin::Files
+        {
+            self.tools.toggle(tool);
         }
     }
 
@@ -316,6 +358,7 @@ impl Panel for LensReconstruction {
         {
             self.saved.fit = request;
             self.saved.origin = Origin::Files;
+            self.saved.desk = Desk::default();
         } else if let Ok(request) = serde_json::from_value::<SimulateRequest>(record.request.clone())
             && record.task == SimulateRequest::NAME
         {
@@ -344,10 +387,14 @@ impl Panel for LensReconstruction {
     }
 
     fn products(&self, _services: &Services) -> Vec<Product> {
-        self.finished
-            .as_ref()
-            .map(|finished| study::run_products(&finished.folder, &finished.record))
-            .unwrap_or_default()
+        let of_desk = if self.saved.origin == Origin::Files { self.desk_products() } else { Vec::new() };
+        let of_run = self.finished.as_ref().map(|finished| study::run_products(&finished.folder, &finished.record));
+        // What is looked at comes first.
+        if self.saved.step == Step::Data {
+            of_desk.into_iter().chain(of_run.unwrap_or_default()).collect()
+        } else {
+            of_run.unwrap_or_default().into_iter().chain(of_desk).collect()
+        }
     }
 
     fn busy(&self) -> bool {
@@ -373,13 +420,33 @@ impl Panel for LensReconstruction {
 }
 
 /// What it does on a key.
-const ACTIONS: &[PanelAction] = &[PanelAction {
-    name: "fit",
-    text: "Fit this lens",
-    help: "Start the fit of the lens in step 1 and watch it in step 2",
-    key: Some(egui::KeyboardShortcut::new(egui::Modifiers::COMMAND, egui::Key::Enter)),
-    at_pointer: false,
-}];
+const ACTIONS: &[PanelAction] = &[
+    PanelAction {
+        name: "fit",
+        text: "Fit this lens",
+        help: "Start the fit of the lens in step 1 and watch it in step 2",
+        key: Some(egui::KeyboardShortcut::new(egui::Modifiers::COMMAND, egui::Key::Enter)),
+        at_pointer: false,
+    },
+    tool_action(0, "Mark the lens centre"),
+    tool_action(1, "Mark the multiple images"),
+    tool_action(2, "Drag an annulus"),
+    tool_action(3, "Draw a polygon on the mask"),
+    tool_action(4, "Paint on the mask"),
+    PanelAction {
+        name: "escape",
+        text: "Put the tool down",
+        help: "Give up what is half drawn, then leave the tool",
+        key: Some(egui::KeyboardShortcut::new(egui::Modifiers::NONE, egui::Key::Escape)),
+        at_pointer: true,
+    },
+];
+
+const fn tool_action(index: usize, text: &'static str) -> PanelAction {
+    let (_, name, _, key, help) = Tool::ALL[index];
+    let key = Some(egui::KeyboardShortcut::new(egui::Modifiers::NONE, key));
+    PanelAction { name, text, help, key, at_pointer: true }
+}
 
 /// Names of this panel's questions.
 const SIMULATION: &str = "simulation";
@@ -388,7 +455,15 @@ const SHEET: &str = "mass sheet";
 const ARRIVAL: &str = "arrival";
 
 /// Fields of the fit that the simulation decides.
-const SIMULATED_FIELDS: [&str; 4] = ["noise_sigma", "psf_fwhm_arcsec", "pixel_scale_arcsec", "mask_marks"];
+const SIMULATED_FIELDS: [&str; 7] = [
+    "noise_sigma",
+    "psf_fwhm_arcsec",
+    "pixel_scale_arcsec",
+    "mask_marks",
+    "lens_x_arcsec",
+    "lens_y_arcsec",
+    "positions_threshold_arcsec",
+];
 
 fn nothing_yet(ui: &mut Ui) {
     ui.add_space(30.0);
@@ -418,7 +493,7 @@ fn run_simulated(
 /// `panel.png` of a run: the Compare step of a finished fit, the maps of a simulation.
 fn picture(record: &Record, outcome: &AnyOutcome) -> Option<Picture> {
     if let Some(simulated) = outcome.get::<SimulateOutcome>() {
-        return data_step::picture(&simulated);
+        return simulated::picture(&simulated);
     }
     compare::picture(outcome.get::<FitOutcome>()?, record.clone())
 }

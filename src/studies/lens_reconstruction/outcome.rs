@@ -17,10 +17,11 @@ use super::maps::{
     convergence_map, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid, source_map,
 };
 use super::model_file::{MODEL, read_model, write_model};
+use super::positions::{image_rms, trace};
 use super::request::{FitRequest, Method};
-use super::{Observation, Scene};
+use super::{Observation, Orientation, Scene};
 use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, read_ecsv, wcs_keywords, write_ecsv, write_planes};
-use crate::studies::lens_models::Sersic;
+use crate::studies::lens_models::{LensModel, Sersic};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
 /// Files of a run, in order of importance.
@@ -154,6 +155,37 @@ impl FitOutcome {
         }
     }
 
+    /// With how well the lens explains the places of the images that the user marked, `[x, y]` in arcsec.
+    pub(super) fn with_positions(mut self, lens: &LensModel, positions: &[[f64; 2]], threshold_arcsec: f64) -> Self {
+        let (lens, centres) = (lens.prepare(), lens.centres());
+        if let Some(traced) = trace(&lens, positions) {
+            self.metrics.insert("positions_source_rms_arcsec".into(), traced.rms);
+            let image_rms = image_rms(&lens, &centres, positions).unwrap_or(f64::NAN);
+            self.metrics.insert("positions_image_rms_arcsec".into(), image_rms);
+            if traced.widest > threshold_arcsec {
+                self.warnings.push(format!(
+                    "positions: the model traces them up to {:.3} arcsec apart in the source plane, beyond positions_threshold_arcsec = {threshold_arcsec}: are they images of one and the same feature?",
+                    traced.widest
+                ));
+            }
+        }
+        self
+    }
+
+    /// With angles east of north beside those from +x, where the sky on the image is known.
+    pub(super) fn with_sky(mut self, sky: Option<Orientation>) -> Self {
+        let Some(sky) = sky else { return self };
+        for (name, new) in [
+            ("position_angle_deg", "position_angle_east_of_north_deg"),
+            ("shear_angle_deg", "shear_angle_east_of_north_deg"),
+        ] {
+            if let Some(angle) = self.metrics.get(name).copied() {
+                self.metrics.insert(new.into(), sky.east_of_north_deg(angle));
+            }
+        }
+        self
+    }
+
     /// With the maps of a parametric lens, the files for other programs, and what the redshifts `[lens, source]` add where both are known:
     /// mass, dispersion, delays.
     #[must_use]
@@ -206,7 +238,7 @@ impl FitOutcome {
 }
 
 /// The cards of a header that describe world coordinates, when its first two axes are the sky.
-fn world_keywords(header: &Header) -> Vec<Keyword> {
+pub(super) fn world_keywords(header: &Header) -> Vec<Keyword> {
     match Wcs::from_header(header) {
         Ok(Some(wcs)) if matches!(wcs.celestial(), Some((0, 1) | (1, 0))) => wcs_keywords(header, &[0, 0]),
         _ => Vec::new(),

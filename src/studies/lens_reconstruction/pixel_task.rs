@@ -23,7 +23,7 @@ const INVERTED: f64 = 0.35;
 /// What followed the parametric fit.
 pub(super) enum Reconstruction {
     /// Source in pixels.
-    Inversion(Inversion),
+    Inversion(Box<Inversion>),
     /// Source and convergence in pixels.
     Pixels(Box<PixelFit>),
 }
@@ -78,13 +78,14 @@ impl Stage<'_> {
         match request.method {
             Method::Parametric => Ok(None),
             Method::Inversion => {
-                let settings = request.inversion_settings();
+                let settings = request.inversion_settings(&self.fit.scene.sources);
                 let found = self.invert(&settings, &foreground, [self.from, 0.98], progress)?;
-                Ok(Some(Reconstruction::Inversion(found)))
+                Ok(Some(Reconstruction::Inversion(Box::new(found))))
             }
             Method::Pixels => {
                 // A mass that the source in pixels has corrected already needs less of a correction.
-                let settings = InversionSettings { optimise_lens: true, ..request.inversion_settings() };
+                let settings =
+                    InversionSettings { optimise_lens: true, ..request.inversion_settings(&self.fit.scene.sources) };
                 let middle = self.from + INVERTED * (1.0 - self.from);
                 let inverted = self.invert(&settings, &foreground, [self.from, middle], progress)?;
                 let found = self.fit_pixels(request, &inverted, &foreground, [middle, 0.98], progress)?;
@@ -123,7 +124,7 @@ impl Stage<'_> {
         progress: &Progress<FitUpdate>,
     ) -> Result<PixelFit, TaskError> {
         progress.phase(Phase::Pixels.label());
-        let settings = request.pixel_settings();
+        let settings = request.pixel_settings(&self.fit.scene.sources);
         let steps = self.steps + inverted.solves as f64;
         let found = fit_pixels(self.observation, Some(foreground), &inverted.lens, &settings, &mut |step| {
             let done = step.step as f64 / 600.0;

@@ -6,7 +6,8 @@ use rand::Rng;
 
 use crate::numerics::random::{stream, uniform, uniform_in};
 use crate::studies::lens_models::{
-    ISOTHERMAL_SLOPE, LensLayout, LensModel, SERSIC_PARAMETERS, Sersic, axis_ratio_and_angle, ellipticity,
+    GALAXY_PARAMETERS, ISOTHERMAL_SLOPE, LensLayout, LensModel, SERSIC_PARAMETERS, Sersic, axis_ratio_and_angle,
+    ellipticity,
 };
 use crate::studies::lens_reconstruction::Scene;
 use crate::studies::lens_reconstruction::simulate::SimulationSpec;
@@ -57,7 +58,12 @@ fn lens(rng: &mut impl Rng) -> LensModel {
     let [e1, e2] = in_disc(rng, ELLIPTICITY);
     let [gamma1, gamma2] = in_disc(rng, SHEAR);
     let [x, y] = [0, 1].map(|_| between(rng, [-CENTRE, CENTRE]));
-    LensModel::from_parameters(LensLayout::default(), &[radius, e1, e2, x, y, gamma1, gamma2, ISOTHERMAL_SLOPE])
+    lens_from([radius, e1, e2, x, y, gamma1, gamma2, ISOTHERMAL_SLOPE])
+}
+
+/// The lens of these parameters: `[einstein_radius, e1, e2, x, y, gamma1, gamma2, slope]`.
+pub(super) fn lens_from(p: [f64; GALAXY_PARAMETERS]) -> LensModel {
+    LensModel::from_parameters(LensLayout::default(), &p)
 }
 
 /// Simulated lens number `index` of the benchmark with this seed.

@@ -144,17 +144,19 @@ impl FitOutcome {
             ("gradient_calls", found.evaluations as f64),
             ("lbfgs_iterations", found.iterations as f64),
         ]);
-        match found.end {
-            End::Converged | End::Stopped => {}
-            End::Iterations => {
-                self.warnings.push("the reconstruction in pixels used all of its iterations: not converged".into())
-            }
-            End::Stuck => {
-                self.warnings.push("the reconstruction in pixels stopped where no step improved it any more".into())
-            }
-        }
-        // Of position, shape and shear those of the parametric lens stay; its radius is that of the corrected mass.
+        let end = match found.end {
+            End::Converged | End::Stopped => None,
+            End::Iterations => Some("used all of its iterations: not converged"),
+            End::Stuck => Some("stopped where no step improved it any more"),
+        };
+        self.warnings.extend(end.map(|how| format!("the reconstruction in pixels {how}")));
+        // Position, shape and shear are those of the lens that was corrected; the radius is that of the corrected mass.
+        // The most probable map has no errors of these.
         let lens = found.parametric.clone();
+        self.metrics.extend(lens_metrics(&lens));
+        for name in ["einstein_radius_arcsec", "axis_ratio", "position_angle_deg", "shear"] {
+            self.metrics.remove(&format!("{name}_error"));
+        }
         let centre = [self.metrics["lens_x_arcsec"], self.metrics["lens_y_arcsec"]];
         let before = self.metrics.get("einstein_radius_arcsec").copied().unwrap_or(f64::NAN);
         if let Some((curves, radius)) = corrected_curves(found, &lens, centre, before) {

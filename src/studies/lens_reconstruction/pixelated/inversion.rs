@@ -12,7 +12,7 @@ use super::prior::{Prior, Regularisation};
 use super::response::{Response, Traced, lens_jacobian};
 use super::solve::{Determination, Normal, Solved, strongest};
 use crate::numerics::linear::{cholesky_solve, symmetric_inverse};
-use crate::studies::lens_models::{Deflector, LensModel};
+use crate::studies::lens_models::{Deflector, LensModel, Sersic};
 use crate::studies::lens_reconstruction::{LensError, Observation};
 
 /// How a source is inverted.
@@ -24,6 +24,8 @@ pub struct InversionSettings {
     pub regularisation: Regularisation,
     /// Strength of the prior (`prior ~ exp(-strength s^T H s / 2)`, s in the unit of the data); `None`: the evidence chooses.
     pub strength: Option<f64>,
+    /// What the prior is centred on: a parametric source, or none (darkness). Where the data say nothing, the source is that.
+    pub mean: Vec<Sersic>,
     /// Rays along the side of an image pixel.
     pub rays_a_side: usize,
     /// Optimise the lens too.
@@ -62,6 +64,7 @@ impl Default for InversionSettings {
             source_pixels: 40,
             regularisation: Regularisation::Curvature,
             strength: None,
+            mean: Vec::new(),
             rays_a_side: 2,
             optimise_lens: true,
             max_steps: 60,
@@ -244,7 +247,7 @@ impl Trial {
         let bending = Bending::new(lens);
         let traced = Traced::new(&work.field, &bending);
         let response = Response::new(&work.field, &work.grid, &traced);
-        let normal = Normal::new(&response, &work.field.target, &work.field.weight);
+        let normal = Normal::new(&response, &work.field.target, &work.field.weight, &work.mean);
         Self { lens: lens.clone(), bending, traced, response, normal }
     }
 }
@@ -254,6 +257,7 @@ struct Work {
     field: Field,
     grid: SourceGrid,
     prior: Prior,
+    mean: Vec<f64>,
     log_determinant: f64,
     solves: usize,
 }
@@ -414,7 +418,8 @@ pub fn invert(
     let grid = grid_for(&field, &Bending::new(lens), settings.source_pixels);
     let prior = Prior::new(settings.regularisation, [grid.side; 2]);
     let log_determinant = prior.log_determinant().unwrap_or(f64::NAN);
-    let mut work = Work { field, grid, prior, log_determinant, solves: 0 };
+    let mean = grid.mean_of(&settings.mean);
+    let mut work = Work { field, grid, prior, mean, log_determinant, solves: 0 };
     let mut trial = Trial::new(&work, lens);
     let (mut solved, mut determination) = work.solve_with(&trial, settings.strength, None, callback)?;
     let evidence_ln_start = solved.evidence_ln;

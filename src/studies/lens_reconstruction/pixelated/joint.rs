@@ -22,6 +22,8 @@ pub struct JointModel {
     pub(super) deflector: PixelDeflection,
     source_prior: Prior,
     source_strength: f64,
+    /// What the source's prior is centred on.
+    source_mean: Vec<f64>,
     mass_prior: Prior,
     mass_strength: f64,
     /// Parametric convergence of every cell.
@@ -55,7 +57,7 @@ struct Memory {
 pub struct Parts {
     /// Chi-squared in the used pixels.
     pub chi2: f64,
-    /// `strength s^T H s` of the source.
+    /// `strength s^T H s` of the source, from what its prior is centred on.
     pub source: f64,
     /// `strength u^T H u` of the convergence.
     pub mass: f64,
@@ -74,7 +76,7 @@ impl JointModel {
         field: Field,
         grid: SourceGrid,
         lens: &Bending,
-        (source_prior, source_strength): (Prior, f64),
+        (source_prior, source_strength, source_mean): (Prior, f64, Vec<f64>),
         (mass_prior, mass_strength): (Prior, f64),
         positivity: Option<f64>,
     ) -> Self {
@@ -88,6 +90,7 @@ impl JointModel {
             grid,
             source_prior,
             source_strength,
+            source_mean,
             mass_prior,
             mass_strength,
             convergence,
@@ -103,7 +106,12 @@ impl JointModel {
         self.source_strength
     }
 
-    /// Changes it.
+    /// What that prior is centred on, row by row.
+    pub(super) fn source_mean(&self) -> &[f64] {
+        &self.source_mean
+    }
+
+    /// Changes the strength.
     pub(super) fn set_source_strength(&mut self, strength: f64) {
         self.source_strength = strength;
     }
@@ -281,6 +289,7 @@ impl JointModel {
         let n = self.sources();
         let Memory { source, source_slope, smooth, .. } = &mut self.memory;
         smooth.resize(n.max(self.field.cells()), 0.0);
+        source.iter_mut().zip(&self.source_mean).for_each(|(value, mean)| *value -= mean);
         let product = &mut smooth[..n];
         self.source_prior.apply(source, product);
         for (k, (value, p)) in source.iter().zip(product.iter()).enumerate() {

@@ -188,7 +188,8 @@ fn begin(
     let source_prior = Prior::new(settings.source.regularisation, [grid.side; 2]);
     let log_determinant = source_prior.log_determinant().unwrap_or(f64::NAN);
     let response = Response::new(&field, &grid, &Traced::new(&field, &bending));
-    let normal = Normal::new(&response, &field.target, &field.weight);
+    let mean = grid.mean_of(&settings.source.mean);
+    let normal = Normal::new(&response, &field.target, &field.weight, &mean);
     let solved = match settings.source.strength {
         Some(strength) => Solved::new(&normal, &source_prior, log_determinant, strength)?,
         None => strongest(&normal, &source_prior, log_determinant, None, |_| Ok(()))?.0,
@@ -200,7 +201,7 @@ fn begin(
     let scales = Scales { sources: grid.len(), source: solved.scale(), mass: mass_scale };
     let peak = solved.source.iter().copied().fold(0.0, f64::max);
     let positivity = settings.positive.then_some((POSITIVE_FLOOR * peak).max(f64::MIN_POSITIVE));
-    let of_source = (source_prior.clone(), solved.strength);
+    let of_source = (source_prior.clone(), solved.strength, mean);
     let model = JointModel::new(field, grid, &bending, of_source, (mass_prior, mass_strength), positivity);
     let start = model.unknowns_of(&solved.source);
     Ok(Begun { model, start, scales, source_prior, log_determinant, chi2: solved.chi2 })
@@ -235,7 +236,7 @@ pub fn fit_pixels(
         x = found;
         model.evaluate(&x, &mut gradient);
         let response = Response::new(&model.field, &model.grid, &model.last_positions());
-        let normal = Normal::new(&response, &model.field.target, &model.field.weight);
+        let normal = Normal::new(&response, &model.field.target, &model.field.weight, model.source_mean());
         let before = model.source_strength();
         round += 1;
         let (solved, determination) = match settings.source.strength {
@@ -302,11 +303,11 @@ impl Scales {
         if k < self.sources { self.source } else { self.mass }
     }
 
-    fn to_search(&self, x: &[f64]) -> Vec<f64> {
+    fn scaled(&self, x: &[f64]) -> Vec<f64> {
         x.iter().enumerate().map(|(k, v)| v / self.of(k)).collect()
     }
 
-    fn from_search(&self, x: &mut [f64]) {
+    fn unscale(&self, x: &mut [f64]) {
         x.iter_mut().enumerate().for_each(|(k, v)| *v *= self.of(k));
     }
 }
@@ -333,17 +334,17 @@ impl Search<'_, '_> {
         let found = minimise(
             |z, gradient| {
                 let mut x = z.to_vec();
-                scales.from_search(&mut x);
+                scales.unscale(&mut x);
                 let parts = model.borrow_mut().evaluate(&x, gradient);
-                scales.from_search(gradient);
+                scales.unscale(gradient);
                 last.set(parts);
                 parts.value()
             },
-            &scales.to_search(start),
+            &scales.scaled(start),
             options,
             |_, z, _| {
                 let mut x = z.to_vec();
-                scales.from_search(&mut x);
+                scales.unscale(&mut x);
                 let model = model.borrow();
                 *step += 1;
                 callback(&PixelStep { step: *step, parts: last.get(), pixels, grid, x: &x, model: &model })
@@ -355,7 +356,7 @@ impl Search<'_, '_> {
         counts[0] += found.iterations;
         counts[1] += found.evaluations;
         let mut x = found.x;
-        scales.from_search(&mut x);
+        scales.unscale(&mut x);
         Ok((x, found.end))
     }
 

@@ -1,6 +1,7 @@
 //! The source that a lens and a prior make of the data, how far it is determined, and what it says for lens and prior.
 //!
-//! With the response `M` and the data `d`, both over the noise, and a prior `exp(-strength s^T H s / 2)`, the posterior of the source is
+//! With the response `M` and the data `d`, both over the noise, and a prior `exp(-strength s^T H s / 2)` (of the source less the prior's
+//! mean, where it has one; so then are the data), the posterior of the source is
 //! normal: precision `A = M^T M + strength H`, mean `A^-1 M^T d`. Its integral is the evidence (Suyu et al. 2006, MNRAS 371, 983, eq. 19).
 
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -17,18 +18,24 @@ use crate::studies::lens_reconstruction::LensError;
 pub(super) struct Normal {
     /// `M^T M` on and below the diagonal.
     matrix: Mat<f64>,
-    /// `M^T d`.
+    /// `M^T d`, less what the prior's mean explains.
     vector: Vec<f64>,
-    /// Sum over the used pixels of `d^2`.
+    /// The prior's mean.
+    mean: Vec<f64>,
+    /// Sum over the used pixels of `d^2`, less what the prior's mean explains.
     data_square: f64,
     /// Sum over the used pixels of `ln(weight / sqrt(2 pi))`.
     data_norm: f64,
 }
 
 impl Normal {
-    /// `target`: data over noise; `weight`: 1 over noise.
-    pub(super) fn new(response: &Response, target: &[f64], weight: &[f64]) -> Self {
+    /// `target`: data over noise; `weight`: 1 over noise; `mean`: the source that the prior is centred on.
+    pub(super) fn new(response: &Response, target: &[f64], weight: &[f64], mean: &[f64]) -> Self {
         let n = response.columns;
+        let mut left = vec![0.0; target.len()];
+        response.apply(mean, &mut left);
+        left.iter_mut().zip(target).for_each(|(l, t)| *l = t - *l);
+        let target = left.as_slice();
         let mut flat = vec![0.0; n * n];
         response.normal_matrix(&mut flat);
         let mut vector = vec![0.0; n];
@@ -37,6 +44,7 @@ impl Normal {
         Self {
             matrix: faer::MatRef::from_column_major_slice(&flat, n, n).to_owned(),
             vector,
+            mean: mean.to_vec(),
             data_square: target.iter().map(|d| d * d).sum(),
             data_norm: weight.iter().map(|w| w.ln() - norm).sum(),
         }
@@ -59,7 +67,7 @@ pub(super) struct Solved {
     pub(super) strength: f64,
     /// Chi-squared in the used pixels.
     pub(super) chi2: f64,
-    /// `s^T H s`.
+    /// `(s - mean)^T H (s - mean)`.
     pub(super) energy: f64,
     /// Natural logarithm of the evidence.
     pub(super) evidence_ln: f64,
@@ -95,10 +103,10 @@ impl Solved {
         let mut column = Mat::from_fn(n, 1, |i, _| normal.vector[i]);
         solve_lower_triangular_in_place(factor.as_ref(), column.as_mut(), PAR);
         solve_upper_triangular_in_place(factor.as_ref().transpose(), column.as_mut(), PAR);
-        let source: Vec<f64> = (0..n).map(|i| column[(i, 0)]).collect();
-        let energy = prior.energy(&source);
-        // |d - M s|^2 + strength s^T H s = |d|^2 - s^T M^T d at the solution.
-        let explained: f64 = source.iter().zip(&normal.vector).map(|(a, b)| a * b).sum();
+        let from_mean: Vec<f64> = (0..n).map(|i| column[(i, 0)]).collect();
+        let energy = prior.energy(&from_mean);
+        // |d - M s|^2 + strength s^T H s = |d|^2 - s^T M^T d at the solution, all from the mean.
+        let explained: f64 = from_mean.iter().zip(&normal.vector).map(|(a, b)| a * b).sum();
         let penalised = normal.data_square - explained;
         let half_log: f64 = (0..n).map(|k| factor[(k, k)].ln()).sum();
         let evidence_ln =
@@ -106,6 +114,7 @@ impl Solved {
         if !evidence_ln.is_finite() {
             return Err(not_definite(strength));
         }
+        let source = from_mean.iter().zip(&normal.mean).map(|(a, b)| a + b).collect();
         Ok(Self { source, factor, strength, chi2: penalised - strength * energy, energy, evidence_ln })
     }
 
@@ -179,8 +188,11 @@ pub(super) fn strongest(
     mut each: impl FnMut(&Solved) -> Result<(), LensError>,
 ) -> Result<(Solved, Determination), LensError> {
     const TRIALS: usize = 25;
-    let mut logarithm =
-        start.unwrap_or_else(|| 1e-2 * normal.mean_diagonal().max(f64::MIN_POSITIVE) / prior.diagonal()).ln();
+    /// Natural logarithm of how far from that at which prior and data weigh the same it may go: beyond, nothing changes any more.
+    const RANGE: f64 = 18.0;
+    let even = (normal.mean_diagonal().max(f64::MIN_POSITIVE) / prior.diagonal()).ln();
+    let within = |logarithm: f64| logarithm.clamp(even - RANGE, even + RANGE);
+    let mut logarithm = within(start.map_or(even - 4.6, f64::ln));
     let mut last: Option<[f64; 2]> = None;
     let mut trials = 0;
     loop {
@@ -197,6 +209,10 @@ pub(super) fn strongest(
         let secant = last.map(|[x, w]| -want * (logarithm - x) / (want - w));
         let step = secant.filter(|step| step.is_finite() && step * want > 0.0).unwrap_or(want);
         last = Some([logarithm, want]);
-        logarithm = (logarithm + step.clamp(-3.0, 3.0)).clamp(-60.0, 60.0);
+        let next = within(logarithm + step.clamp(-3.0, 3.0));
+        if next == logarithm {
+            return Ok((solved, determination));
+        }
+        logarithm = next;
     }
 }
