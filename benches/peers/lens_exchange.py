@@ -92,6 +92,8 @@ def main():
             for profile in entity.light_model:
                 values = {name: p.point_estimate.value for name, p in profile.parameters.items()}
                 flux = flux + coolest_light.Sersic().evaluate_surface_brightness(sx, sy, **values)
+    if template.meta.get("left_out"):
+        print("the template leaves out", ", ".join(template.meta["left_out"]), "- its deflections differ by as much")
     if unknown:
         print("the coolest package cannot evaluate", ", ".join(unknown), "- deflections not compared")
     else:

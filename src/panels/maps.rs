@@ -1,9 +1,11 @@
 //! Maps side by side, for any study: one grid, one transform for all maps of a frame, one hover state, fixed looks.
 
+mod tool;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use egui::{Color32, RichText, Ui, vec2};
+use egui::{Align2, Color32, RichText, Ui, vec2};
 use ndarray::Array2;
 
 use crate::plots::axes;
@@ -14,6 +16,9 @@ use crate::plots::image_camera::Camera;
 use crate::plots::image_overlay::{MarkerShape, Markers, Mask, Overlays, Polyline};
 use crate::plots::image_view::{ImageSource, ImageView};
 use crate::plots::limits::{Limits, LimitsMode};
+
+pub use tool::{LineWidth, MapEvent, MapEventKind, MapLine, MapMarkers};
+use tool::{draw_tool, events};
 
 /// Maps of the same frame share their camera and the cross under the pointer. The empty name is a frame of its own.
 pub type Frame = &'static str;
@@ -94,6 +99,44 @@ pub struct MapSpec<'a> {
     pub centre_arcsec: [f64; 2],
     /// The map whose limits it takes, so that the same colour is the same value on both.
     pub limits_of: Option<&'static str>,
+    /// Markers in pixels.
+    pub markers: Vec<MapMarkers>,
+    /// Lines of a tool.
+    pub lines: Vec<MapLine>,
+    /// Pixels to tint over the mask, and the translucent colour.
+    pub tint: Option<(&'a Arc<Array2<bool>>, Color32)>,
+    /// A tool wants the drags of the left button, and the double clicks: the map does not pan by them, the middle button still does.
+    pub takes_drags: bool,
+    /// Places that can be taken hold of, in pixels: a drag that begins at one is no pan. Not drawn: give them markers.
+    pub handles: Vec<[f64; 2]>,
+}
+
+/// Points between two maps.
+const GAP: f32 = 6.0;
+/// Least width and height of a map with its title, in points: smaller ones cannot be read.
+const LEAST: f32 = 160.0;
+/// Points that a scroll bar takes.
+const SCROLL_BAR: f32 = 14.0;
+
+/// Columns of a grid of `count` maps, at most `wished`, and the size of a map: it fills the room, or is higher than that where maps would be too small.
+fn grid_cells(room: egui::Vec2, wished: usize, count: usize) -> (usize, egui::Vec2) {
+    let wished = wished.clamp(1, count.max(1));
+    let size = |columns: usize, width: f32| {
+        let rows = count.max(1).div_ceil(columns);
+        let share = |room: f32, n: usize| ((room - GAP * (n - 1) as f32) / n as f32).floor();
+        vec2(share(width, columns), share(room.y, rows))
+    };
+    let fits = |size: egui::Vec2| size.x >= LEAST && size.y >= LEAST;
+    // As wished, or with more rows where the columns alone are too narrow.
+    if let Some(columns) = (1..=wished).rev().find(|c| fits(size(*c, room.x))) {
+        return (columns, size(columns, room.x));
+    }
+    let width = room.x - SCROLL_BAR;
+    let columns = (1..=wished).rev().find(|c| size(*c, width).x >= LEAST).unwrap_or(1);
+    let size = size(columns, width);
+    // In a grid that scrolls anyway maps are square as far as the room shows them whole.
+    let height = size.x.min(room.y).max(LEAST);
+    if size.y >= LEAST { (columns, size) } else { (columns, vec2(size.x.max(60.0), height)) }
 }
 
 impl<'a> MapSpec<'a> {
@@ -118,6 +161,11 @@ impl<'a> MapSpec<'a> {
             mask: None,
             centre_arcsec: [0.0; 2],
             limits_of: None,
+            markers: Vec::new(),
+            lines: Vec::new(),
+            tint: None,
+            takes_drags: false,
+            handles: Vec::new(),
         }
     }
 
@@ -150,13 +198,65 @@ impl<'a> MapSpec<'a> {
         self.mask = Some(mask);
         self
     }
+
+    /// With markers.
+    pub fn markers(mut self, markers: Vec<MapMarkers>) -> Self {
+        self.markers = markers;
+        self
+    }
+
+    /// With the lines of a tool.
+    pub fn lines(mut self, lines: Vec<MapLine>) -> Self {
+        self.lines = lines;
+        self
+    }
+
+    /// With tinted pixels.
+    pub fn tint(mut self, pixels: &'a Arc<Array2<bool>>, color: Color32) -> Self {
+        self.tint = Some((pixels, color));
+        self
+    }
+
+    /// With places that can be taken hold of.
+    pub fn handles(mut self, handles: Vec<[f64; 2]>) -> Self {
+        self.handles = handles;
+        self
+    }
+
+    /// With its drags for a tool.
+    pub fn takes_drags(mut self, takes: bool) -> Self {
+        self.takes_drags = takes;
+        self
+    }
+}
+
+/// A layer of marked pixels, with a number that changes when they do.
+#[derive(Default)]
+struct Marked(Option<(Arc<Array2<bool>>, u64)>);
+
+impl Marked {
+    fn update(&mut self, pixels: &Arc<Array2<bool>>, revision: &mut u64) {
+        if !self.0.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, pixels)) {
+            *revision += 1;
+            self.0 = Some((pixels.clone(), *revision));
+        }
+    }
+
+    fn layer(&self, color: Color32) -> Option<Mask<'_>> {
+        self.0.as_ref().map(|(pixels, revision)| Mask { pixels, revision: *revision, color, label: "" })
+    }
 }
 
 #[derive(Default)]
 struct Cell {
     view: ImageView,
     source: Option<ImageSource>,
-    mask: Option<(Arc<Array2<bool>>, u64)>,
+    mask: Marked,
+    tint: Marked,
+    /// Where the drag began that goes on.
+    drag: Option<[f64; 2]>,
+    /// The handle under the pointer, or in its hold.
+    handle: Option<usize>,
 }
 
 /// Everything that is kept of the maps between frames.
@@ -173,6 +273,8 @@ pub struct Views {
     revision: u64,
     /// Limits in use, by map.
     limits: BTreeMap<&'static str, Limits>,
+    /// What the pointer did in this frame.
+    events: Vec<MapEvent>,
 }
 
 impl Default for Views {
@@ -186,6 +288,7 @@ impl Default for Views {
             focus: BTreeMap::new(),
             revision: 0,
             limits: BTreeMap::new(),
+            events: Vec::new(),
         }
     }
 }
@@ -200,25 +303,35 @@ impl Views {
         self.cameras.remove(&frame);
     }
 
-    /// Draws maps in a grid that fills the room.
-    pub fn grid_ui(&mut self, ui: &mut Ui, columns: usize, maps: &[MapSpec<'_>]) {
-        let gap = 6.0;
-        let columns = columns.clamp(1, maps.len().max(1));
-        let rows = maps.len().div_ceil(columns);
+    /// Draws maps in a grid that fills the room; tells what the pointer did on them. `columns` is what is wished for:
+    /// where maps would become too small to be read there are fewer, and the grid scrolls.
+    pub fn grid_ui(&mut self, ui: &mut Ui, columns: usize, maps: &[MapSpec<'_>]) -> Vec<MapEvent> {
         let room = ui.available_size();
-        let size = vec2(
-            ((room.x - gap * (columns - 1) as f32) / columns as f32).floor().max(60.0),
-            ((room.y - gap * (rows - 1) as f32) / rows as f32).floor().max(60.0),
-        );
+        let (columns, size) = grid_cells(room, columns, maps.len());
+        let rows = maps.len().div_ceil(columns);
+        let whole = vec2(room.x, rows as f32 * (size.y + GAP) - GAP);
+        if whole.y > room.y {
+            egui::ScrollArea::vertical()
+                .id_salt("maps")
+                .auto_shrink(false)
+                .scroll_source(egui::scroll_area::ScrollSource::SCROLL_BAR)
+                .show(ui, |ui| self.cells_ui(ui, columns, size, vec2(ui.available_width(), whole.y), maps));
+        } else {
+            self.cells_ui(ui, columns, size, room, maps);
+        }
+        std::mem::take(&mut self.events)
+    }
+
+    fn cells_ui(&mut self, ui: &mut Ui, columns: usize, size: egui::Vec2, whole: egui::Vec2, maps: &[MapSpec<'_>]) {
         let hovered = self.hovered.take();
         let origin = ui.cursor().min;
         for (i, map) in maps.iter().enumerate() {
-            let at = origin + vec2((i % columns) as f32 * (size.x + gap), (i / columns) as f32 * (size.y + gap));
+            let at = origin + vec2((i % columns) as f32 * (size.x + GAP), (i / columns) as f32 * (size.y + GAP));
             let rect = egui::Rect::from_min_size(at, size);
             let mut child = ui.new_child(egui::UiBuilder::new().max_rect(rect).id_salt(map.id));
             self.map_ui(&mut child, map, hovered);
         }
-        ui.allocate_rect(egui::Rect::from_min_size(origin, room), egui::Sense::hover());
+        ui.allocate_rect(egui::Rect::from_min_size(origin, whole), egui::Sense::hover());
     }
 
     fn map_ui(&mut self, ui: &mut Ui, map: &MapSpec<'_>, hovered: Option<(Frame, &'static str, [f64; 2])>) {
@@ -235,15 +348,14 @@ impl Views {
             );
         }
         let Some(source) = cell.source.clone() else { return };
-        if let Some(mask) = map.mask
-            && !cell.mask.as_ref().is_some_and(|(m, _)| Arc::ptr_eq(m, mask))
-        {
-            self.revision += 1;
-            cell.mask = Some((mask.clone(), self.revision));
-        }
         let mut overlays = Overlays::default();
-        if let (Some(_), Some((mask, revision))) = (map.mask, &cell.mask) {
-            overlays.masks.push(Mask { pixels: mask, revision: *revision, color: colors::mask_tint(theme), label: "" });
+        if let Some(mask) = map.mask {
+            cell.mask.update(mask, &mut self.revision);
+            overlays.masks.extend(cell.mask.layer(colors::mask_tint(theme)));
+        }
+        if let Some((pixels, color)) = map.tint {
+            cell.tint.update(pixels, &mut self.revision);
+            overlays.masks.extend(cell.tint.layer(color));
         }
         if self.show_curves {
             overlays.lines.extend(map.curves.iter().map(|c| Polyline {
@@ -267,6 +379,15 @@ impl Views {
             color: colors::ON_IMAGE,
             label: "",
         });
+        overlays.markers.extend(map.markers.iter().map(|m| Markers {
+            positions: &m.points,
+            shape: m.shape,
+            radius: m.radius,
+            color: m.color,
+            label: m.label,
+        }));
+        cell.view.options.left_drag_pans = !map.takes_drags && cell.handle.is_none();
+        cell.view.options.double_click_fits = !map.takes_drags;
 
         let display = self.displays.entry(map.look).or_insert_with(|| map.look.display());
         let bar_width = ColorBar::width_for("", map.unit);
@@ -286,6 +407,8 @@ impl Views {
         });
         let mut shown = shared.unwrap_or_else(|| display.clone());
         let response = cell.view.show(&mut image_ui, map.id, &source, &mut shown, &mut camera_now, &overlays);
+        draw_tool(ui, &response, map);
+        self.events.extend(events(ui, &response, map, (&mut cell.drag, &mut cell.handle)));
         // Contrast and bias are set by dragging on the map; the limits stay those of the settings.
         (display.contrast, display.bias) = (shown.contrast, shown.bias);
         self.limits.insert(map.id, response.limits);
@@ -311,7 +434,7 @@ impl Views {
             let rect = title_rect.response.rect;
             ui.painter().text(
                 egui::pos2(view_rect.right(), rect.center().y),
-                egui::Align2::RIGHT_CENTER,
+                Align2::RIGHT_CENTER,
                 text,
                 egui::TextStyle::Small.resolve(ui.style()),
                 ui.visuals().weak_text_color(),
@@ -365,4 +488,25 @@ fn first_camera(part: Option<[f64; 4]>, room: egui::Vec2) -> Camera {
     let Some([x0, y0, x1, y1]) = part else { return Camera::default() };
     let scale = (f64::from(room.x) / (x1 - x0).max(1.0)).min(f64::from(room.y) / (y1 - y0).max(1.0));
     Camera { center: [0.5 * (x0 + x1), 0.5 * (y0 + y1)], points_per_pixel: scale.max(0.01), follows_fit: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_that_would_be_too_small_get_fewer_columns_and_scroll() {
+        // Room enough: as wished, and all of it used.
+        assert_eq!(grid_cells(vec2(1000.0, 500.0), 3, 6), (3, vec2(329.0, 247.0)));
+        // Too narrow for three, high enough for three rows of two.
+        assert_eq!(grid_cells(vec2(400.0, 600.0), 3, 6), (2, vec2(197.0, 196.0)));
+        // Too low for two rows: as many columns as are wide enough, and higher than the room.
+        let (columns, size) = grid_cells(vec2(520.0, 220.0), 3, 6);
+        assert_eq!(columns, 3);
+        assert!(size.x >= LEAST && size.y >= LEAST && 2.0 * size.y > 220.0, "{size:?}");
+        // A sliver is no reason to divide by zero.
+        let (columns, size) = grid_cells(vec2(30.0, 20.0), 4, 8);
+        assert_eq!((columns, size), (1, vec2(60.0, LEAST)));
+        assert_eq!(grid_cells(vec2(500.0, 500.0), 4, 0).0, 1);
+    }
 }

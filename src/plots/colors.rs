@@ -31,11 +31,17 @@ pub enum Role {
     Residual,
     /// What a reader should compare against: limits, thresholds, the normal curve.
     Reference,
+    /// Image of a lens at a minimum of the arrival time.
+    ArrivalMinimum,
+    /// Image at a saddle, and the contours through it.
+    ArrivalSaddle,
+    /// Image at a maximum.
+    ArrivalMaximum,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::TangentialCritical,
         Self::RadialCritical,
         Self::TangentialCaustic,
@@ -47,6 +53,9 @@ impl Role {
         Self::Network,
         Self::Residual,
         Self::Reference,
+        Self::ArrivalMinimum,
+        Self::ArrivalSaddle,
+        Self::ArrivalMaximum,
     ];
 
     /// The colour of the role on the given background.
@@ -66,6 +75,9 @@ impl Role {
             Self::Network => pick([245, 150, 40], [205, 90, 0]),
             Self::Residual => pick([225, 140, 190], [170, 70, 125]),
             Self::Reference => pick([240, 228, 66], [130, 115, 0]),
+            Self::ArrivalMinimum => pick([140, 240, 120], [20, 120, 40]),
+            Self::ArrivalSaddle => pick([255, 90, 130], [200, 20, 60]),
+            Self::ArrivalMaximum => pick([230, 120, 255], [150, 30, 170]),
         }
     }
 }

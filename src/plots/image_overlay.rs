@@ -30,6 +30,10 @@ pub enum MarkerShape {
     Cross,
     /// An open circle.
     Circle,
+    /// A diagonal cross.
+    Saltire,
+    /// An open square.
+    Square,
 }
 
 /// Markers of one kind at pixel coordinates `[x, y]`.
@@ -186,13 +190,22 @@ fn draw_markers(painter: &Painter, view: Rect, camera: &Camera, markers: &Marker
                 MarkerShape::Circle => {
                     painter.circle_stroke(center, radius, stroke);
                 }
+                MarkerShape::Saltire => {
+                    let (a, b) = (vec2(radius, radius), vec2(radius, -radius));
+                    painter.line_segment([center - a, center + a], stroke);
+                    painter.line_segment([center - b, center + b], stroke);
+                }
+                MarkerShape::Square => {
+                    let square = Rect::from_center_size(center, vec2(2.0 * radius, 2.0 * radius));
+                    painter.rect_stroke(square, 0.0, stroke, egui::StrokeKind::Middle);
+                }
             }
         }
     }
 }
 
 /// Text on an image, on a dark plate so that it reads over any colour.
-pub(super) fn text_on_image(painter: &Painter, position: Pos2, align: Align2, text: &str) -> Rect {
+pub fn text_on_image(painter: &Painter, position: Pos2, align: Align2, text: &str) -> Rect {
     let galley = painter.layout_no_wrap(text.to_owned(), FontId::proportional(12.0), colors::ON_IMAGE);
     let rect = align.anchor_size(position, galley.size());
     painter.rect_filled(rect.expand2(vec2(4.0, 1.0)), 3.0, colors::UNDER_IMAGE_TEXT);

@@ -160,6 +160,8 @@ impl ImageResponse {
 pub struct ImageOptions {
     /// Left drag pans; off while a tool draws regions.
     pub left_drag_pans: bool,
+    /// A double click fits the image; off while a tool has a meaning of its own for it.
+    pub double_click_fits: bool,
     /// Names of the overlays in the corner.
     pub legend: bool,
     /// Scale bar on the sky, where the pixel size is known.
@@ -168,7 +170,7 @@ pub struct ImageOptions {
 
 impl Default for ImageOptions {
     fn default() -> Self {
-        Self { left_drag_pans: true, legend: true, scale_bar: true }
+        Self { left_drag_pans: true, double_click_fits: true, legend: true, scale_bar: true }
     }
 }
 
@@ -359,7 +361,7 @@ impl ImageView {
         {
             camera.center_on(camera.pixel_from_screen(view, pointer));
         }
-        if response.double_clicked_by(PointerButton::Primary) {
+        if self.options.double_click_fits && response.double_clicked_by(PointerButton::Primary) {
             camera.fit(source.size(), view.size());
         }
         if response.double_clicked_by(PointerButton::Secondary) {

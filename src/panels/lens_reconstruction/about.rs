@@ -18,10 +18,16 @@ pub(super) fn about_ui(ui: &mut Ui) {
         section(ui, "Fit");
         ui.label("χ² = Σ (data − model)² / σ² over the mask, by Levenberg-Marquardt with analytic derivatives from many seeded starts; the amplitudes of all light are solved inside, non-negative.");
         ui.label("Errors come from the curvature of χ² at the minimum: a Gaussian approximation, which leaves out what the model cannot represent.");
+        section(ui, "Arrival times");
+        ui.monospace("τ(θ) = (1 + zl) Dl Ds / (c Dls) [½ (θ − β)² − ψ(θ)]");
+        ui.label("Images are where τ is stationary: minima, saddles (mirrored) and maxima. ψ is the deflection potential, ∇ψ = α.");
+        section(ui, "Mass sheet");
+        ui.monospace("κ → λ κ + 1 − λ,  β → λ β");
+        ui.label("An image cannot tell λ: positions and χ² stay, delays change by λ, magnifications by 1/λ². A known Hubble constant or the motion of stars in the lens can.");
         section(ui, "Conventions");
         ui.label("Arcsec; x to the right, y up, origin at the image centre; angles counter-clockwise from +x.");
         section(ui, "Sources");
-        ui.label("Adam, Perreault-Levasseur, Hezaveh and Welling 2022 (2207.01073): the study. Kormann, Schneider and Bartelmann 1994: the ellipsoid. Ciotti and Bertin 1999: bn.");
+        ui.label("Adam, Perreault-Levasseur, Hezaveh and Welling 2022 (2207.01073): the study. Kormann, Schneider and Bartelmann 1994: the ellipsoid. Ciotti and Bertin 1999: bn. Falco, Gorenstein and Shapiro 1985: the mass sheet.");
     });
 }
 

@@ -1,24 +1,75 @@
 //! Step 3: the answer beside the data, the truth where it is known, and doing nothing.
 
+mod arrival;
+mod linked;
+mod maps;
+mod posterior;
+mod residuals;
+mod sheet;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use egui::{Grid, RichText, Ui};
 use ndarray::Array2;
+use serde::{Deserialize, Serialize};
 
-use super::curves::{IMAGE, SOURCE, image_curves, source_curves};
+use self::linked::{Linked, Point};
+use self::maps::{MapMaker, comparison_ui, flicker};
+use self::posterior::{corner_of, drawn_curves, posterior_ui};
+pub(super) use self::sheet::MassSheet;
+use self::sheet::SheetMaps;
+use super::curves::{IMAGE, SOURCE};
 use super::{LensReconstruction, nothing_yet};
-use crate::panels::maps::{Look, MapSpec, Views, part_of};
+use crate::panels::PanelContext;
+use crate::panels::maps::{Views, part_of};
 use crate::plots::colors::{Role, theme_of};
-use crate::plots::corner::{Corner, CornerColumn};
+use crate::plots::corner::Corner;
 use crate::plots::headless::Headless;
 use crate::plots::histogram::Histogram;
 use crate::plots::picture::Picture;
 use crate::runs::Record;
-use crate::studies::lens_reconstruction::classical::Posterior;
-use crate::studies::lens_reconstruction::{FitOutcome, SimulateOutcome, SimulateRequest};
+use crate::studies::lens_reconstruction::{
+    Cosmology, Curves, FitOutcome, Method, ResidualStatistics, SimulateOutcome, SimulateRequest, Tracer,
+    residual_statistics,
+};
 use crate::tasks::{Metrics, Outcome, Task, TaskError};
 use crate::workers::Weigh;
+
+/// What step 3 shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Sight {
+    /// Every map and the table of numbers.
+    #[default]
+    Maps,
+    /// The residual desk.
+    Residuals,
+    /// The arrival-time surface.
+    Arrival,
+    /// The draws.
+    Posterior,
+}
+
+/// What a session keeps of step 3.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Comparison {
+    sight: Sight,
+    pinned: Option<Point>,
+    show_draws: bool,
+}
+
+/// What step 3 keeps between frames.
+#[derive(Default)]
+pub(super) struct Work {
+    linked: Linked,
+    sheet: Option<Arc<SheetMaps>>,
+    surface: Option<Arc<arrival::Surface>>,
+    /// Something is being computed for it.
+    pub waiting: bool,
+}
 
 /// A finished fit with everything that stands beside it.
 #[derive(Clone)]
@@ -41,6 +92,17 @@ pub(super) struct Finished {
     arcs: Arc<Array2<f32>>,
     histogram: Arc<Histogram>,
     corner: Option<Arc<Corner>>,
+    /// Curves of some draws.
+    draws: Arc<Vec<Curves>>,
+    statistics: Option<Arc<ResidualStatistics>>,
+    /// Rays between the planes, where the lens is known.
+    tracer: Option<Arc<Tracer>>,
+    /// Where the source is brightest (arcsec from the image centre).
+    brightest: [f64; 2],
+    /// Days for 1 arcsec^2 of the Fermat potential, where both redshifts are known.
+    days: Option<f64>,
+    /// Another one for every fit that is shown.
+    id: u64,
 }
 
 /// What was simulated, when the data were.
@@ -52,7 +114,8 @@ struct Truth {
 
 impl Weigh for Finished {
     fn bytes(&self) -> usize {
-        self.outcome.model.len() * 4 * 8
+        // Maps, and the mapped nodes of the tracer.
+        self.outcome.model.len() * 4 * 8 + 2_000_000
     }
 }
 
@@ -73,7 +136,38 @@ impl Finished {
         });
         let residual = Arc::new(residual);
         let corner = outcome.posterior.as_ref().map(|p| Arc::new(corner_of(p, truth.as_deref().map(|t| &t.metrics))));
-        Self { outcome, record, folder, sizes, notes: Vec::new(), truth, left_out, residual, arcs, histogram, corner }
+        let best = outcome.scene.as_ref().map(|s| &s.lens);
+        let draws = outcome.posterior.as_ref().map(|p| drawn_curves(p, best)).unwrap_or_default();
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self {
+            draws: Arc::new(draws),
+            statistics: residual_statistics(&outcome.residual, &outcome.data, &outcome.noise, &outcome.mask)
+                .map(Arc::new),
+            tracer: tracer_of(&outcome).map(Arc::new),
+            brightest: brightest(&outcome),
+            days: days_of(&outcome, &record),
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            outcome,
+            record,
+            folder,
+            sizes,
+            notes: Vec::new(),
+            truth,
+            left_out,
+            residual,
+            arcs,
+            histogram,
+            corner,
+        }
+    }
+
+    /// What the fit is called beside the others.
+    fn method_name(&self) -> &'static str {
+        match self.outcome.method {
+            Method::Parametric => "Parametric fit",
+            Method::Inversion => "Pixelated source",
+            Method::Pixels => "Pixelated source and mass",
+        }
     }
 
     /// Reads a run folder.
@@ -93,21 +187,6 @@ impl Finished {
     }
 }
 
-/// The quantities of the lens, as drawn, with the truth where it is known.
-fn corner_of(posterior: &Posterior, truth: Option<&Metrics>) -> Corner {
-    let columns = ROWS.iter().filter_map(|row| {
-        let quantity = posterior.quantity(row.metric)?;
-        Some(CornerColumn {
-            label: row.name.trim_end_matches(" from +x").to_owned(),
-            unit: row.unit.to_owned(),
-            values: quantity.values.iter().flatten().copied().collect(),
-            quantiles: quantity.quantiles,
-            truth: truth.and_then(|t| t.get(row.metric)).copied(),
-        })
-    });
-    Corner::new(columns.collect())
-}
-
 /// The simulation that the image came from: its run folder holds the image.
 fn truth_of(record: &Record, outcome: &FitOutcome) -> Option<Truth> {
     let image = record.request.get("image")?.as_str()?;
@@ -122,7 +201,54 @@ fn truth_of(record: &Record, outcome: &FitOutcome) -> Option<Truth> {
     Some(Truth { metrics: record.metrics, source: Arc::new(source), outcome: simulated })
 }
 
+/// Rays through the lens of a fit, over its whole image.
+fn tracer_of(outcome: &FitOutcome) -> Option<Tracer> {
+    let scene = outcome.scene.as_ref()?;
+    let (rows, columns) = outcome.model.dim();
+    let half_width = 0.5 * rows.max(columns) as f64 * outcome.pixel_scale_arcsec;
+    let radius = outcome.metrics().get("einstein_radius_arcsec").copied().unwrap_or(1.0);
+    Some(Tracer::new(&scene.lens, radius, half_width))
+}
+
+/// The middle of the brightest pixel of the source.
+fn brightest(outcome: &FitOutcome) -> [f64; 2] {
+    let peak = outcome.source.indexed_iter().filter(|(_, v)| v.is_finite()).max_by(|a, b| a.1.total_cmp(b.1));
+    let Some(((row, column), _)) = peak else { return outcome.source_centre_arcsec };
+    let (rows, columns) = outcome.source.dim();
+    let off = |k: usize, n: usize| (k as f64 - 0.5 * (n as f64 - 1.0)) * outcome.source_scale_arcsec;
+    let [x, y] = outcome.source_centre_arcsec;
+    [x + off(column, columns), y + off(row, rows)]
+}
+
+/// Days for 1 arcsec^2 of the Fermat potential; of a run that does not tell, by its redshifts.
+fn days_of(outcome: &FitOutcome, record: &Record) -> Option<f64> {
+    let redshift = |name: &str| record.request.get(name).and_then(serde_json::Value::as_f64);
+    let by_redshifts = || {
+        let distances = Cosmology::default().between(redshift("redshift_lens")?, redshift("redshift_source")?)?;
+        Some(distances.days_per_arcsec2())
+    };
+    outcome.metrics().get("days_per_arcsec2").copied().or_else(by_redshifts)
+}
+
 impl LensReconstruction {
+    /// Asks for what the step shows that takes time.
+    pub(super) fn compare_logic(&mut self, cx: &mut PanelContext<'_>) {
+        self.work.waiting = false;
+        let Some(finished) = self.finished.clone() else { return };
+        let sheet = self.saved.mass_sheet;
+        let (maps, waiting) = sheet.ask(&finished, self.work.sheet.take(), cx);
+        self.work.sheet = maps;
+        self.work.waiting |= waiting;
+        if self.saved.compare.sight == Sight::Arrival
+            && let Some(shown) = self.work.linked.shown(&finished, self.saved.compare.pinned, sheet.lambda())
+        {
+            let before = self.work.surface.take();
+            let (surface, waiting) = arrival::ask(&finished, &shown.plain, sheet.lambda(), before, cx);
+            self.work.surface = surface;
+            self.work.waiting |= waiting;
+        }
+    }
+
     /// Draws the step.
     pub(super) fn compare_ui(&mut self, ui: &mut Ui) {
         let Some(finished) = self.finished.clone() else {
@@ -138,152 +264,74 @@ impl LensReconstruction {
             self.views.focus_on(SOURCE, None);
             self.refocus = false;
         }
-        if let Some(corner) = &finished.corner {
-            ui.horizontal(|ui| {
-                for (draws, text, help) in [
-                    (false, "Maps", "Data, model, residual, source and mass"),
-                    (true, "Posterior", "What the draws say of the lens, and whether they can be trusted"),
-                ] {
-                    if ui.selectable_label(self.saved.show_posterior == draws, text).on_hover_text(help).clicked() {
-                        self.saved.show_posterior = draws;
-                    }
-                }
-            });
-            if self.saved.show_posterior {
+        self.compare_bar_ui(ui, &finished);
+        let sheet = self.saved.mass_sheet;
+        let lambda = sheet.lambda();
+        let shown = self.work.linked.shown(&finished, self.saved.compare.pinned, lambda);
+        let maker = MapMaker {
+            finished: &finished,
+            shown: shown.as_ref(),
+            lambda,
+            sheet: self.work.sheet.as_deref().filter(|_| sheet.is_on()),
+            draw: self.saved.compare.show_draws.then(|| flicker(ui)),
+        };
+        let events = match (self.saved.compare.sight, &finished.corner, &shown) {
+            (Sight::Posterior, Some(corner), _) => {
                 posterior_ui(ui, &finished, corner);
+                Vec::new()
+            }
+            (Sight::Residuals, ..) => residuals::desk_ui(ui, &finished, &maker, &mut self.views),
+            (Sight::Arrival, _, Some(shown)) => {
+                arrival::arrival_ui(ui, &finished, &maker, shown, self.work.surface.as_deref(), &mut self.views)
+            }
+            _ => comparison_ui(ui, &maker, &mut self.views),
+        };
+        if self.work.linked.take(&events, &finished, lambda, &mut self.saved.compare.pinned) {
+            // What the pointer did is shown in the next frame.
+            ui.ctx().request_repaint();
+        }
+    }
+
+    /// What is shown, and the switches that belong to all of it.
+    fn compare_bar_ui(&mut self, ui: &mut Ui, finished: &Finished) {
+        let compare = &mut self.saved.compare;
+        ui.horizontal_wrapped(|ui| {
+            for (sight, text, help, there) in [
+                (Sight::Maps, "Maps", "Data, model, residual, source and mass", true),
+                (Sight::Residuals, "Residual desk", "Whether what is left over is noise", true),
+                (
+                    Sight::Arrival,
+                    "Arrival times",
+                    "The arrival-time surface of a point of the source, and the delays of its images",
+                    finished.tracer.is_some(),
+                ),
+                (
+                    Sight::Posterior,
+                    "Posterior",
+                    "What the draws say of the lens, and whether they can be trusted",
+                    finished.corner.is_some(),
+                ),
+            ] {
+                if there && ui.selectable_label(compare.sight == sight, text).on_hover_text(help).clicked() {
+                    compare.sight = sight;
+                }
+            }
+            if compare.sight == Sight::Posterior && finished.corner.is_some() {
                 return;
             }
-        }
-        comparison_ui(ui, &finished, &mut self.views);
-    }
-}
-
-/// The corner plot, and beside it how well each quantity is known and sampled.
-fn posterior_ui(ui: &mut Ui, finished: &Finished, corner: &Corner) {
-    let Some(posterior) = finished.outcome.posterior.as_ref() else { return };
-    let width = (ui.available_width() * 0.32).clamp(270.0, 420.0);
-    egui::Panel::right("lens posterior numbers").resizable(false).exact_size(width).show(ui, |ui| {
-        egui::ScrollArea::both().auto_shrink(false).show(ui, |ui| convergence_ui(ui, finished, posterior));
-    });
-    corner.show(ui, "Posterior");
-}
-
-fn convergence_ui(ui: &mut Ui, finished: &Finished, posterior: &Posterior) {
-    let metrics = finished.outcome.metrics();
-    Grid::new("lens convergence").num_columns(4).striped(true).spacing([10.0, 3.0]).show(ui, |ui| {
-        for (text, help) in [
-            ("", ""),
-            ("σ drawn / Gauss", "Half the 68 per cent interval of the draws over the Gaussian error of the fit"),
-            ("R-hat", "Below 1.01: the chains agree"),
-            ("ESS", "Independent draws that these are worth; above 400 is safe"),
-        ] {
-            ui.label(RichText::new(text).small().strong()).on_hover_text(help);
-        }
-        ui.end_row();
-        for quantity in &posterior.quantities {
-            let Some(row) = ROWS.iter().find(|r| r.metric == quantity.name) else { continue };
-            ui.label(row.name).on_hover_text(row.help);
-            let half = 0.5 * (quantity.quantiles[2] - quantity.quantiles[0]);
-            let gauss = metrics.get(&format!("{}_error", row.metric)).filter(|e| e.is_finite() && **e > 0.0);
-            ui.label(gauss.map_or_else(|| "–".into(), |e| format!("{:.2}", half / e)));
-            let colored = |ui: &mut Ui, text: String, good: bool| {
-                let color = if good { ui.visuals().text_color() } else { ui.visuals().warn_fg_color };
-                ui.colored_label(color, text);
-            };
-            colored(ui, format!("{:.3}", quantity.convergence.r_hat), quantity.convergence.r_hat < 1.01);
-            colored(ui, format!("{:.0}", quantity.convergence.bulk_ess), quantity.convergence.bulk_ess > 400.0);
-            ui.end_row();
-        }
-    });
-    let draws: usize = posterior.log_posterior.iter().map(Vec::len).sum();
-    let lines = [
-        format!("{draws} draws in {} chains of the No-U-Turn sampler", posterior.log_posterior.len()),
-        format!("{} evaluations of likelihood and gradient, {} lost paths", posterior.evaluations, posterior.divergences),
-        "Contours hold 39 and 86 per cent: 1 and 2 sigma of two quantities.".to_owned(),
-        "Flat priors in what the fit moves; noise taken as independent from pixel to pixel. Leaves out what the model cannot represent.".to_owned(),
-    ];
-    ui.add_space(8.0);
-    for line in lines {
-        ui.add(egui::Label::new(RichText::new(line).small().weak()).wrap());
-    }
-    if finished.truth.is_some() {
-        let color = Role::Truth.color(theme_of(ui.visuals()));
-        ui.label(RichText::new("Line across: the truth").small().color(color));
-    }
-}
-
-/// Maps above, numbers and the histogram of residuals below.
-fn comparison_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
-    let below = 216.0_f32.min(ui.available_height() * 0.4);
-    let height = (ui.available_height() - below - 8.0).max(120.0);
-    ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| {
-        ui.set_min_size(ui.available_size());
-        maps_ui(ui, finished, views);
-    });
-    ui.horizontal_top(|ui| {
-        let numbers = if finished.truth.is_some() { 620.0_f32 } else { 540.0 }.min(ui.available_width());
-        ui.allocate_ui(egui::vec2(numbers, below), |ui| {
-            egui::ScrollArea::both().id_salt("lens numbers").auto_shrink(false).show(ui, |ui| {
-                ui.vertical(|ui| table_ui(ui, finished));
-            });
+            ui.separator();
+            self.saved.mass_sheet.slider_ui(ui);
+            if !finished.draws.is_empty() {
+                ui.toggle_value(&mut compare.show_draws, "Show draws")
+                    .on_hover_text("Critical curves and caustics of 30 draws of the posterior, one after the other");
+            }
+            if compare.pinned.is_some() && ui.button("Unpin").on_hover_text("Forget the pinned point").clicked() {
+                compare.pinned = None;
+            }
         });
-        // A histogram narrower than this says nothing.
-        if ui.available_width() > 130.0 {
-            ui.allocate_ui(egui::vec2(ui.available_width(), below), |ui| {
-                ui.vertical(|ui| {
-                    ui.label(RichText::new("Residuals in the mask and N(0, 1)").small());
-                    finished.histogram.show(ui, "lens residuals", "Residual", "sigma", true, false);
-                });
-            });
-        }
-    });
-}
-
-fn maps_ui(ui: &mut Ui, finished: &Finished, views: &mut Views) {
-    let outcome = &finished.outcome;
-    let scale = outcome.pixel_scale_arcsec;
-    let unit = outcome.unit.as_str();
-    let in_image = || image_curves(&outcome.curves, outcome.model.dim(), scale);
-    let in_source = || {
-        source_curves(&outcome.curves, outcome.source_centre_arcsec, outcome.source.dim(), outcome.source_scale_arcsec)
-    };
-    let image = |id, title, image| MapSpec::new(id, title, image, scale, IMAGE, Look::Light).unit(unit);
-    let source_map = |id, title, image| {
-        MapSpec::new(id, title, image, outcome.source_scale_arcsec, SOURCE, Look::Light)
-            .unit(unit)
-            .centre(outcome.source_centre_arcsec)
-    };
-    let mut maps = vec![
-        image("data", "Data", &outcome.data).mask(&finished.left_out),
-        image("model", "Model", &outcome.model).limits_of("data").curves(in_image()),
-        MapSpec::new("residual", "Residual", &finished.residual, scale, IMAGE, Look::Residual).unit("sigma"),
-        source_map("source", "Source", &outcome.source).curves(in_source()),
-    ];
-    let arcs = image("arcs", "Data less lens light", &finished.arcs).mask(&finished.left_out);
-    let mass = MapSpec::new("convergence", "Convergence", &outcome.convergence, scale, IMAGE, Look::Convergence)
-        .curves(in_image());
-    let lens_light = image("lens light", "Lens light", &outcome.lens_light).limits_of("data");
-    // Six maps in a laptop's window, eight where there is room.
-    let wide = ui.available_width() > 1020.0;
-    if let Some(truth) = &finished.truth {
-        let curves = &truth.outcome.curves;
-        let true_curves =
-            source_curves(curves, outcome.source_centre_arcsec, outcome.source.dim(), outcome.source_scale_arcsec);
-        maps.push(source_map("true source", "True source", &truth.source).limits_of("source").curves(true_curves));
-        maps.push(mass);
-        if wide {
-            maps.extend([arcs, lens_light]);
-        }
-    } else {
-        maps.extend([arcs, mass]);
-        if wide {
-            maps.extend([
-                lens_light,
-                MapSpec::new("noise", "Noise", &outcome.noise, scale, IMAGE, Look::Plain).unit(unit),
-            ]);
-        }
+        let chi2 = finished.outcome.metrics().get("reduced_chi2").copied();
+        self.saved.mass_sheet.words_ui(ui, chi2);
     }
-    views.grid_ui(ui, if wide { 4 } else { 3 }, &maps);
 }
 
 /// One line of the table.
@@ -334,9 +382,9 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
     let truth = finished.truth.as_ref().map(|t| &t.metrics);
     let head = |ui: &mut Ui, text: &str| ui.label(RichText::new(text).small().strong());
     ui.horizontal_top(|ui| {
-        Grid::new("lens parameters").num_columns(4).striped(true).spacing([14.0, 3.0]).show(ui, |ui| {
+        Grid::new("lens parameters").num_columns(4).striped(true).spacing([10.0, 3.0]).show(ui, |ui| {
             head(ui, "");
-            ui.label(RichText::new("Parametric fit").small().strong().color(Role::Model.color(theme)));
+            ui.label(RichText::new(finished.method_name()).small().strong().color(Role::Model.color(theme)));
             if truth.is_some() {
                 ui.label(RichText::new("Truth").small().strong().color(Role::Truth.color(theme)));
             }
@@ -358,15 +406,15 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
                 ui.end_row();
             }
         });
-        ui.add_space(18.0);
+        ui.add_space(10.0);
         ui.vertical(|ui| {
-            Grid::new("lens chi2").num_columns(2).striped(true).spacing([14.0, 3.0]).show(ui, |ui| {
+            Grid::new("lens chi2").num_columns(2).striped(true).spacing([8.0, 3.0]).show(ui, |ui| {
                 head(ui, "Reduced χ² in the mask");
                 ui.end_row();
                 for (name, metric, role) in [
-                    ("Parametric fit", "reduced_chi2", Role::Model),
-                    ("Null: no lensed source", "reduced_chi2_null", Role::Null),
-                    ("Blank sky of this image", "reduced_chi2_blank_sky", Role::Reference),
+                    (finished.method_name(), "reduced_chi2", Role::Model),
+                    ("Null: no source", "reduced_chi2_null", Role::Null),
+                    ("Blank sky", "reduced_chi2_blank_sky", Role::Reference),
                 ] {
                     ui.colored_label(role.color(theme), name);
                     ui.label(
@@ -427,10 +475,12 @@ pub(super) fn picture(outcome: Arc<FitOutcome>, record: Record) -> Option<Pictur
     let finished = Finished::new(outcome, record, PathBuf::new());
     let mut views = Views::default();
     views.focus_on(IMAGE, part_of(&finished.outcome.mask, 0.12));
+    let shown = Linked::default().shown(&finished, None, 1.0);
+    let maker = MapMaker { finished: &finished, shown: shown.as_ref(), lambda: 1.0, sheet: None, draw: None };
     screen.settle(60, |ui| {
         egui::CentralPanel::default().show(ui, |ui| {
             ui.heading("Lens reconstruction: parametric fit");
-            comparison_ui(ui, &finished, &mut views);
+            comparison_ui(ui, &maker, &mut views);
         });
     });
     screen.picture().ok()

@@ -8,6 +8,8 @@ use crate::studies::lens_reconstruction::Curves;
 pub(super) const IMAGE: Frame = "image";
 /// The source plane, in pixels of the source map.
 pub(super) const SOURCE: Frame = "source";
+/// The arrival-time surface.
+pub(super) const SURFACE: Frame = "surface";
 /// The image plane while the fit runs.
 pub(super) const LIVE: Frame = "live";
 /// The source plane while the fit runs.
@@ -17,27 +19,39 @@ pub(super) const PREVIEW: Frame = "preview";
 
 /// Critical curves over a map of the image plane of `[rows, columns]` pixels.
 pub(super) fn image_curves(curves: &Curves, shape: (usize, usize), scale: f64) -> Vec<CurveOverlay> {
-    let pixels = to_pixels(&curves.tangential, [0.0, 0.0], shape, scale);
-    vec![CurveOverlay { points: pixels, color: Role::TangentialCritical.on_image(), label: "critical curve" }]
+    let kinds = [
+        (&curves.tangential, Role::TangentialCritical, "tangential"),
+        (&curves.radial, Role::RadialCritical, "radial"),
+    ];
+    overlays(&kinds, |line| to_pixels(line, [0.0, 0.0], shape, scale))
 }
 
 /// Caustics over a map of the source plane whose centre is at `centre` (arcsec).
 pub(super) fn source_curves(curves: &Curves, centre: [f64; 2], shape: (usize, usize), scale: f64) -> Vec<CurveOverlay> {
-    vec![
-        CurveOverlay {
-            points: to_pixels(&curves.caustic, centre, shape, scale),
-            color: Role::TangentialCaustic.on_image(),
-            label: "caustic",
-        },
-        CurveOverlay {
-            points: to_pixels(&curves.cut, centre, shape, scale),
-            color: Role::RadialCaustic.on_image(),
-            label: "cut",
-        },
-    ]
+    let kinds = [
+        (&curves.caustic, Role::TangentialCaustic, "tangential"),
+        (&curves.radial_caustic, Role::RadialCaustic, "radial"),
+        (&curves.cut, Role::RadialCaustic, "isothermal cut"),
+    ];
+    overlays(&kinds, |line| to_pixels(line, centre, shape, scale))
 }
 
-fn to_pixels(points: &[[f64; 2]], centre: [f64; 2], (rows, columns): (usize, usize), scale: f64) -> Vec<[f64; 2]> {
+/// Closed lines of each kind, named.
+type Kind<'a> = (&'a Vec<Vec<[f64; 2]>>, Role, &'static str);
+
+fn overlays(kinds: &[Kind<'_>], pixels: impl Fn(&[[f64; 2]]) -> Vec<[f64; 2]>) -> Vec<CurveOverlay> {
+    let overlay = |(lines, role, label): &Kind<'_>| -> Vec<CurveOverlay> {
+        lines.iter().map(|line| CurveOverlay { points: pixels(line), color: role.on_image(), label: *label }).collect()
+    };
+    kinds.iter().flat_map(overlay).collect()
+}
+
+fn to_pixels(points: &[[f64; 2]], centre: [f64; 2], shape: (usize, usize), scale: f64) -> Vec<[f64; 2]> {
+    points.iter().map(|p| pixel_of(*p, centre, shape, scale)).collect()
+}
+
+/// A place (arcsec from the image centre) in the pixels of a map of `[rows, columns]` pixels whose centre is at `centre`.
+pub(super) fn pixel_of(p: [f64; 2], centre: [f64; 2], (rows, columns): (usize, usize), scale: f64) -> [f64; 2] {
     let middle = [0.5 * (columns as f64 - 1.0), 0.5 * (rows as f64 - 1.0)];
-    points.iter().map(|p| [(p[0] - centre[0]) / scale + middle[0], (p[1] - centre[1]) / scale + middle[1]]).collect()
+    [0, 1].map(|k| (p[k] - centre[k]) / scale + middle[k])
 }

@@ -6,16 +6,20 @@ use std::sync::Arc;
 use egui::{RichText, ScrollArea, Ui};
 use ndarray::Array2;
 
-use super::curves::{PREVIEW, image_curves, source_curves};
+use super::curves::PREVIEW;
+use super::desk::{Desk, Ground, Layer};
+use super::desk_files::MaskFile;
+use super::lens_light::LightPreview;
+use super::simulated::LiveImages;
 use super::{FILES, LensReconstruction, Origin, SIMULATION};
 use crate::data::EntryKind;
 use crate::panels::PanelContext;
-use crate::panels::maps::{Look, MapSpec, OWN, Views, part_of};
+use crate::panels::maps::{Look, MapSpec, OWN, part_of};
 use crate::plots::colors::{Role, theme_of};
-use crate::plots::headless::Headless;
-use crate::plots::picture::Picture;
-use crate::studies::lens_reconstruction::{Loaded, SimulateOutcome, SimulateRequest, Verdict, load};
-use crate::tasks::{Progress, Task};
+use crate::studies::lens_reconstruction::{
+    FitRequest, Loaded, Orientation, SimulateOutcome, SimulateRequest, Verdict, load,
+};
+use crate::tasks::{Progress, Task, TaskError};
 use crate::workers::{Answer, Key, Weigh};
 
 /// Fields of the fit that say what the data are: they stand in this step, not in the inspector.
@@ -30,12 +34,42 @@ pub(super) const FILE_FIELDS: [&str; 6] = [
 
 /// The user's files as the fit will see them, ready to be drawn.
 pub(super) struct FilePreview {
-    loaded: Loaded,
-    data: Arc<Array2<f32>>,
+    pub(super) loaded: Loaded,
+    pub(super) data: Arc<Array2<f32>>,
     noise: Arc<Array2<f32>>,
     signal: Arc<Array2<f32>>,
     psf: Arc<Array2<f32>>,
     left_out: Arc<Array2<bool>>,
+    orientation: Option<Orientation>,
+    /// What was read: the data of the request.
+    pub(super) request: FitRequest,
+    /// A `positions.json` beside the image.
+    positions_beside: Option<PathBuf>,
+}
+
+impl FilePreview {
+    fn read(request: &FitRequest) -> Result<Self, TaskError> {
+        let loaded = load(request)?;
+        let o = &loaded.observation;
+        let thin = |a: &Array2<f64>| Arc::new(a.mapv(|v| v as f32));
+        let beside = request.image.as_deref().map(|image| image.with_file_name("positions.json"));
+        Ok(Self {
+            data: thin(&o.data),
+            noise: thin(&o.noise),
+            psf: thin(&o.psf),
+            signal: thin(&(&o.data / &o.noise)),
+            left_out: Arc::new(o.mask.mapv(|m| !m)),
+            orientation: Orientation::of(&loaded.header, o.data.dim()),
+            request: request.clone(),
+            positions_beside: beside.filter(|path| path.is_file()),
+            loaded,
+        })
+    }
+
+    pub(super) fn ground(&self) -> Ground {
+        let observation = &self.loaded.observation;
+        Ground { shape: observation.data.dim(), scale: observation.pixel_scale_arcsec }
+    }
 }
 
 impl Weigh for FilePreview {
@@ -53,8 +87,16 @@ impl Weigh for SimulateOutcome {
 /// What the Data step shows at the moment.
 #[derive(Default)]
 pub(super) struct Preview {
-    simulated: Option<Arc<SimulateOutcome>>,
-    files: Option<Arc<FilePreview>>,
+    pub(super) simulated: Option<Arc<SimulateOutcome>>,
+    pub(super) live_images: Option<Arc<LiveImages>>,
+    pub(super) files: Option<Arc<FilePreview>>,
+    /// The mask as drawn, which may be newer than the one in `files`.
+    pub(super) drawn: Option<Arc<MaskFile>>,
+    pub(super) light: Option<Arc<LightPreview>>,
+    /// The file of positions that was read or written last.
+    pub(super) positions_there: Option<PathBuf>,
+    /// The image that the maps were last turned to, and how often it had been read.
+    shown: Option<(Option<PathBuf>, u64)>,
     waiting: bool,
 }
 
@@ -62,6 +104,11 @@ impl Preview {
     /// True while the picture is being made.
     pub(super) fn waiting(&self) -> bool {
         self.waiting
+    }
+
+    /// Something is being made.
+    pub(super) fn wait(&mut self) {
+        self.waiting = true;
     }
 
     /// True when a lens has been simulated.
@@ -73,6 +120,11 @@ impl Preview {
     pub(super) fn has_files(&self) -> bool {
         self.files.is_some()
     }
+
+    /// How the sky lies on the user's image.
+    pub(super) fn orientation(&self) -> Option<Orientation> {
+        self.files.as_ref().and_then(|f| f.orientation)
+    }
 }
 
 impl LensReconstruction {
@@ -81,12 +133,20 @@ impl LensReconstruction {
         self.preview.waiting = false;
         match self.saved.origin {
             Origin::Simulate => {
+                self.ask_live_images(cx);
                 let request = self.saved.simulate.clone();
                 let text = serde_json::to_string(&request).unwrap_or_default();
+                // While something is dragged, the source map keeps its grid.
+                let grid = self.grip.map(super::simulated::Grip::source_grid);
+                let key = Key::of(&text).and(&grid.map(|(c, s)| [c[0], c[1], s].map(f64::to_bits)));
                 let slot = cx.slot(SIMULATION);
-                let answer = cx.services.queries.ask(slot, Key::of(&text), &cx.services.wake, move |progress| {
-                    let outcome = request.run(&Progress::on(progress.board()))?;
+                let answer = cx.services.queries.ask(slot, key, &cx.services.wake, move |progress| {
+                    let mut outcome = request.run(&Progress::on(progress.board()))?;
                     progress.check()?;
+                    if let Some((centre, scale)) = grid {
+                        outcome.source = Arc::new(outcome.source_on(centre, scale, outcome.source.dim()));
+                        (outcome.source_centre_arcsec, outcome.source_scale_arcsec) = (centre, scale);
+                    }
                     Ok(outcome)
                 });
                 self.problem = None;
@@ -105,23 +165,19 @@ impl LensReconstruction {
                     self.preview.files = None;
                     return;
                 }
-                let request = self.saved.fit.clone();
+                let request = self.saved.fit.data_only();
                 let key = Key::of(&serde_json::to_string(&request).unwrap_or_default()).and(&self.reloads);
                 let slot = cx.slot(FILES);
-                let answer = cx.services.queries.ask(slot, key, &cx.services.wake, move |_| {
-                    let loaded = load(&request)?;
-                    let o = &loaded.observation;
-                    let thin = |a: &Array2<f64>| Arc::new(a.mapv(|v| v as f32));
-                    let (data, noise, psf) = (thin(&o.data), thin(&o.noise), thin(&o.psf));
-                    let signal = thin(&(&o.data / &o.noise));
-                    let left_out = Arc::new(o.mask.mapv(|m| !m));
-                    Ok(FilePreview { data, noise, signal, psf, left_out, loaded })
-                });
+                let answer =
+                    cx.services.queries.ask(slot, key, &cx.services.wake, move |_| FilePreview::read(&request));
                 match &answer {
                     Answer::Ready(preview) => {
                         self.problem = None;
-                        if !self.preview.files.as_ref().is_some_and(|old| Arc::ptr_eq(old, preview)) {
+                        // Another image is shown where it is fitted; one whose mask changes stays where the user looks.
+                        let shown = (self.saved.fit.image.clone(), self.reloads);
+                        if self.preview.shown.as_ref() != Some(&shown) {
                             self.views.focus_on(PREVIEW, part_of(&preview.loaded.observation.mask, 0.4));
+                            self.preview.shown = Some(shown);
                         }
                         self.preview.files = Some(preview.clone());
                     }
@@ -131,6 +187,8 @@ impl LensReconstruction {
                     }
                     Answer::Pending { .. } => self.preview.waiting = true,
                 }
+                self.ask_desk(cx);
+                self.ask_lens_light(cx);
             }
         }
     }
@@ -176,7 +234,7 @@ impl LensReconstruction {
         }
         match self.saved.origin {
             Origin::Simulate => self.simulated_maps_ui(ui),
-            Origin::Files => self.file_maps_ui(ui),
+            Origin::Files => self.file_maps_ui(ui, cx),
         }
     }
 
@@ -227,13 +285,26 @@ impl LensReconstruction {
             ("PSF", "Point spread function at the image's pixel scale", &mut fit.psf),
             ("Mask", "Nonzero pixels are left out (or kept: see the inspector)", &mut fit.mask),
         ] {
-            path_ui(ui, label, help, place, &known);
+            path_ui(ui, label, help, place, Some(&known));
         }
+        path_ui(
+            ui,
+            "Positions",
+            "Places of the multiple images, as PyAutoLens writes them: [[y, x], …] in arcsec; or mark them on the map",
+            &mut fit.positions,
+            None,
+        );
         if self.saved.fit.image != image {
-            // What was found beside the old image does not hold for the new one.
-            self.saved.fit.pixel_scale_arcsec = None;
-            self.saved.fit.redshift_lens = None;
-            self.saved.fit.redshift_source = None;
+            self.forget_old_image();
+        }
+        if let Some(beside) = self.preview.files.as_ref().and_then(|f| f.positions_beside.clone())
+            && self.saved.fit.positions.is_none()
+            && self.saved.desk.images.is_empty()
+        {
+            let button = ui.small_button("Use positions.json beside the image");
+            if button.on_hover_text(beside.display().to_string()).clicked() {
+                self.saved.fit.positions = Some(beside);
+            }
         }
         ui.add_space(4.0);
         if let Ok(mut request) = serde_json::to_value(&self.saved.fit)
@@ -268,17 +339,18 @@ impl LensReconstruction {
         }
     }
 
-    fn simulated_maps_ui(&mut self, ui: &mut Ui) {
-        match self.preview.simulated.clone() {
-            Some(outcome) => simulated_grid_ui(ui, &outcome, &mut self.views),
-            None if self.preview.waiting => {
-                ui.spinner();
-            }
-            None => {}
+    /// What was found beside the old image, or marked on it, does not hold for the new one.
+    fn forget_old_image(&mut self) {
+        let fit = &mut self.saved.fit;
+        (fit.pixel_scale_arcsec, fit.redshift_lens, fit.redshift_source) = (None, None, None);
+        (fit.lens_x_arcsec, fit.lens_y_arcsec, fit.positions) = (None, None, None);
+        if self.saved.desk.mask_file.is_some() && fit.mask == self.saved.desk.mask_file {
+            fit.mask = None;
         }
+        self.saved.desk = Desk::default();
     }
 
-    fn file_maps_ui(&mut self, ui: &mut Ui) {
+    fn file_maps_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
         let Some(preview) = self.preview.files.clone() else {
             if self.preview.waiting {
                 ui.spinner();
@@ -290,54 +362,43 @@ impl LensReconstruction {
             }
             return;
         };
-        let scale = preview.loaded.observation.pixel_scale_arcsec;
+        let ground = preview.ground();
+        self.tools_ui(ui, ground, cx);
         let unit = preview.loaded.unit.as_str();
-        let maps = [
-            MapSpec::new("file data", "Data (shaded: left out)", &preview.data, scale, PREVIEW, Look::Light)
-                .unit(unit)
-                .mask(&preview.left_out),
-            MapSpec::new("file noise", "Noise", &preview.noise, scale, PREVIEW, Look::Plain).unit(unit),
-            MapSpec::new("file signal", "Signal to noise", &preview.signal, scale, PREVIEW, Look::Plain)
-                .mask(&preview.left_out),
-            MapSpec::new("file psf", "PSF", &preview.psf, scale, OWN, Look::Light),
-        ];
-        self.views.grid_ui(ui, 2, &maps);
+        // A mask that was just drawn is shown before the files have been read with it.
+        let newer = self.preview.drawn.clone().filter(|d| preview.request.mask.as_ref() != Some(&d.path));
+        let left_out = newer.as_ref().map_or(&preview.left_out, |d| &d.left_out);
+        let map = |id, title, image, look| MapSpec::new(id, title, image, ground.scale, PREVIEW, look);
+        let light = self.preview.light.clone();
+        let spec = match (self.saved.layer, &light) {
+            (Layer::Noise, _) => map("file noise", "Noise", &preview.noise, Look::Plain).unit(unit),
+            (Layer::Signal, _) => map("file signal", "Signal to noise", &preview.signal, Look::Plain).mask(left_out),
+            (Layer::Psf, _) => MapSpec::new("file psf", "PSF", &preview.psf, ground.scale, OWN, Look::Light),
+            (Layer::LightSubtracted, Some(light)) => {
+                map("file arcs", "Data minus lens light", &light.arcs, Look::Light).unit(unit).mask(left_out)
+            }
+            (Layer::Data | Layer::LightSubtracted, _) => {
+                map("file data", "Data (shaded: left out)", &preview.data, Look::Light).unit(unit).mask(left_out)
+            }
+        };
+        let on_sky = spec.frame == PREVIEW;
+        let spec = if on_sky {
+            let (markers, lines) = self.desk_overlays(ground);
+            let handles = self.desk_handles(ground);
+            spec.markers(markers).lines(lines).handles(handles).takes_drags(self.tools.takes_drags())
+        } else {
+            spec
+        };
+        let events = self.views.grid_ui(ui, 1, &[spec]);
+        if on_sky {
+            self.desk_events(&events, ground);
+        }
+        self.desk_keys(ui, !events.is_empty(), ground);
     }
 }
 
-/// The maps of a simulated lens.
-fn simulated_grid_ui(ui: &mut Ui, outcome: &SimulateOutcome, views: &mut Views) {
-    let scale = outcome.pixel_scale_arcsec;
-    let curves = || image_curves(&outcome.curves, outcome.image.dim(), scale);
-    let caustics =
-        source_curves(&outcome.curves, outcome.source_centre_arcsec, outcome.source.dim(), outcome.source_scale_arcsec);
-    let image = |id, title, image, look| MapSpec::new(id, title, image, scale, PREVIEW, look);
-    let maps = [
-        image("simulated image", "Image", &outcome.image, Look::Light).curves(curves()),
-        MapSpec::new("simulated source", "Source", &outcome.source, outcome.source_scale_arcsec, OWN, Look::Light)
-            .centre(outcome.source_centre_arcsec)
-            .curves(caustics),
-        image("simulated convergence", "Convergence", &outcome.convergence, Look::Convergence).curves(curves()),
-        image("simulated noiseless", "Image without noise", &outcome.noiseless, Look::Light),
-    ];
-    views.grid_ui(ui, 2, &maps);
-}
-
-/// The maps of a simulation as a picture, for `panel.png`.
-pub(super) fn picture(outcome: &SimulateOutcome) -> Option<Picture> {
-    let mut screen = Headless::new([900.0, 760.0], 1.0, egui::Theme::Light);
-    let mut views = Views::default();
-    screen.settle(60, |ui| {
-        egui::CentralPanel::default().show(ui, |ui| {
-            ui.heading("Simulated lens: not an observation");
-            simulated_grid_ui(ui, outcome, &mut views);
-        });
-    });
-    screen.picture().ok()
-}
-
-/// A path field with a list of the files that are open already.
-fn path_ui(ui: &mut Ui, label: &str, help: &str, place: &mut Option<PathBuf>, known: &[PathBuf]) {
+/// A path field, with a list of the files that are open already where these may be meant.
+fn path_ui(ui: &mut Ui, label: &str, help: &str, place: &mut Option<PathBuf>, known: Option<&[PathBuf]>) {
     let mut text = place.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
     let name = ui
         .horizontal(|ui| {
@@ -351,10 +412,11 @@ fn path_ui(ui: &mut Ui, label: &str, help: &str, place: &mut Option<PathBuf>, kn
         .inner;
     ui.horizontal(|ui| {
         // Room for the two buttons behind the field.
-        let width = (ui.available_width() - 160.0).max(60.0);
+        let width = (ui.available_width() - if known.is_some() { 160.0 } else { 90.0 }).max(60.0);
         if crate::panels::path_field_ui(ui, name.id, label, width, &mut text) {
             *place = (!text.trim().is_empty()).then(|| PathBuf::from(text.trim()));
         }
+        let Some(known) = known else { return };
         ui.menu_button("Open ▾", |ui| {
             if known.is_empty() {
                 ui.weak("No FITS file is open yet: drop some on the window");

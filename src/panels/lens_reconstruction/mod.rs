@@ -2,9 +2,15 @@
 
 mod about;
 mod compare;
+mod conventions;
 mod curves;
 mod data_step;
+mod desk;
+mod desk_events;
+mod desk_files;
+mod lens_light;
 mod run_step;
+mod simulated;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,8 +19,10 @@ use egui::Ui;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::compare::Finished;
+use self::compare::{Comparison, Finished, MassSheet, Work};
 use self::data_step::Preview;
+use self::desk::{Desk, Layer, Tool, Tools};
+use self::simulated::Grip;
 use super::maps::Views;
 use super::saved_state::saved_state;
 use super::study::{self, Step, StudyHead, StudyRun, head_ui, keep_ui, run_into};
@@ -61,8 +69,14 @@ struct Saved {
     simulate: SimulateRequest,
     fit: FitRequest,
     run: Option<PathBuf>,
-    /// In step 3: the posterior rather than the maps.
-    show_posterior: bool,
+    /// What step 3 shows.
+    compare: Comparison,
+    /// The mass sheet that is tried in step 3.
+    mass_sheet: MassSheet,
+    /// In step 1: which map is worked on.
+    layer: Layer,
+    /// In step 1: what was marked and drawn.
+    desk: Desk,
 }
 
 /// The panel.
@@ -71,6 +85,8 @@ pub struct LensReconstruction {
     about: bool,
     run: StudyRun<Finished>,
     finished: Option<Finished>,
+    /// What step 3 keeps between frames.
+    work: Work,
     /// A run folder to be read, and what became of it.
     opening: Option<PathBuf>,
     openings: u64,
@@ -80,6 +96,10 @@ pub struct LensReconstruction {
     simulate_fields: Vec<Field>,
     views: Views,
     preview: Preview,
+    /// The tools of step 1.
+    tools: Tools,
+    /// What is being dragged on the maps of a simulation.
+    grip: Option<Grip>,
     /// The image maps are to show the fitted part when they are next drawn.
     refocus: bool,
     /// What is wrong with what is set in step 1.
@@ -92,13 +112,15 @@ pub struct LensReconstruction {
 
 impl LensReconstruction {
     fn new(state: &Value) -> Self {
-        let saved: Saved = saved_state(state);
+        let mut saved: Saved = saved_state(state);
+        saved.desk.sanitise();
         let opening = saved.run.clone();
         Self {
             saved,
             about: false,
             run: StudyRun::default(),
             finished: None,
+            work: Work::default(),
             opening,
             openings: 0,
             reloads: 0,
@@ -106,6 +128,8 @@ impl LensReconstruction {
             simulate_fields: fields(&(TaskEntry::of::<SimulateRequest>().schema)(), &Value::Null),
             views: Views::default(),
             preview: Preview::default(),
+            tools: Tools::default(),
+            grip: None,
             refocus: false,
             problem: None,
             asked_scale: 0.05,
@@ -128,7 +152,7 @@ impl LensReconstruction {
     fn can_start(&self) -> bool {
         let ready = match self.saved.origin {
             Origin::Simulate => self.preview.has_simulation(),
-            Origin::Files => self.preview.has_files() && self.problem.is_none(),
+            Origin::Files => self.preview.has_files() && self.problem.is_none() && !self.saved.desk.unwritten(),
         };
         ready && !self.run.is_running()
     }
@@ -166,6 +190,7 @@ impl LensReconstruction {
                 if let Ok(request) = serde_json::from_value::<FitRequest>(finished.record.request.clone()) {
                     self.saved.fit = request;
                     self.saved.origin = Origin::Files;
+                    self.saved.desk = Desk::default();
                 }
                 self.finished = Some((*finished).clone());
                 self.refocus = true;
@@ -191,6 +216,11 @@ impl Panel for LensReconstruction {
         self.take_opening(cx);
         if self.saved.step == Step::Data {
             self.ask_preview(cx);
+        }
+        if self.saved.step == Step::Compare {
+            self.compare_logic(cx);
+        } else {
+            self.work.waiting = false;
         }
     }
 
@@ -247,6 +277,10 @@ impl Panel for LensReconstruction {
                 noise: old.noise,
                 psf: old.psf,
                 mask: old.mask,
+                mask_marks: old.mask_marks,
+                positions: old.positions,
+                lens_x_arcsec: old.lens_x_arcsec,
+                lens_y_arcsec: old.lens_y_arcsec,
                 pixel_scale_arcsec: old.pixel_scale_arcsec,
                 ..FitRequest::default()
             };
@@ -256,7 +290,17 @@ impl Panel for LensReconstruction {
     }
 
     fn close(&mut self, cx: &mut PanelContext<'_>) {
-        for name in ["run", SIMULATION, FILES] {
+        for name in [
+            "run",
+            SIMULATION,
+            FILES,
+            desk_files::POSITIONS,
+            desk_files::MASK,
+            lens_light::LENS_LIGHT,
+            simulated::IMAGES,
+            SHEET,
+            ARRIVAL,
+        ] {
             cx.services.queries.forget(cx.slot(name));
         }
     }
@@ -266,12 +310,13 @@ impl Panel for LensReconstruction {
     }
 
     fn passing(&self) -> &'static [&'static str] {
-        // The step that is looked at, and what a job brings, are no changes of the request.
-        &["step", "run"]
+        // What is looked at, and what a job brings, are no changes of the request.
+        &["step", "run", "compare", "layer"]
     }
 
     fn restore(&mut self, state: &Value) -> bool {
-        let Ok(saved) = serde_json::from_value::<Saved>(state.clone()) else { return false };
+        let Ok(mut saved) = serde_json::from_value::<Saved>(state.clone()) else { return false };
+        saved.desk.sanitise();
         if saved.run != self.saved.run {
             self.opening.clone_from(&saved.run);
             self.openings += 1;
@@ -287,6 +332,13 @@ impl Panel for LensReconstruction {
     fn act(&mut self, name: &str, cx: &mut PanelContext<'_>) {
         if name == "fit" && self.can_start() {
             self.start(cx);
+        } else if name == "escape" {
+            self.tools.escape();
+        } else if let Some((tool, ..)) = Tool::ALL.into_iter().find(|t| t.1 == name)
+            && self.saved.step == Step::Data
+            && self.saved.origin == Origin::Files
+        {
+            self.tools.toggle(tool);
         }
     }
 
@@ -306,6 +358,7 @@ impl Panel for LensReconstruction {
         {
             self.saved.fit = request;
             self.saved.origin = Origin::Files;
+            self.saved.desk = Desk::default();
         } else if let Ok(request) = serde_json::from_value::<SimulateRequest>(record.request.clone())
             && record.task == SimulateRequest::NAME
         {
@@ -334,14 +387,21 @@ impl Panel for LensReconstruction {
     }
 
     fn products(&self, _services: &Services) -> Vec<Product> {
-        self.finished
-            .as_ref()
-            .map(|finished| study::run_products(&finished.folder, &finished.record))
-            .unwrap_or_default()
+        let of_desk = if self.saved.origin == Origin::Files { self.desk_products() } else { Vec::new() };
+        let of_run = self.finished.as_ref().map(|finished| study::run_products(&finished.folder, &finished.record));
+        // What is looked at comes first.
+        if self.saved.step == Step::Data {
+            of_desk.into_iter().chain(of_run.unwrap_or_default()).collect()
+        } else {
+            of_run.unwrap_or_default().into_iter().chain(of_desk).collect()
+        }
     }
 
     fn busy(&self) -> bool {
-        self.run.is_running() || self.opening.is_some() || (self.saved.step == Step::Data && self.preview.waiting())
+        self.run.is_running()
+            || self.opening.is_some()
+            || self.work.waiting
+            || (self.saved.step == Step::Data && self.preview.waiting())
     }
 
     fn start_demo(&mut self, cx: &mut PanelContext<'_>) {
@@ -360,20 +420,50 @@ impl Panel for LensReconstruction {
 }
 
 /// What it does on a key.
-const ACTIONS: &[PanelAction] = &[PanelAction {
-    name: "fit",
-    text: "Fit this lens",
-    help: "Start the fit of the lens in step 1 and watch it in step 2",
-    key: Some(egui::KeyboardShortcut::new(egui::Modifiers::COMMAND, egui::Key::Enter)),
-    at_pointer: false,
-}];
+const ACTIONS: &[PanelAction] = &[
+    PanelAction {
+        name: "fit",
+        text: "Fit this lens",
+        help: "Start the fit of the lens in step 1 and watch it in step 2",
+        key: Some(egui::KeyboardShortcut::new(egui::Modifiers::COMMAND, egui::Key::Enter)),
+        at_pointer: false,
+    },
+    tool_action(0, "Mark the lens centre"),
+    tool_action(1, "Mark the multiple images"),
+    tool_action(2, "Drag an annulus"),
+    tool_action(3, "Draw a polygon on the mask"),
+    tool_action(4, "Paint on the mask"),
+    PanelAction {
+        name: "escape",
+        text: "Put the tool down",
+        help: "Give up what is half drawn, then leave the tool",
+        key: Some(egui::KeyboardShortcut::new(egui::Modifiers::NONE, egui::Key::Escape)),
+        at_pointer: true,
+    },
+];
+
+const fn tool_action(index: usize, text: &'static str) -> PanelAction {
+    let (_, name, _, key, help) = Tool::ALL[index];
+    let key = Some(egui::KeyboardShortcut::new(egui::Modifiers::NONE, key));
+    PanelAction { name, text, help, key, at_pointer: true }
+}
 
 /// Names of this panel's questions.
 const SIMULATION: &str = "simulation";
 const FILES: &str = "files";
+const SHEET: &str = "mass sheet";
+const ARRIVAL: &str = "arrival";
 
 /// Fields of the fit that the simulation decides.
-const SIMULATED_FIELDS: [&str; 4] = ["noise_sigma", "psf_fwhm_arcsec", "pixel_scale_arcsec", "mask_marks"];
+const SIMULATED_FIELDS: [&str; 7] = [
+    "noise_sigma",
+    "psf_fwhm_arcsec",
+    "pixel_scale_arcsec",
+    "mask_marks",
+    "lens_x_arcsec",
+    "lens_y_arcsec",
+    "positions_threshold_arcsec",
+];
 
 fn nothing_yet(ui: &mut Ui) {
     ui.add_space(30.0);
@@ -403,7 +493,7 @@ fn run_simulated(
 /// `panel.png` of a run: the Compare step of a finished fit, the maps of a simulation.
 fn picture(record: &Record, outcome: &AnyOutcome) -> Option<Picture> {
     if let Some(simulated) = outcome.get::<SimulateOutcome>() {
-        return data_step::picture(&simulated);
+        return simulated::picture(&simulated);
     }
     compare::picture(outcome.get::<FitOutcome>()?, record.clone())
 }

@@ -4,12 +4,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Scene;
 use super::classical::{FitStep, Phase, PosteriorSettings, fit_parametric, sample_posterior};
 use super::load::{Loaded, load};
 use super::outcome::FitOutcome;
-use super::pixel_task::{self, Reconstruction, Stage};
+use super::pixel_task::{self, Stage};
 use super::request::{FitRequest, Method};
+use super::{Orientation, Scene};
 use crate::data::FitsFile;
 use crate::studies::lens_models::LensModel;
 use crate::tasks::{Cost, Lane, Progress, Task, TaskError};
@@ -106,6 +106,7 @@ impl Task for FitRequest {
     fn run(&self, progress: &Progress<FitUpdate>) -> Result<FitOutcome, TaskError> {
         progress.phase("reading");
         let Loaded { observation, header, unit, redshifts, checks } = load(self)?;
+        let settings = self.settings()?;
         progress.check()?;
         let part = fitted_part(&observation.mask);
         let share = match self.method {
@@ -114,7 +115,7 @@ impl Task for FitRequest {
             Method::Inversion | Method::Pixels => BEFORE_PIXELS,
         };
         let mut meter = Meter::default();
-        let fit = fit_parametric(&observation, &self.settings(), &mut |step: &FitStep<'_>| {
+        let fit = fit_parametric(&observation, &settings, &mut |step: &FitStep<'_>| {
             let fraction = meter.fraction(step);
             let improves = meter.improves(step);
             // The chi2 of scan and starts is that of the arcs alone: another quantity, another line.
@@ -170,12 +171,16 @@ impl Task for FitRequest {
         let stage = Stage { observation: &observation, fit: &fit, part, from: share, steps: meter.steps };
         let pixels = stage.run(self, progress)?;
         progress.phase("maps");
-        // The source in pixels may have moved the mass that the parametric fit began with.
-        let final_scene =
-            Scene { lens: pixels.as_ref().map_or(&fit.scene.lens, Reconstruction::lens).clone(), ..fit.scene.clone() };
+        // A source in pixels may have moved the mass that the parametric fit began with, and replaces its source.
+        let final_scene = match &pixels {
+            None => fit.scene.clone(),
+            Some(found) => Scene { lens: found.lens().clone(), sources: Vec::new(), ..fit.scene.clone() },
+        };
         let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, &checks)
             .with_pixels(&observation, &fit, pixels.as_ref())
-            .with_lens(&final_scene, self.cosmology(), redshifts);
+            .with_lens(&final_scene, self.cosmology(), redshifts)
+            .with_positions(&final_scene.lens, &settings.positions, settings.positions_threshold_arcsec)
+            .with_sky(Orientation::of(&header, observation.data.dim()));
         progress.fraction(1.0);
         Ok(outcome)
     }

@@ -292,13 +292,46 @@ fn psf_of(request: &FitRequest, scale: f64, checks: &mut Vec<Check>) -> Result<A
     Ok(Array2::ones((1, 1)))
 }
 
+/// What a mask is drawn on.
+pub(super) struct MaskGround {
+    /// Header of the image.
+    pub(super) header: Header,
+    /// Size of its pixels.
+    pub(super) pixel_scale_arcsec: f64,
+    /// The mask to begin from, true = fitted, of the size of the image.
+    pub(super) mask: Array2<bool>,
+}
+
+/// What a mask for the image of a request is drawn on: that of a file, or every pixel. Of the image only the header is read.
+pub(super) fn mask_ground(request: &FitRequest, base: Option<(&Path, MaskMeaning)>) -> Result<MaskGround, TaskError> {
+    let image_path = image_of(request)?;
+    let location = location(image_path);
+    let file = FitsFile::open(&location.path)?;
+    let hdu = file.hdu(file.find(location.hdu.as_ref())?)?;
+    let &[rows, columns] = hdu.shape().as_slice() else {
+        return Err(TaskError::file(image_path, "expected a two-dimensional image to draw a mask on"));
+    };
+    let sidecar = Sidecar::beside(&location.path).unwrap_or_default();
+    let pixel_scale_arcsec = scale_of(request, &hdu.header, &sidecar, image_path, &mut Vec::new())?;
+    let mask = match base {
+        Some((path, marks)) => marked(path, marks, (rows, columns))?,
+        None => Array2::from_elem((rows, columns), true),
+    };
+    Ok(MaskGround { header: hdu.header.clone(), pixel_scale_arcsec, mask })
+}
+
+/// The mask of a file, true = fitted.
+fn marked(path: &Path, meaning: MaskMeaning, shape: (usize, usize)) -> Result<Array2<bool>, TaskError> {
+    let marks = read_plane(path)?.pixels;
+    same_shape("mask", path, marks.dim(), shape)?;
+    Ok(marks.mapv(|v| (v != 0.0 && !v.is_nan()) == (meaning == MaskMeaning::Kept)))
+}
+
 /// The mask on the pixels, true = fitted, from the mask file and the two radii around the given centre.
 fn mask_of(request: &FitRequest, shape: (usize, usize), scale: f64) -> Result<Array2<bool>, TaskError> {
     let mut mask = Array2::from_elem(shape, true);
     if let Some(path) = &request.mask {
-        let marks = read_plane(path)?.pixels;
-        same_shape("mask", path, marks.dim(), shape)?;
-        mask = marks.mapv(|v| (v != 0.0 && !v.is_nan()) == (request.mask_marks == MaskMeaning::Kept));
+        mask = marked(path, request.mask_marks, shape)?;
     }
     let centre = |n: usize, offset: f64| 0.5 * (n as f64 - 1.0) * scale + offset;
     let (cx, cy) = (centre(shape.1, request.mask_x_arcsec), centre(shape.0, request.mask_y_arcsec));

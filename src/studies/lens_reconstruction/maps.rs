@@ -6,102 +6,10 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::Scene;
-use crate::data::{ColumnData, Keyword, Table, TableColumn, arcsec_grid, read_ecsv, read_planes, write_ecsv};
-use crate::studies::lens_models::{
-    Curve, Deflector, ISOTHERMAL_SLOPE, LensModel, Mass, Sersic, Window, critical_curves, lens_curves,
-};
+use super::curves::Curves;
+use crate::data::{Keyword, arcsec_grid, read_planes};
+use crate::studies::lens_models::{Deflector, ISOTHERMAL_SLOPE, LensModel, Mass, Sersic};
 use crate::tasks::{Metrics, Provenance, TaskError};
-
-/// Points on each critical curve and caustic.
-const CURVE_POINTS: usize = 360;
-
-/// Cells along the side of the window in which curves without closed forms are traced.
-const CURVE_CELLS: usize = 120;
-
-/// Critical curve and caustics, each closed; points `[x, y]` in arcsec from the image centre.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Curves {
-    /// Tangential critical curve, image plane.
-    pub tangential: Vec<[f64; 2]>,
-    /// Tangential caustic, source plane.
-    pub caustic: Vec<[f64; 2]>,
-    /// Cut (what a singular lens has for a radial caustic), source plane.
-    pub cut: Vec<[f64; 2]>,
-}
-
-/// Curves of a lens.
-pub fn curves_of(lens: &LensModel) -> Curves {
-    match lens.as_isothermal() {
-        Some(lens) => {
-            let found = critical_curves(&lens, CURVE_POINTS);
-            Curves { tangential: found.tangential, caustic: found.caustic, cut: found.cut }
-        }
-        None => traced_curves(lens),
-    }
-}
-
-/// Curves of a lens without closed forms: the longest tangential one and the longest radial caustic.
-fn traced_curves(lens: &LensModel) -> Curves {
-    let galaxy = &lens.galaxy;
-    let window = Window {
-        centre: [galaxy.x_arcsec, galaxy.y_arcsec],
-        half_width_arcsec: (3.0 * galaxy.einstein_radius_arcsec).max(0.1),
-        cells: CURVE_CELLS,
-    };
-    let mut found = lens_curves(&lens.prepare(), window, &lens.centres());
-    let longest = |curves: &mut Vec<Curve>| {
-        curves.sort_by_key(|c| std::cmp::Reverse(c.image.len()));
-        curves.drain(..).next().map(|c| (c.image, c.source)).unwrap_or_default()
-    };
-    let (tangential, caustic) = longest(&mut found.tangential);
-    let (_, cut) = longest(&mut found.radial);
-    Curves { tangential, caustic, cut }
-}
-
-impl Curves {
-    fn named(&self) -> [(&'static str, &Vec<[f64; 2]>); 3] {
-        [("tangential_critical", &self.tangential), ("tangential_caustic", &self.caustic), ("cut", &self.cut)]
-    }
-
-    /// Writes `curve, x, y` rows.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), TaskError> {
-        let mut names = Vec::new();
-        let (mut x, mut y) = (Vec::new(), Vec::new());
-        for (name, points) in self.named() {
-            for [px, py] in points {
-                names.push(name.to_owned());
-                x.push(*px);
-                y.push(*py);
-            }
-        }
-        let table = Table::new(vec![
-            TableColumn::new("curve", "", ColumnData::from(names)).described(
-                "tangential_critical lies in the image plane, tangential_caustic and cut in the source plane",
-            ),
-            TableColumn::new("x", "arcsec", ColumnData::from(x)).described("right of the image centre"),
-            TableColumn::new("y", "arcsec", ColumnData::from(y)).described("above the image centre"),
-        ]);
-        Ok(write_ecsv(path, &table)?)
-    }
-
-    /// Reads what [`Curves::write`] wrote.
-    ///
-    /// # Errors
-    /// The file cannot be read or lacks a column.
-    pub fn read(path: &Path) -> Result<Self, TaskError> {
-        let table = read_ecsv(path)?;
-        let missing = || TaskError::file(path, "expected the columns curve, x and y");
-        let names = table.words("curve").ok_or_else(missing)?;
-        let (x, y) = (table.numbers("x").ok_or_else(missing)?, table.numbers("y").ok_or_else(missing)?);
-        let of = |name: &str| {
-            names.iter().zip(x.iter().zip(&y)).filter(|(n, _)| n.as_str() == name).map(|(_, (x, y))| [*x, *y]).collect()
-        };
-        Ok(Self { tangential: of("tangential_critical"), caustic: of("tangential_caustic"), cut: of("cut") })
-    }
-}
 
 /// Centre (arcsec) and pixel (arcsec) of a square source map of `n` pixels that holds the caustics and the sources.
 pub fn source_grid(scene: &Scene, curves: &Curves, n: usize) -> ([f64; 2], f64) {
@@ -111,7 +19,7 @@ pub fn source_grid(scene: &Scene, curves: &Curves, n: usize) -> ([f64; 2], f64) 
         low = [low[0].min(x - r), low[1].min(y - r)];
         high = [high[0].max(x + r), high[1].max(y + r)];
     };
-    for [x, y] in &curves.caustic {
+    for [x, y] in curves.caustic.iter().flatten() {
         hold(*x, *y, 0.0);
     }
     for s in &scene.sources {

@@ -9,17 +9,19 @@ use ndarray::Array2;
 
 use super::classical::{ParametricFit, Posterior};
 use super::cosmology::Cosmology;
+use super::curves::{Curves, curves_of};
 use super::exchange::{Described, coolest_template, lenstronomy_script};
 use super::lensing_maps::{self, LensingMaps};
 use super::load::{Check, Verdict};
 use super::maps::{
-    Curves, convergence_map, curves_of, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid,
-    source_map,
+    convergence_map, grid_keywords, history, lens_metrics, read_map, read_maps, source_grid, source_map,
 };
+use super::model_file::{MODEL, read_model, write_model};
+use super::positions::{image_rms, trace};
 use super::request::{FitRequest, Method};
-use super::{Observation, Scene};
+use super::{Observation, Orientation, Scene};
 use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, read_ecsv, wcs_keywords, write_ecsv, write_planes};
-use crate::studies::lens_models::Sersic;
+use crate::studies::lens_models::{LensModel, Sersic};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
 /// Files of a run, in order of importance.
@@ -36,6 +38,7 @@ pub(super) const OUTPUTS: &[(&str, &str)] = &[
     ),
     ("lens_light.fits", "light of the lens galaxy through the PSF"),
     (DATA, "what was fitted: DATA, NOISE, MASK (1 = fitted)"),
+    (MODEL, "the whole model: mass, sources, lens light and sky, with the conventions in words"),
     ("curves.ecsv", "critical curve and caustics in arcsec from the image centre"),
     (lensing_maps::FILE, "MAGNIFICATION (signed), DEFLECTION_X and DEFLECTION_Y (arcsec), POTENTIAL (arcsec^2)"),
     (COOLEST, "the model as a COOLEST template, the standard of the lensing community"),
@@ -94,6 +97,8 @@ pub struct FitOutcome {
     pub source_centre_arcsec: [f64; 2],
     /// Unit of the data, or empty.
     pub unit: String,
+    /// The whole model; `None` in a run that was written before it was kept and whose numbers do not tell it.
+    pub scene: Option<Scene>,
     /// Draws of the posterior, when they were asked for.
     pub posterior: Option<Arc<Posterior>>,
     /// Magnification, deflection and potential of a parametric lens.
@@ -140,6 +145,7 @@ impl FitOutcome {
             source_scale_arcsec,
             source_centre_arcsec,
             unit,
+            scene: Some(fit.scene.clone()),
             wcs: world_keywords(header),
             metrics: metrics_of(fit, posterior.as_ref()),
             warnings: warnings_of(fit, posterior.as_ref(), checks),
@@ -149,10 +155,42 @@ impl FitOutcome {
         }
     }
 
+    /// With how well the lens explains the places of the images that the user marked, `[x, y]` in arcsec.
+    pub(super) fn with_positions(mut self, lens: &LensModel, positions: &[[f64; 2]], threshold_arcsec: f64) -> Self {
+        let (lens, centres) = (lens.prepare(), lens.centres());
+        if let Some(traced) = trace(&lens, positions) {
+            self.metrics.insert("positions_source_rms_arcsec".into(), traced.rms);
+            let image_rms = image_rms(&lens, &centres, positions).unwrap_or(f64::NAN);
+            self.metrics.insert("positions_image_rms_arcsec".into(), image_rms);
+            if traced.widest > threshold_arcsec {
+                self.warnings.push(format!(
+                    "positions: the model traces them up to {:.3} arcsec apart in the source plane, beyond positions_threshold_arcsec = {threshold_arcsec}: are they images of one and the same feature?",
+                    traced.widest
+                ));
+            }
+        }
+        self
+    }
+
+    /// With angles east of north beside those from +x, where the sky on the image is known.
+    pub(super) fn with_sky(mut self, sky: Option<Orientation>) -> Self {
+        let Some(sky) = sky else { return self };
+        for (name, new) in [
+            ("position_angle_deg", "position_angle_east_of_north_deg"),
+            ("shear_angle_deg", "shear_angle_east_of_north_deg"),
+        ] {
+            if let Some(angle) = self.metrics.get(name).copied() {
+                self.metrics.insert(new.into(), sky.east_of_north_deg(angle));
+            }
+        }
+        self
+    }
+
     /// With the maps of a parametric lens, the files for other programs, and what the redshifts `[lens, source]` add where both are known:
     /// mass, dispersion, delays.
     #[must_use]
     pub(super) fn with_lens(mut self, scene: &Scene, cosmology: Cosmology, redshifts: [Option<f64>; 2]) -> Self {
+        self.scene = Some(scene.clone());
         let (rows, columns) = self.data.dim();
         self.lensing = Some(LensingMaps::of(&scene.lens, (rows, columns), self.pixel_scale_arcsec));
         let described = Described {
@@ -200,7 +238,7 @@ impl FitOutcome {
 }
 
 /// The cards of a header that describe world coordinates, when its first two axes are the sky.
-fn world_keywords(header: &Header) -> Vec<Keyword> {
+pub(super) fn world_keywords(header: &Header) -> Vec<Keyword> {
     match Wcs::from_header(header) {
         Ok(Some(wcs)) if matches!(wcs.celestial(), Some((0, 1) | (1, 0))) => wcs_keywords(header, &[0, 0]),
         _ => Vec::new(),
@@ -322,6 +360,9 @@ impl Outcome for FitOutcome {
             write_planes(&folder.join(file), &planes, &history)?;
         }
         self.curves.write(&folder.join("curves.ecsv"))?;
+        if let Some(scene) = &self.scene {
+            write_model(folder, scene)?;
+        }
         if let Some(posterior) = &self.posterior {
             write_ecsv(&folder.join(POSTERIOR), &posterior.table())?;
         }
@@ -334,6 +375,7 @@ impl Outcome for FitOutcome {
         }
         let written = OUTPUTS.iter().filter(|(file, _)| match *file {
             POSTERIOR => self.posterior.is_some(),
+            MODEL => self.scene.is_some(),
             lensing_maps::FILE => self.lensing.is_some(),
             COOLEST | LENSTRONOMY => self.texts.iter().any(|(name, _)| name == file),
             _ => true,
@@ -388,6 +430,7 @@ impl Outcome for FitOutcome {
             source_centre_arcsec: [number("source.fits", "CRVAL1")?, number("source.fits", "CRVAL2")?],
             unit: fits.hdu(0)?.unit().unwrap_or_default().to_owned(),
             wcs: world_keywords(header),
+            scene: read_model(folder, &metrics)?,
             posterior: read_posterior(folder, &metrics)?,
             lensing: LensingMaps::read(folder)?,
             texts: [COOLEST, LENSTRONOMY]

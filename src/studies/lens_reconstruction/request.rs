@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::classical::{FitSettings, LensLight};
 use super::cosmology::Cosmology;
 use super::pixelated::{InversionSettings, PixelSettings, Regularisation};
+use super::positions::read_positions;
 use crate::studies::lens_models::Sersic;
+use crate::tasks::TaskError;
 
 /// Least and greatest redshift of a lens or a source.
 pub(super) const REDSHIFTS: [f64; 2] = [0.0001, 20.0];
@@ -97,6 +99,19 @@ pub struct FitRequest {
     /// Redshift of the source, beyond that of the lens; automatic: from `info.json` beside the image.
     #[schemars(range(min = REDSHIFTS[0], max = REDSHIFTS[1]))]
     pub redshift_source: Option<f64>,
+    /// First guess of the lens centre, right of the image centre; automatic: from the light.
+    #[schemars(range(min = -60.0, max = 60.0), extend("x-unit" = "arcsec"), extend("x-start" = 0.0))]
+    pub lens_x_arcsec: Option<f64>,
+    /// First guess of the lens centre, above the image centre; automatic: from the light.
+    #[schemars(range(min = -60.0, max = 60.0), extend("x-unit" = "arcsec"), extend("x-start" = 0.0))]
+    pub lens_y_arcsec: Option<f64>,
+    /// Places of multiple images of one source (JSON: `[[y, x], ...]` in arcsec from the image centre, y first, as PyAutoLens writes
+    /// them). Starts of the fit that do not trace them to one place in the source plane are dropped, unless all do.
+    #[schemars(extend("x-input" = true))]
+    pub positions: Option<PathBuf>,
+    /// Image positions that a start traces farther apart than this in the source plane rule it out.
+    #[schemars(range(min = 0.001, max = 10.0), extend("x-unit" = "arcsec"))]
+    pub positions_threshold_arcsec: f64,
     /// Hubble constant of the flat universe in which redshifts become distances.
     #[schemars(range(min = 30.0, max = 120.0), extend("x-unit" = "km/s/Mpc"))]
     pub hubble_constant: f64,
@@ -174,6 +189,10 @@ impl Default for FitRequest {
             pixel_scale_arcsec: None,
             redshift_lens: None,
             redshift_source: None,
+            lens_x_arcsec: None,
+            lens_y_arcsec: None,
+            positions: None,
+            positions_threshold_arcsec: s.positions_threshold_arcsec,
             hubble_constant: Cosmology::default().hubble_constant,
             omega_matter: Cosmology::default().omega_matter,
             method: Method::Parametric,
@@ -215,6 +234,10 @@ impl FitRequest {
             redshift_lens: None,
             redshift_source: None,
             mask: None,
+            // Marked on an image of the user's, not on this one.
+            lens_x_arcsec: None,
+            lens_y_arcsec: None,
+            positions: None,
             ..self
         }
     }
@@ -224,9 +247,46 @@ impl FitRequest {
         Cosmology { hubble_constant: self.hubble_constant, omega_matter: self.omega_matter }
     }
 
-    /// The settings of the fit itself.
-    pub(super) fn settings(&self) -> FitSettings {
-        FitSettings {
+    /// The same data with the fit's own settings at their defaults: what [`super::load`] reads depends on nothing else.
+    #[must_use]
+    pub fn data_only(&self) -> Self {
+        Self {
+            image: self.image.clone(),
+            noise: self.noise.clone(),
+            noise_sigma: self.noise_sigma,
+            psf: self.psf.clone(),
+            psf_fwhm_arcsec: self.psf_fwhm_arcsec,
+            mask: self.mask.clone(),
+            mask_marks: self.mask_marks,
+            mask_inner_radius_arcsec: self.mask_inner_radius_arcsec,
+            mask_outer_radius_arcsec: self.mask_outer_radius_arcsec,
+            mask_x_arcsec: self.mask_x_arcsec,
+            mask_y_arcsec: self.mask_y_arcsec,
+            pixel_scale_arcsec: self.pixel_scale_arcsec,
+            redshift_lens: self.redshift_lens,
+            redshift_source: self.redshift_source,
+            ..Self::default()
+        }
+    }
+
+    /// First guess of the lens centre, if there is one, arcsec from the image centre.
+    pub fn lens_centre(&self) -> Option<[f64; 2]> {
+        match [self.lens_x_arcsec, self.lens_y_arcsec] {
+            [None, None] => None,
+            [x, y] => Some([x.unwrap_or(0.0), y.unwrap_or(0.0)]),
+        }
+    }
+
+    /// The settings of the fit itself. Reads the file of positions, if there is one.
+    ///
+    /// # Errors
+    /// That file cannot be read.
+    pub(super) fn settings(&self) -> Result<FitSettings, TaskError> {
+        let positions = self.positions.as_deref().map(read_positions).transpose()?.unwrap_or_default();
+        Ok(FitSettings {
+            lens_centre: self.lens_centre(),
+            positions,
+            positions_threshold_arcsec: self.positions_threshold_arcsec,
             starts: self.starts,
             lens_light_components: self.lens_light_components,
             source_components: self.source_components,
@@ -238,7 +298,7 @@ impl FitRequest {
             fit_sky: self.fit_sky,
             max_steps: self.max_steps,
             seed: self.seed,
-        }
+        })
     }
 
     /// The settings of an inversion after a parametric fit that found these sources.

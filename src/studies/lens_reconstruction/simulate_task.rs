@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Scene;
 use super::cosmology::Cosmology;
+use super::curves::{Curves, curves_of};
 use super::exchange::{Described, coolest_template, read_coolest};
-use super::maps::{Curves, convergence_map, curves_of, grid_keywords, source_map};
+use super::maps::{convergence_map, grid_keywords, source_map};
 use super::sampling::{BATCH, FINEST};
 use super::simulate::{SimulationSpec, gaussian_half_width, simulate};
 use crate::data::{Plane, write_planes};

@@ -6,7 +6,8 @@ use rand::Rng;
 
 use crate::numerics::random::{stream, uniform, uniform_in};
 use crate::studies::lens_models::{
-    ISOTHERMAL_SLOPE, LensLayout, LensModel, SERSIC_PARAMETERS, Sersic, axis_ratio_and_angle,
+    GALAXY_PARAMETERS, ISOTHERMAL_SLOPE, LensLayout, LensModel, SERSIC_PARAMETERS, Sersic, axis_ratio_and_angle,
+    ellipticity,
 };
 use crate::studies::lens_reconstruction::Scene;
 use crate::studies::lens_reconstruction::simulate::SimulationSpec;
@@ -57,7 +58,11 @@ fn lens(rng: &mut impl Rng) -> LensModel {
     let [e1, e2] = in_disc(rng, ELLIPTICITY);
     let [gamma1, gamma2] = in_disc(rng, SHEAR);
     let [x, y] = [0, 1].map(|_| between(rng, [-CENTRE, CENTRE]));
-    let p = [radius, e1, e2, x, y, gamma1, gamma2, ISOTHERMAL_SLOPE];
+    lens_from([radius, e1, e2, x, y, gamma1, gamma2, ISOTHERMAL_SLOPE])
+}
+
+/// The lens of these parameters: `[einstein_radius, e1, e2, x, y, gamma1, gamma2, slope]`.
+pub(super) fn lens_from(p: [f64; GALAXY_PARAMETERS]) -> LensModel {
     LensModel::from_parameters(LensLayout::default(), &p)
 }
 
@@ -65,7 +70,7 @@ fn lens(rng: &mut impl Rng) -> LensModel {
 pub fn lens_number(seed: u64, index: usize, pixels: usize, lens_light: bool) -> SimulationSpec {
     let rng = &mut stream(seed, "lens_reconstruction.benchmark", index as u64);
     let lens = lens(rng);
-    let [x, y] = [lens.galaxy.x_arcsec, lens.galaxy.y_arcsec];
+    let (x, y) = (lens.galaxy.x_arcsec, lens.galaxy.y_arcsec);
     let radius = lens.effective_einstein_radius();
     let [dx, dy] = in_disc(rng, SOURCE_DISTANCE * radius);
     let [e1, e2] = in_disc(rng, SOURCE_ELLIPTICITY);
@@ -112,8 +117,8 @@ fn source_on_axis(lens: &LensModel, [x, y]: [f64; 2]) -> [f64; 2] {
 
 /// Centre and shape of the lens galaxy: on its mass, of about its ellipticity.
 fn galaxy_light(rng: &mut impl Rng, lens: &LensModel) -> Sersic {
-    let p = lens.parameters();
-    let [e1, e2, x_arcsec, y_arcsec] = [p[1], p[2], p[3], p[4]];
+    let (x_arcsec, y_arcsec) = (lens.galaxy.x_arcsec, lens.galaxy.y_arcsec);
+    let [e1, e2] = ellipticity(lens.galaxy.axis_ratio, lens.galaxy.position_angle_deg);
     let [d1, d2] = in_disc(rng, 0.05);
     let (axis_ratio, position_angle_deg) = axis_ratio_and_angle([e1 + d1, e2 + d2]);
     Sersic { x_arcsec, y_arcsec, axis_ratio, position_angle_deg, ..Sersic::default() }

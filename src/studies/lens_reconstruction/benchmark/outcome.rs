@@ -3,16 +3,21 @@
 use std::path::Path;
 
 use super::coverage::{CoverageRow, Interval, QUANTITIES};
+use super::recovery::RecoveryRow;
 use crate::data::{ColumnData, Table, TableColumn, read_ecsv, write_ecsv};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
 /// Files of a run.
-pub(super) const OUTPUTS: &[(&str, &str)] = &[(
-    TABLE,
-    "a row a lens: truth and 16, 50 and 84 per cent quantiles of each quantity, chi2, R-hat, effective draws",
-)];
+pub(super) const OUTPUTS: &[(&str, &str)] = &[
+    (
+        TABLE,
+        "`coverage`: a row a lens: truth and 16, 50 and 84 per cent quantiles of each quantity, chi2, R-hat, effective draws",
+    ),
+    (SOURCES, "`source_recovery`: a row a galaxy and noise level: errors over those of the nulls, correlation, chi2"),
+];
 
 const TABLE: &str = "coverage.ecsv";
+const SOURCES: &str = "source_recovery.ecsv";
 
 /// Share of draws between the quantiles.
 const NOMINAL: f64 = 0.682_69;
@@ -20,19 +25,18 @@ const NOMINAL: f64 = 0.682_69;
 /// A finished benchmark.
 #[derive(Clone, Debug)]
 pub struct BenchmarkOutcome {
-    /// One a lens.
-    pub rows: Vec<CoverageRow>,
+    /// Of `coverage`: one a lens.
+    pub lenses: Vec<CoverageRow>,
+    /// Of `source_recovery`: one a galaxy and noise level.
+    pub sources: Vec<RecoveryRow>,
 }
 
 impl BenchmarkOutcome {
-    pub(super) fn new(rows: Vec<CoverageRow>) -> Self {
-        Self { rows }
-    }
-
     fn table(&self) -> Table {
-        let numbers = |of: &dyn Fn(&CoverageRow) -> f64| ColumnData::from(self.rows.iter().map(of).collect::<Vec<_>>());
-        let whole = |of: &dyn Fn(&CoverageRow) -> i64| ColumnData::from(self.rows.iter().map(of).collect::<Vec<_>>());
-        let words: Vec<String> = self.rows.iter().map(|r| r.remark.clone()).collect();
+        let numbers =
+            |of: &dyn Fn(&CoverageRow) -> f64| ColumnData::from(self.lenses.iter().map(of).collect::<Vec<_>>());
+        let whole = |of: &dyn Fn(&CoverageRow) -> i64| ColumnData::from(self.lenses.iter().map(of).collect::<Vec<_>>());
+        let words: Vec<String> = self.lenses.iter().map(|r| r.remark.clone()).collect();
         #[allow(clippy::cast_possible_wrap)] // a count of lenses
         let mut columns = vec![TableColumn::new("lens", "", whole(&|r| r.lens as i64)).described("number, from 0")];
         for (k, name) in QUANTITIES.iter().enumerate() {
@@ -51,7 +55,7 @@ impl BenchmarkOutcome {
         Table::new(columns)
     }
 
-    fn from_table(table: &Table) -> Option<Self> {
+    fn from_table(table: &Table) -> Option<Vec<CoverageRow>> {
         let column = |name: &str| table.numbers(name);
         let lens = column("lens")?;
         let remarks = table.words("remark")?;
@@ -84,7 +88,7 @@ impl BenchmarkOutcome {
             row.r_hat = r_hat[i];
             row.effective_draws = draws[i];
         }
-        Some(Self { rows })
+        Some(rows)
     }
 }
 
@@ -104,12 +108,26 @@ const LOST: f64 = 5.0;
 impl Outcome for BenchmarkOutcome {
     fn metrics(&self) -> Metrics {
         let mut metrics = Metrics::new();
-        let n = self.rows.len() as f64;
+        for row in &self.sources {
+            for (name, value) in [
+                ("error", row.error),
+                ("error_null", row.error_null),
+                ("correlation", row.correlation),
+                ("within_sigma", row.within_sigma),
+                ("reduced_chi2", row.reduced_chi2),
+            ] {
+                metrics.insert(format!("galaxy_{}_noise_{}_{name}", row.galaxy, row.noise_over_peak), value);
+            }
+        }
+        if self.lenses.is_empty() {
+            return metrics;
+        }
+        let n = self.lenses.len() as f64;
         let mut put = |name: String, value: f64| {
             metrics.insert(name, value);
         };
         for (k, name) in QUANTITIES.iter().enumerate() {
-            let of: Vec<Interval> = self.rows.iter().map(|r| r.intervals[k]).collect();
+            let of: Vec<Interval> = self.lenses.iter().map(|r| r.intervals[k]).collect();
             let found: Vec<&Interval> = of.iter().filter(|i| i.quantiles[1].is_finite()).collect();
             let held = of.iter().filter(|i| i.holds()).count() as f64 / n;
             put(format!("coverage_{name}"), held);
@@ -123,37 +141,82 @@ impl Outcome for BenchmarkOutcome {
             let centre = middle(truths.clone());
             put(format!("{name}_off_null"), middle(truths.iter().map(|t| (t - centre).abs()).collect()));
         }
-        let count = |of: &dyn Fn(&CoverageRow) -> bool| self.rows.iter().filter(|r| of(r)).count() as f64;
+        let count = |of: &dyn Fn(&CoverageRow) -> bool| self.lenses.iter().filter(|r| of(r)).count() as f64;
         put("lenses".into(), n);
         put("failed_fits".into(), count(&|r| r.reduced_chi2.is_nan()));
         put("lost_lenses".into(), count(&|r| r.intervals[0].pull().abs() > LOST));
-        put("r_hat_greatest".into(), self.rows.iter().map(|r| r.r_hat).fold(f64::NAN, f64::max));
+        put("r_hat_greatest".into(), self.lenses.iter().map(|r| r.r_hat).fold(f64::NAN, f64::max));
         put("r_hat_above_1.01".into(), count(&|r| r.r_hat > 1.01));
-        put("effective_draws_least".into(), self.rows.iter().map(|r| r.effective_draws).fold(f64::NAN, f64::min));
-        put("effective_draws_median".into(), middle(self.rows.iter().map(|r| r.effective_draws).collect()));
-        put("reduced_chi2_median".into(), middle(self.rows.iter().map(|r| r.reduced_chi2).collect()));
-        put("reduced_chi2_null_median".into(), middle(self.rows.iter().map(|r| r.reduced_chi2_null).collect()));
+        put("effective_draws_least".into(), self.lenses.iter().map(|r| r.effective_draws).fold(f64::NAN, f64::min));
+        put("effective_draws_median".into(), middle(self.lenses.iter().map(|r| r.effective_draws).collect()));
+        put("reduced_chi2_median".into(), middle(self.lenses.iter().map(|r| r.reduced_chi2).collect()));
+        put("reduced_chi2_null_median".into(), middle(self.lenses.iter().map(|r| r.reduced_chi2_null).collect()));
         metrics
     }
 
     fn warnings(&self) -> Vec<String> {
-        let lost = self.rows.iter().filter(|r| !(r.intervals[0].pull().abs() <= LOST)).count();
+        let lost = self.lenses.iter().filter(|r| !(r.intervals[0].pull().abs() <= LOST)).count();
         if lost == 0 {
             return Vec::new();
         }
-        vec![format!("{lost} of {} lenses were not found: their intervals count as misses", self.rows.len())]
+        vec![format!("{lost} of {} lenses were not found: their intervals count as misses", self.lenses.len())]
     }
 
     fn save(&self, folder: &Path, _provenance: &Provenance) -> Result<Vec<String>, TaskError> {
-        write_ecsv(&folder.join(TABLE), &self.table())?;
-        Ok(vec![TABLE.to_owned()])
+        let (name, table) =
+            if self.sources.is_empty() { (TABLE, self.table()) } else { (SOURCES, sources_table(&self.sources)) };
+        write_ecsv(&folder.join(name), &table)?;
+        Ok(vec![name.to_owned()])
     }
 
     fn load(folder: &Path, _request: &serde_json::Value, _metrics: &Metrics) -> Result<Self, TaskError> {
+        let sources = folder.join(SOURCES);
+        if sources.is_file() {
+            let rows = sources_from(&read_ecsv(&sources)?)
+                .ok_or_else(|| TaskError::file(&sources, "expected the columns of a source recovery"))?;
+            return Ok(Self { lenses: Vec::new(), sources: rows });
+        }
         let path = folder.join(TABLE);
-        Self::from_table(&read_ecsv(&path)?)
-            .ok_or_else(|| TaskError::file(&path, "expected the columns of a coverage benchmark"))
+        let lenses = Self::from_table(&read_ecsv(&path)?)
+            .ok_or_else(|| TaskError::file(&path, "expected the columns of a coverage benchmark"))?;
+        Ok(Self { lenses, sources: Vec::new() })
     }
+}
+
+/// Columns of the recovered sources, in order.
+const SOURCE_COLUMNS: [&str; 8] =
+    ["galaxy", "noise_over_peak", "error", "error_null", "correlation", "within_sigma", "reduced_chi2", "determined"];
+
+fn sources_table(rows: &[RecoveryRow]) -> Table {
+    let values = |r: &RecoveryRow| {
+        [
+            r.galaxy as f64,
+            r.noise_over_peak,
+            r.error,
+            r.error_null,
+            r.correlation,
+            r.within_sigma,
+            r.reduced_chi2,
+            r.determined,
+        ]
+    };
+    let column = |k: usize| ColumnData::from(rows.iter().map(|r| values(r)[k]).collect::<Vec<f64>>());
+    Table::new(SOURCE_COLUMNS.iter().enumerate().map(|(k, name)| TableColumn::new(name, "", column(k))).collect())
+}
+
+fn sources_from(table: &Table) -> Option<Vec<RecoveryRow>> {
+    let columns = SOURCE_COLUMNS.iter().map(|name| table.numbers(name)).collect::<Option<Vec<_>>>()?;
+    let row = |i: usize| RecoveryRow {
+        galaxy: columns[0][i].max(0.0) as usize,
+        noise_over_peak: columns[1][i],
+        error: columns[2][i],
+        error_null: columns[3][i],
+        correlation: columns[4][i],
+        within_sigma: columns[5][i],
+        reduced_chi2: columns[6][i],
+        determined: columns[7][i],
+    };
+    Some((0..table.rows()).map(row).collect())
 }
 
 /// The median, NaN of nothing.
@@ -188,13 +251,30 @@ mod tests {
         let mut rows: Vec<CoverageRow> =
             [1.05, 0.95, 1.2, 0.99].into_iter().enumerate().map(|(k, t)| row(k, t, "")).collect();
         rows[2].remark = "source 1 held, \"so\"".into();
-        let outcome = BenchmarkOutcome::new(rows);
+        let outcome = BenchmarkOutcome { lenses: rows, sources: Vec::new() };
         let metrics = outcome.metrics();
         assert_eq!(metrics["coverage_shear"], 0.75);
         assert!((metrics["coverage_shear_error"] - 0.2327).abs() < 1e-3);
         assert_eq!(metrics["failed_fits"], 0.0);
-        let back = BenchmarkOutcome::from_table(&outcome.table()).unwrap();
-        assert_eq!(back.rows, outcome.rows);
+        assert_eq!(BenchmarkOutcome::from_table(&outcome.table()).unwrap(), outcome.lenses);
         assert!(outcome.warnings().is_empty());
+    }
+
+    #[test]
+    fn recovered_sources_read_back() {
+        let row = RecoveryRow {
+            galaxy: 2,
+            noise_over_peak: 0.03,
+            error: 0.2,
+            error_null: 0.8,
+            correlation: 0.97,
+            within_sigma: 0.6,
+            reduced_chi2: 1.01,
+            determined: 321.5,
+        };
+        let outcome = BenchmarkOutcome { lenses: Vec::new(), sources: vec![row] };
+        assert_eq!(sources_from(&sources_table(&outcome.sources)).unwrap(), outcome.sources);
+        assert_eq!(outcome.metrics()["galaxy_2_noise_0.03_error_null"], 0.8);
+        assert_eq!(outcome.metrics().len(), 5);
     }
 }

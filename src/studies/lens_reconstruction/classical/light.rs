@@ -77,6 +77,11 @@ pub(super) fn guesses(
     Ok(all)
 }
 
+/// A guess from one start: for a preview.
+pub(super) fn quick(observation: &Observation, geometry: &Geometry, run: &mut Run) -> Result<LightGuess, LensError> {
+    guess(observation, geometry, &first(run.settings.lens_light_components, geometry), 0, run)
+}
+
 /// Fits the lens light with weights that fall for pixels brighter than the model: arcs are only ever brighter.
 fn guess(
     observation: &Observation,

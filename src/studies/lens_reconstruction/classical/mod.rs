@@ -10,6 +10,7 @@
 //! Amplitudes are never searched: they are solved by non-negative least squares inside every evaluation (variable projection).
 
 mod light;
+mod light_preview;
 mod posterior;
 mod problem;
 mod refinements;
@@ -23,8 +24,10 @@ use ndarray::Array2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use light_preview::{LightModel, fit_lens_light};
 pub use posterior::{CHAINS, Posterior, PosteriorSettings, Quantity, sample_posterior};
 pub use problem::Calls;
+pub(crate) use result::filled;
 pub use result::{BlankSky, LensErrors, ParametricFit, StartSummary, blank_sky, lens_errors};
 
 use super::imaging::{ForwardModel, Sampling};
@@ -62,6 +65,12 @@ pub struct FitSettings {
     pub max_steps: usize,
     /// Seed of the starts.
     pub seed: u64,
+    /// First guess of the lens centre (arcsec from the image centre); `None`: from the light.
+    pub lens_centre: Option<[f64; 2]>,
+    /// Places `[x, y]` (arcsec) where images of one source are seen; fewer than two say nothing.
+    pub positions: Vec<[f64; 2]>,
+    /// Starts that trace the positions farther apart than this (arcsec) are dropped, unless all do.
+    pub positions_threshold_arcsec: f64,
 }
 
 impl FitSettings {
@@ -93,6 +102,9 @@ impl Default for FitSettings {
             lens_light: LensLight::Sersic,
             max_steps: 150,
             seed: 1,
+            lens_centre: None,
+            positions: Vec::new(),
+            positions_threshold_arcsec: 0.3,
         }
     }
 }
@@ -251,6 +263,15 @@ impl Geometry {
         Self { centre, radius: reach(centre).max(3.0 * observation.pixel_scale_arcsec) }
     }
 
+    /// The same, with the centre where the user put it.
+    fn guided(self, observation: &Observation, guess: Option<[f64; 2]>) -> Self {
+        let Some(centre) = guess else { return self };
+        let mut distances = Self { centre, ..self }.distances(observation);
+        distances.sort_by(f64::total_cmp);
+        let radius = distances.get((distances.len() * 49 / 50).min(distances.len().saturating_sub(1))).copied();
+        Self { centre, radius: radius.unwrap_or(self.radius).max(3.0 * observation.pixel_scale_arcsec) }
+    }
+
     /// Distance of each used pixel from the centre (arcsec).
     fn distances(&self, observation: &Observation) -> Vec<f64> {
         let frame = observation.frame();
@@ -395,7 +416,8 @@ pub fn fit_parametric(
     callback: &mut Callback,
 ) -> Result<ParametricFit, LensError> {
     check(observation, settings)?;
-    let geometry = Geometry::of(observation, settings.lens_light_components > 0);
+    let geometry =
+        Geometry::of(observation, settings.lens_light_components > 0).guided(observation, settings.lens_centre);
     let sky = if settings.fit_sky {
         // In a small mask a wide galaxy and the sky look alike; the far sky, where there is any, tells them apart.
         // It is trusted to one sigma of a pixel, not to that of its mean: sky is rarely flat.
@@ -503,7 +525,7 @@ fn dark_trials(
     trials: &mut Vec<Trial>,
     run: &mut Run,
 ) -> Result<Vec<StartSummary>, LensError> {
-    let geometry = Geometry::of(observation, false);
+    let geometry = Geometry::of(observation, false).guided(observation, run.settings.lens_centre);
     let empty = light::none(observation, &geometry, run)?;
     let count = run.settings.starts.min(DARK_STARTS);
     let (candidates, starts) = search::search(observation, &geometry, &empty.values, count, run)?;

@@ -168,13 +168,13 @@ fn measured_sky(observation: &Observation, [x, y]: [f64; 2]) -> Vec<SkyPixel> {
 }
 
 /// Where the image was filled up, as the corners of rotated frames are: squares of 3 x 3 pixels of one and the same value.
-fn filled(data: &Array2<f64>) -> Array2<bool> {
+pub(crate) fn filled<T: PartialEq>(data: &Array2<T>) -> Array2<bool> {
     let mut filled = Array2::from_elem(data.dim(), false);
     let (rows, columns) = data.dim();
     for j in 0..rows.saturating_sub(2) {
         for i in 0..columns.saturating_sub(2) {
             let square = s![j..j + 3, i..i + 3];
-            if data.slice(square).iter().all(|v| *v == data[[j, i]]) {
+            if data.slice(square).iter().all(|v| v == &data[[j, i]]) {
                 filled.slice_mut(square).fill(true);
             }
         }

@@ -1,13 +1,14 @@
 //! Finding the lens with no guess from the user: a scan over Einstein radii, then fits from the most promising starts.
 
 use super::problem::{SceneProblem, Sky};
-use super::{Bounds, Geometry, Joint, Phase, Run, StartSummary};
+use super::{Bounds, FitSettings, Geometry, Joint, Phase, Run, StartSummary};
 use crate::numerics::levenberg_marquardt::{LeastSquares, Stop, fit};
 use crate::numerics::random;
 use crate::studies::lens_models::{
     Deflector, GALAXY_PARAMETERS, ISOTHERMAL_SLOPE, PreparedLens, SERSIC_PARAMETERS, Sersic,
 };
 use crate::studies::lens_reconstruction::imaging::{ForwardModel, Sampling};
+use crate::studies::lens_reconstruction::positions::trace;
 use crate::studies::lens_reconstruction::scene::{Layout, Scene};
 use crate::studies::lens_reconstruction::{LensError, Observation};
 
@@ -63,6 +64,7 @@ pub(super) fn search(
     let arcs = Arcs::find(observation, geometry, &target);
     let mut starts = scan(&mut model, observation, geometry, &arcs, run)?;
     starts.sort_by(|a, b| a.sum_of_squares.total_cmp(&b.sum_of_squares));
+    keep_guided(&mut starts, layout, run.settings);
     starts.truncate(count.max(1));
     let bounds = Bounds::new(geometry, layout, observation.pixel_scale_arcsec, &[]);
     let mut candidates = Vec::new();
@@ -89,7 +91,19 @@ pub(super) fn search(
         candidates.push(Candidate { parameters, sum_of_squares: result.sum_of_squares });
     }
     candidates.sort_by(|a, b| a.sum_of_squares.total_cmp(&b.sum_of_squares));
+    keep_guided(&mut candidates, layout, run.settings);
     Ok((candidates, summaries))
+}
+
+/// Drops what traces the user's image positions too far apart; if that is everything, the positions are of no use and nothing is dropped.
+fn keep_guided(candidates: &mut Vec<Candidate>, layout: Layout, settings: &FitSettings) {
+    let explains = |c: &Candidate| {
+        let lens = PreparedLens::new(layout.lens, &c.parameters);
+        trace(&lens, &settings.positions).is_none_or(|t| t.widest <= settings.positions_threshold_arcsec)
+    };
+    if candidates.iter().any(explains) {
+        candidates.retain(explains);
+    }
 }
 
 impl Arcs {
@@ -228,4 +242,41 @@ fn scan(
     }
     debug_assert!(best.iter().all(|c| c.parameters[0] > 0.0));
     Ok(best)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::studies::lens_models::images_of_point;
+    use crate::studies::lens_reconstruction::classical::fit_parametric;
+    use crate::studies::lens_reconstruction::simulate::{SimulationSpec, simulate};
+    use std::ops::ControlFlow;
+
+    #[test]
+    fn marked_images_drop_the_starts_that_do_not_explain_them() {
+        let spec = SimulationSpec::default();
+        let observation = simulate(&spec).unwrap().observation.with_annulus([0.0, 0.0], 0.0, 2.4);
+        let source = &spec.scene.sources[0];
+        let images = images_of_point(&spec.scene.lens.as_isothermal().unwrap(), [source.x_arcsec, source.y_arcsec]);
+        let positions: Vec<[f64; 2]> = images.iter().map(|i| [i.x_arcsec, i.y_arcsec]).collect();
+        let run = |settings: &FitSettings| fit_parametric(&observation, settings, &mut |_| ControlFlow::Continue(()));
+        let free = FitSettings { lens_light_components: 0, ..FitSettings::default() };
+        let guided = FitSettings {
+            positions: positions.clone(),
+            lens_centre: Some([0.05, 0.05]),
+            positions_threshold_arcsec: 0.2,
+            ..free.clone()
+        };
+        let (free, found) = (run(&free).unwrap(), run(&guided).unwrap());
+        assert!(found.starts.len() < free.starts.len(), "{} of {}", found.starts.len(), free.starts.len());
+        let truth = spec.scene.lens.galaxy.einstein_radius_arcsec;
+        let radius = found.scene.lens.galaxy.einstein_radius_arcsec;
+        assert!((radius / truth - 1.0).abs() < 0.01, "{radius} {truth}");
+        assert!(trace(&found.scene.lens.prepare(), &positions).unwrap().rms < 0.02);
+        // Marks that no lens explains drop nothing: the fit finds what it finds without them.
+        let nonsense = FitSettings { positions: vec![[1.0, 1.0], [1.0, 1.4], [-2.0, 0.0]], ..guided };
+        let found = run(&nonsense).unwrap();
+        assert_eq!(found.starts.len(), free.starts.len());
+        assert!((found.scene.lens.galaxy.einstein_radius_arcsec / truth - 1.0).abs() < 0.01);
+    }
 }

@@ -9,7 +9,8 @@ use crate::numerics::lbfgs::End;
 use crate::studies::lens_models::{LensModel, Window, lens_curves};
 use crate::studies::lens_reconstruction::Observation;
 use crate::studies::lens_reconstruction::classical::{ParametricFit, lens_errors};
-use crate::studies::lens_reconstruction::maps::{Curves, convergence_map, curves_of, lens_metrics};
+use crate::studies::lens_reconstruction::curves::{Curves, curves_of, traced_curves};
+use crate::studies::lens_reconstruction::maps::{convergence_map, lens_metrics};
 use crate::studies::lens_reconstruction::pixel_task::Reconstruction;
 use crate::studies::lens_reconstruction::pixelated::{Inversion, PixelFit, SourceGrid};
 use crate::studies::lens_reconstruction::request::Method;
@@ -113,6 +114,9 @@ impl FitOutcome {
             ]);
         }
         self.curves = curves_of(&found.lens);
+        if let Some(scene) = &mut self.scene {
+            scene.lens = found.lens.clone();
+        }
         self.convergence = Arc::new(convergence_map(&found.lens, observation.data.dim(), self.pixel_scale_arcsec));
         Common {
             grid: found.grid,
@@ -180,7 +184,7 @@ fn corrected_curves(found: &PixelFit, parametric: &LensModel, centre: [f64; 2], 
     let window = Window { centre, half_width_arcsec: 2.0 * radius, cells: CELLS };
     let traced = lens_curves(&found.lens, window, &[centre]);
     let effective = traced.effective_einstein_radius_arcsec(&found.lens)?;
-    let outermost = traced.outermost()?;
-    let cut = curves_of(parametric).cut;
-    Some((Curves { tangential: outermost.image.clone(), caustic: outermost.source.clone(), cut }, effective))
+    // Between pixels the correction has no cusp: the cut is that of the parametric centre.
+    let curves = traced_curves(&found.lens, centre, 2.0 * radius, &[centre]);
+    Some((Curves { cut: curves_of(parametric).cut, ..curves }, effective))
 }
