@@ -9,7 +9,7 @@ use sextans::studies::lens_models::Deflector;
 use sextans::studies::lens_reconstruction::{
     Cosmology, FitOutcome, FitRequest, SimulateRequest, Tracer, residual_statistics,
 };
-use sextans::tasks::{Board, Outcome, Task, TaskEntry};
+use sextans::tasks::{Board, Outcome, TaskEntry};
 
 use crate::ui_support::{Window, settle, sized, texts, until, window};
 
