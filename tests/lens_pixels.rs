@@ -4,11 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-<<<<<<< .merge_file_Q9ia3X
 use egui_kittest::kittest::Queryable;
-=======
-use egui_kittest::kittest::{NodeT, Queryable};
->>>>>>> .merge_file_k39XCy
 use ndarray::Array2;
 use sextans::panels::Command;
 use sextans::runs::{Hooks, Record, RunResult, execute};
