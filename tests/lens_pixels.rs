@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use ndarray::Array2;
 use sextans::panels::Command;
 use sextans::runs::{Hooks, Record, RunResult, execute};
