@@ -26,12 +26,11 @@ fn fitted(folder: &Path) -> PathBuf {
         starts: 2,
         lens_light_components: 1,
         posterior_draws: 60,
-        redshift_lens: Some(0.5),
-        redshift_source: Some(1.5),
         mask_outer_radius_arcsec: Some(1.9),
         ..FitRequest::default()
     };
     let fit = fit.on_simulation(&simulated);
+    let fit = FitRequest { redshift_lens: Some(0.5), redshift_source: Some(1.5), ..fit };
     run(&TaskEntry::of::<FitRequest>(), serde_json::to_value(fit).unwrap(), "fit")
 }
 
@@ -122,7 +121,7 @@ fn agree(harness: &Window, outcome: &FitOutcome, source: [f64; 2]) {
         assert!(off < 2.0 * slack, "{line:?} {image:?}");
         assert!((line.magnification / image.magnification - 1.0).abs() < 0.02, "{line:?} {image:?}");
         assert_eq!(line.kind, format!("{:?}", image.kind).to_lowercase());
-        assert!((line.delay - image.delay_arcsec2 * days).abs() < 0.02 + 1e-3 * line.delay, "{line:?} {image:?}");
+        assert!((line.delay - image.delay_arcsec2 * days).abs() < 0.04 + 1e-3 * line.delay, "{line:?} {image:?}");
     }
 }
 
