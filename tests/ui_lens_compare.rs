@@ -9,7 +9,7 @@ use sextans::studies::lens_models::Deflector;
 use sextans::studies::lens_reconstruction::{
     Cosmology, FitOutcome, FitRequest, SimulateRequest, Tracer, residual_statistics,
 };
-use sextans::tasks::{Board, Outcome, Task, TaskEntry};
+use sextans::tasks::{Board, Outcome, TaskEntry};
 
 use crate::ui_support::{Window, settle, sized, texts, until, window};
 
@@ -26,12 +26,11 @@ fn fitted(folder: &Path) -> PathBuf {
         starts: 2,
         lens_light_components: 1,
         posterior_draws: 60,
-        redshift_lens: Some(0.5),
-        redshift_source: Some(1.5),
         mask_outer_radius_arcsec: Some(1.9),
         ..FitRequest::default()
     };
     let fit = fit.on_simulation(&simulated);
+    let fit = FitRequest { redshift_lens: Some(0.5), redshift_source: Some(1.5), ..fit };
     run(&TaskEntry::of::<FitRequest>(), serde_json::to_value(fit).unwrap(), "fit")
 }
 
@@ -55,8 +54,8 @@ fn opened(folder: &Path, run: &Path) -> Window {
 
 /// Every text on the screen, in order.
 fn words(harness: &Window) -> Vec<String> {
-    let nodes = harness.root().children_recursive();
-    nodes.filter_map(|n| n.value().or_else(|| n.accesskit_node().label())).collect()
+    let labels = harness.root().children_recursive().filter(|n| n.accesskit_node().role() == egui::Role::Label);
+    labels.filter_map(|n| n.value().or_else(|| n.accesskit_node().label())).collect()
 }
 
 /// The numbers of the first text that begins so.
@@ -94,6 +93,7 @@ fn images(harness: &Window) -> Vec<Line> {
             delay: number(5),
         });
     }
+    assert!(!lines.is_empty(), "no images in {all:?}");
     lines
 }
 
@@ -121,7 +121,7 @@ fn agree(harness: &Window, outcome: &FitOutcome, source: [f64; 2]) {
         assert!(off < 2.0 * slack, "{line:?} {image:?}");
         assert!((line.magnification / image.magnification - 1.0).abs() < 0.02, "{line:?} {image:?}");
         assert_eq!(line.kind, format!("{:?}", image.kind).to_lowercase());
-        assert!((line.delay - image.delay_arcsec2 * days).abs() < 0.02 + 1e-3 * line.delay, "{line:?} {image:?}");
+        assert!((line.delay - image.delay_arcsec2 * days).abs() < 0.04 + 1e-3 * line.delay, "{line:?} {image:?}");
     }
 }
 
@@ -218,6 +218,8 @@ fn a_mass_sheet_scales_delays_and_source_and_keeps_the_images() {
         found.unwrap().focus();
     };
     sliders(&harness);
+    // With the focus the slider takes the arrow keys for itself, from the next frame on.
+    harness.run_steps(2);
     for _ in 0..10 {
         harness.key_press(egui::Key::ArrowLeft);
         harness.step();

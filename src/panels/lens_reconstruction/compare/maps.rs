@@ -132,7 +132,7 @@ pub(super) fn comparison_ui(ui: &mut Ui, maker: &MapMaker<'_>, views: &mut Views
     ui.horizontal_top(|ui| {
         let numbers = if finished.truth.is_some() { 620.0_f32 } else { 540.0 };
         // Room for the table of images beside them.
-        let numbers = numbers.min((ui.available_width() - 292.0).max(0.55 * ui.available_width()));
+        let numbers = numbers.min((ui.available_width() - 310.0).max(0.55 * ui.available_width()));
         ui.allocate_ui(egui::vec2(numbers, below), |ui| {
             egui::ScrollArea::both().id_salt("lens numbers").auto_shrink(false).show(ui, |ui| {
                 ui.vertical(|ui| table_ui(ui, finished));
