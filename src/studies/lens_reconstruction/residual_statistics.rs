@@ -176,7 +176,7 @@ fn bounds(used: &Array2<bool>) -> [usize; 4] {
 fn next_smooth(n: usize) -> usize {
     let is_smooth = |mut m: usize| {
         for prime in [2, 3, 5] {
-            while m % prime == 0 {
+            while m.is_multiple_of(prime) {
                 m /= prime;
             }
         }

@@ -69,13 +69,14 @@ impl Linked {
             (None, None) => (brightest, Why::Brightest),
         };
         let known = self.traced.as_ref().filter(|(id, p, _)| *id == finished.id && *p == point);
-        let plain = known.map(|k| k.2.clone()).unwrap_or_else(|| {
+        let trace = || {
             let source = match point.plane {
                 Plane::Image => tracer.source_of(point.arcsec),
                 Plane::Source => point.arcsec,
             };
             Arc::new(tracer.trace(source))
-        });
+        };
+        let plain = known.map_or_else(trace, |k| k.2.clone());
         self.traced = Some((finished.id, point, plain.clone()));
         let traced = plain.as_ref().clone().with_sheet(lambda);
         Some(Shown { why, point, plain, traced })
