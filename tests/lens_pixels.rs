@@ -158,7 +158,7 @@ fn the_window_shows_source_and_convergence_while_they_are_made() {
     assert!(harness.query_by_label("Convergence step").is_none(), "the parametric fit has no such setting");
     harness.query_all_by_label("Method").find(|n| n.accesskit_node().role() == egui::Role::ComboBox).unwrap().click();
     harness.run_steps(3);
-    harness.get_by_label("pixels").click();
+    harness.query_all_by_label("pixels").find(|n| n.accesskit_node().role() == egui::Role::Button).unwrap().click();
     settle(&mut harness);
     assert_eq!(harness.state().session().views[0].state["fit"]["method"], "pixels");
     assert!(harness.query_all_by_label("Convergence step").next().is_some());

@@ -40,7 +40,7 @@ pub(super) fn source_curves(curves: &Curves, centre: [f64; 2], shape: (usize, us
 type Kind<'a> = (&'a Vec<Vec<[f64; 2]>>, Role, &'static str);
 
 fn overlays(kinds: &[Kind<'_>], pixels: impl Fn(&[[f64; 2]]) -> Vec<[f64; 2]>) -> Vec<CurveOverlay> {
-    let overlay = |&(lines, role, label): &Kind<'_>| -> Vec<CurveOverlay> {
+    let overlay = |(lines, role, label): &Kind<'_>| -> Vec<CurveOverlay> {
         lines.iter().map(|line| CurveOverlay { points: pixels(line), color: role.on_image(), label }).collect()
     };
     kinds.iter().flat_map(overlay).collect()

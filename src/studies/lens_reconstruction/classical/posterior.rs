@@ -126,7 +126,7 @@ pub fn sample_posterior(
     let covariance = covariance(&mut model()?, fit, &free).ok_or(LensError::NothingFound)?;
     let draws = settings.draws.div_ceil(CHAINS).max(4);
     // The metric is known from the fit; the warm-up only sets the step size and forgets the start.
-    let options = Options { warm_up: 60 + draws / 10, draws, depth: 6, ..Options::default() };
+    let options = Options { warm_up: 120 + draws / 10, draws, depth: 6, ..Options::default() };
     let total = (CHAINS * (options.warm_up + draws)) as f64;
     let report = Mutex::new((0usize, progress));
     let amplitudes: Vec<usize> = fit.layout.linear().collect();
@@ -365,7 +365,7 @@ mod tests {
         assert!(r_hat < 1.05 && ess > 150.0, "{r_hat} {ess} {:?} {}", posterior.held, posterior.divergences);
     }
 
-    const SETTINGS: PosteriorSettings = PosteriorSettings { draws: 600, supersampling: 1, seed: 1 };
+    const SETTINGS: PosteriorSettings = PosteriorSettings { draws: 800, supersampling: 1, seed: 1 };
 
     /// Around a well-determined lens the posterior is nearly normal: its widths are the Gaussian errors, and the chains agree.
     #[test]

@@ -72,10 +72,9 @@ fn noise_map(fit: &ParametricFit) -> Option<String> {
 fn at_bounds(fit: &ParametricFit, bounds: &Bounds, dark: bool) -> Vec<String> {
     let layout = fit.layout;
     let mut warnings = Vec::new();
-    let names = layout.names();
-    for i in GALAXY_PARAMETERS..layout.lens_len() {
+    for (i, name) in layout.names().iter().enumerate().take(layout.lens_len()).skip(GALAXY_PARAMETERS) {
         if let Some((side, limit)) = side_of(fit.parameters[i], i, bounds) {
-            warnings.push(format!("{} at its {side} limit {}", names[i], short(limit)));
+            warnings.push(format!("{name} at its {side} limit {}", short(limit)));
         }
     }
     for i in 0..GALAXY_PARAMETERS {
