@@ -199,7 +199,12 @@ impl LensReconstruction {
 
     /// Draws the step.
     pub(super) fn data_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
-        egui::Panel::left("lens data").resizable(true).default_size(316.0).size_range(260.0..=520.0).show(ui, |ui| {
+        // Wide enough for all it holds: it must not grow with a digit while something is dragged on the maps.
+        let (id, width) = match self.saved.origin {
+            Origin::Simulate => ("lens sliders", 356.0),
+            Origin::Files => ("lens files", 316.0),
+        };
+        egui::Panel::left(id).resizable(true).default_size(width).size_range(260.0..=520.0).show(ui, |ui| {
             ui.horizontal(|ui| {
                 for (value, text, help) in [
                     (Origin::Simulate, "Simulate", "Build a lens with the sliders; the demo"),
@@ -223,10 +228,14 @@ impl LensReconstruction {
                 }
             });
             ui.separator();
-            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| match self.saved.origin {
-                Origin::Simulate => self.sliders_ui(ui),
-                Origin::Files => self.files_ui(ui, cx),
-            });
+            match self.saved.origin {
+                Origin::Simulate => {
+                    ScrollArea::both().auto_shrink(false).show(ui, |ui| self.sliders_ui(ui));
+                }
+                Origin::Files => {
+                    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.files_ui(ui, cx));
+                }
+            }
         });
         if let Some(problem) = &self.problem {
             let color = ui.visuals().error_fg_color;

@@ -420,9 +420,10 @@ impl LensReconstruction {
         if fit.mask_inner_radius_arcsec > 0.0 || fit.mask_outer_radius_arcsec.is_some() {
             // The ring becomes part of the drawing, so that what is painted outside of it counts.
             desk.mask.edits.push(MaskEdit::Annulus {
-                centre: ground.pixel([fit.mask_x_arcsec, fit.mask_y_arcsec]),
-                inner: fit.mask_inner_radius_arcsec / ground.scale,
-                outer: fit.mask_outer_radius_arcsec.map(|r| r / ground.scale),
+                centre: [fit.mask_x_arcsec, fit.mask_y_arcsec],
+                inner: fit.mask_inner_radius_arcsec,
+                outer: fit.mask_outer_radius_arcsec,
+                pixel_scale_arcsec: ground.scale,
             });
             (fit.mask_inner_radius_arcsec, fit.mask_outer_radius_arcsec) = (0.0, None);
         }

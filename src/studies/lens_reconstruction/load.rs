@@ -5,6 +5,7 @@ use std::path::Path;
 use ndarray::Array2;
 
 use super::Observation;
+use super::mask_edit::keep_ring;
 use super::request::{FitRequest, MaskMeaning, REDSHIFTS};
 use super::simulate::gaussian_psf;
 use crate::data::{FitsFile, Header, Location, Sidecar, pixel_scale_arcsec};
@@ -333,8 +334,6 @@ fn mask_of(request: &FitRequest, shape: (usize, usize), scale: f64) -> Result<Ar
     if let Some(path) = &request.mask {
         mask = marked(path, request.mask_marks, shape)?;
     }
-    let centre = |n: usize, offset: f64| 0.5 * (n as f64 - 1.0) * scale + offset;
-    let (cx, cy) = (centre(shape.1, request.mask_x_arcsec), centre(shape.0, request.mask_y_arcsec));
     let outer = request.mask_outer_radius_arcsec.unwrap_or(f64::INFINITY);
     if outer <= request.mask_inner_radius_arcsec {
         return Err(TaskError::field(
@@ -344,10 +343,8 @@ fn mask_of(request: &FitRequest, shape: (usize, usize), scale: f64) -> Result<Ar
             "give a larger one",
         ));
     }
-    for ((y, x), m) in mask.indexed_iter_mut() {
-        let r = (x as f64 * scale - cx).hypot(y as f64 * scale - cy);
-        *m &= r <= outer && r >= request.mask_inner_radius_arcsec;
-    }
+    let centre = [request.mask_x_arcsec, request.mask_y_arcsec];
+    keep_ring(&mut mask, centre, [request.mask_inner_radius_arcsec, outer], scale);
     Ok(mask)
 }
 
