@@ -187,7 +187,10 @@ impl LensReconstruction {
                     }
                     Answer::Failed(message) => {
                         self.problem = Some(message.to_string());
-                        self.preview.files = None;
+                        // A mask that leaves too little must not take the map away on which it is drawn.
+                        if self.preview.shown.as_ref().is_none_or(|(image, _)| *image != self.saved.fit.image) {
+                            self.preview.files = None;
+                        }
                     }
                     Answer::Pending { .. } => self.preview.waiting = true,
                 }
@@ -210,8 +213,14 @@ impl LensReconstruction {
                     (Origin::Simulate, "Simulate", "Build a lens with the sliders; the demo"),
                     (Origin::Files, "My files", "Fit an image of your own"),
                 ] {
-                    if ui.selectable_label(self.saved.origin == value, text).on_hover_text(help).clicked() {
+                    if ui.selectable_label(self.saved.origin == value, text).on_hover_text(help).clicked()
+                        && self.saved.origin != value
+                    {
                         self.saved.origin = value;
+                        // A ring drawn on an image is none of a simulated one.
+                        let fit = &mut self.saved.fit;
+                        (fit.mask_inner_radius_arcsec, fit.mask_outer_radius_arcsec) = (0.0, None);
+                        (fit.mask_x_arcsec, fit.mask_y_arcsec) = (0.0, 0.0);
                     }
                 }
             });

@@ -434,6 +434,12 @@ impl LensReconstruction {
     fn undo_stroke(&mut self) {
         let (fit, desk) = (&mut self.saved.fit, &mut self.saved.desk);
         desk.mask.edits.pop();
+        // A ring went into the drawing with the stroke that followed it: it is a ring of the request again.
+        if let Some(MaskEdit::Annulus { centre, inner, outer, .. }) = desk.mask.edits.last() {
+            [fit.mask_x_arcsec, fit.mask_y_arcsec] = *centre;
+            (fit.mask_inner_radius_arcsec, fit.mask_outer_radius_arcsec) = (*inner, *outer);
+            desk.mask.edits.pop();
+        }
         desk.mask_file = None;
         self.tools.handed_in.clear();
         if desk.mask.is_empty() {

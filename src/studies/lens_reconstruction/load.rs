@@ -69,6 +69,27 @@ pub fn load(request: &FitRequest) -> Result<Loaded, TaskError> {
     let redshifts = redshifts_of(request, &sidecar, &mut checks)?;
     let mut noise = noise_of(request, &image.pixels, &mut checks)?;
     let psf = psf_of(request, scale, &mut checks)?;
+    if let Some(path) = request.psf.as_deref().filter(|_| psf.len() > 64 * 64 && psf.nrows() >= rows && psf.ncols() >= columns)
+    {
+        let (ny, nx) = psf.dim();
+        return Err(TaskError::file(
+            path,
+            format!("this PSF is {nx} x {ny} pixels, as large as the image itself; give the cut-out of a star"),
+        ));
+    }
+    let half = [0.5 * columns as f64 * scale, 0.5 * rows as f64 * scale];
+    for (name, value, half) in
+        [("lens_x_arcsec", request.lens_x_arcsec, half[0]), ("lens_y_arcsec", request.lens_y_arcsec, half[1])]
+    {
+        if let Some(value) = value.filter(|v| v.abs() > half) {
+            return Err(TaskError::field(
+                name,
+                value,
+                format!("outside the image, which reaches {half:.2} arcsec to each side of its centre"),
+                "give the centre of the lens in arcsec from the image centre",
+            ));
+        }
+    }
     let mut mask = mask_of(request, (rows, columns), scale)?;
 
     let mut unusable = 0;
