@@ -214,7 +214,11 @@ fn images_are_marked_moved_removed_and_kept_as_positions_json() {
     settle(&mut harness);
     assert!(state(&harness)["fit"]["positions"].is_null());
     // What lies beside the image is offered, once the folder is looked at again.
+    harness.get_by_label("Read again").scroll_to_me();
+    settle(&mut harness);
     button(&mut harness, "Read again");
+    harness.get_by_label("Use positions.json beside the image").scroll_to_me();
+    settle(&mut harness);
     harness.get_by_label("Use positions.json beside the image").click();
     settle(&mut harness);
     assert_eq!(places(&state(&harness)["desk"]["images"]), moved);
