@@ -69,7 +69,8 @@ pub fn load(request: &FitRequest) -> Result<Loaded, TaskError> {
     let redshifts = redshifts_of(request, &sidecar, &mut checks)?;
     let mut noise = noise_of(request, &image.pixels, &mut checks)?;
     let psf = psf_of(request, scale, &mut checks)?;
-    if let Some(path) = request.psf.as_deref().filter(|_| psf.len() > 64 * 64 && psf.nrows() >= rows && psf.ncols() >= columns)
+    if let Some(path) =
+        request.psf.as_deref().filter(|_| psf.len() > 64 * 64 && psf.nrows() >= rows && psf.ncols() >= columns)
     {
         let (ny, nx) = psf.dim();
         return Err(TaskError::file(
