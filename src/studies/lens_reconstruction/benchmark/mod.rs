@@ -107,7 +107,7 @@ impl Task for BenchmarkRequest {
             let galaxies = recovery::count(self.galaxies()?)?.max(1) as f64;
             // The dense matrix of the source pixels, a few times over; seconds as measured for one galaxy at one noise level.
             let unknowns = (self.source_pixels * self.source_pixels) as f64;
-            let seconds = galaxies * NOISE.len() as f64 * (0.5 + 20.0 * (unknowns / 1600.0).powi(3));
+            let seconds = galaxies * NOISE.len() as f64 * (0.5 + 2.0 * (unknowns / 1600.0).powi(3));
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate
             return Ok(Cost { bytes: (40.0 * unknowns * unknowns + 50e6) as u64, seconds });
         }
