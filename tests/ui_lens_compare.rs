@@ -98,8 +98,8 @@ fn images(harness: &Window) -> Vec<Line> {
 }
 
 fn map(harness: &Window, name: &str) -> egui::Rect {
-    let images = harness.query_all_by_role(egui::Role::Image);
-    let found = images.filter(|n| n.accesskit_node().label().is_some_and(|l| l.starts_with(name))).next();
+    let mut images = harness.query_all_by_role(egui::Role::Image);
+    let found = images.find(|n| n.accesskit_node().label().is_some_and(|l| l.starts_with(name)));
     found.unwrap_or_else(|| panic!("no map {name}: {:?}", words(harness))).rect()
 }
 

@@ -136,7 +136,8 @@ impl Compass {
 
 /// Presses the button of this name; labels of the same name stand elsewhere.
 fn button(harness: &mut Window, name: &str) {
-    let is_button = |n: &egui_kittest::Node<'_>| n.accesskit_node().role() != Role::Label;
+    let other = [Role::Label, Role::TextInput];
+    let is_button = |n: &egui_kittest::Node<'_>| !other.contains(&n.accesskit_node().role());
     harness.query_all_by_label(name).find(is_button).unwrap_or_else(|| panic!("no button {name:?}")).click();
     settle(harness);
 }
@@ -212,7 +213,12 @@ fn images_are_marked_moved_removed_and_kept_as_positions_json() {
     harness.get_by_label("Clear images").click();
     settle(&mut harness);
     assert!(state(&harness)["fit"]["positions"].is_null());
-    // What lies beside the image is offered.
+    // What lies beside the image is offered, once the folder is looked at again.
+    harness.get_by_label("Read again").scroll_to_me();
+    settle(&mut harness);
+    button(&mut harness, "Read again");
+    harness.get_by_label("Use positions.json beside the image").scroll_to_me();
+    settle(&mut harness);
     harness.get_by_label("Use positions.json beside the image").click();
     settle(&mut harness);
     assert_eq!(places(&state(&harness)["desk"]["images"]), moved);
@@ -500,7 +506,7 @@ fn the_desk_fits_small_windows_and_nonsense_in_a_session_is_mended() {
         {"brush": {"points": [[30.0, 30.0]], "radius": 4.0, "paint": "leave_out"}},
         {"brush": {"points": [[1e300, 0.0]], "radius": 4.0, "paint": "keep"}},
         {"polygon": {"points": [[0.0, 0.0]], "paint": "keep"}},
-        {"annulus": {"centre": [1.0, 2.0], "inner": -5.0, "outer": null}},
+        {"annulus": {"centre": [1.0, 2.0], "inner": -5.0, "outer": null, "pixel_scale_arcsec": 0.1}},
     ]);
     let state_in = json!({
         "origin": "files",

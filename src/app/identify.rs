@@ -50,12 +50,23 @@ pub(super) fn identify(path: &Path, store: &Store) -> Result<Kind, TaskError> {
             // Read by the view, as rows; here only whether it is there.
             std::fs::metadata(path).map(|_| Kind::Table).map_err(|e| TaskError::file(path, e.to_string()))
         }
+        // Whatever its name ends with.
+        _ if begins_with_brace(path) => {
+            Session::load(path).map(|s| Kind::Session(Box::new(s))).map_err(|e| TaskError::Failed(e.to_string()))
+        }
         _ => {
             let id = store.open(path)?;
             let spectra = super::dock::spectra_of(store.file(id)?.as_ref());
             Ok(Kind::Fits(id, spectra))
         }
     }
+}
+
+/// Whether a file is JSON rather than FITS.
+fn begins_with_brace(path: &Path) -> bool {
+    let mut first = [0u8];
+    let read = std::fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut first));
+    read.is_ok() && first == *b"{"
 }
 
 fn run(folder: &Path) -> Result<Kind, TaskError> {

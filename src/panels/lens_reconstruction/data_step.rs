@@ -23,13 +23,17 @@ use crate::tasks::{Progress, Task, TaskError};
 use crate::workers::{Answer, Key, Weigh};
 
 /// Fields of the fit that say what the data are: they stand in this step, not in the inspector.
-pub(super) const FILE_FIELDS: [&str; 6] = [
+pub(super) const FILE_FIELDS: [&str; 10] = [
     "pixel_scale_arcsec",
     "noise_sigma",
     "psf_fwhm_arcsec",
     "mask_marks",
     "mask_inner_radius_arcsec",
     "mask_outer_radius_arcsec",
+    "mask_x_arcsec",
+    "mask_y_arcsec",
+    "lens_x_arcsec",
+    "lens_y_arcsec",
 ];
 
 /// The user's files as the fit will see them, ready to be drawn.
@@ -183,7 +187,10 @@ impl LensReconstruction {
                     }
                     Answer::Failed(message) => {
                         self.problem = Some(message.to_string());
-                        self.preview.files = None;
+                        // A mask that leaves too little must not take the map away on which it is drawn.
+                        if self.preview.shown.as_ref().is_none_or(|(image, _)| *image != self.saved.fit.image) {
+                            self.preview.files = None;
+                        }
                     }
                     Answer::Pending { .. } => self.preview.waiting = true,
                 }
@@ -195,14 +202,25 @@ impl LensReconstruction {
 
     /// Draws the step.
     pub(super) fn data_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
-        egui::Panel::left("lens data").resizable(true).default_size(316.0).size_range(260.0..=520.0).show(ui, |ui| {
+        // Wide enough for all it holds: it must not grow with a digit while something is dragged on the maps.
+        let (id, width) = match self.saved.origin {
+            Origin::Simulate => ("lens sliders", 356.0),
+            Origin::Files => ("lens files", 316.0),
+        };
+        egui::Panel::left(id).resizable(true).default_size(width).size_range(260.0..=520.0).show(ui, |ui| {
             ui.horizontal(|ui| {
                 for (value, text, help) in [
                     (Origin::Simulate, "Simulate", "Build a lens with the sliders; the demo"),
                     (Origin::Files, "My files", "Fit an image of your own"),
                 ] {
-                    if ui.selectable_label(self.saved.origin == value, text).on_hover_text(help).clicked() {
+                    if ui.selectable_label(self.saved.origin == value, text).on_hover_text(help).clicked()
+                        && self.saved.origin != value
+                    {
                         self.saved.origin = value;
+                        // A ring drawn on an image is none of a simulated one.
+                        let fit = &mut self.saved.fit;
+                        (fit.mask_inner_radius_arcsec, fit.mask_outer_radius_arcsec) = (0.0, None);
+                        (fit.mask_x_arcsec, fit.mask_y_arcsec) = (0.0, 0.0);
                     }
                 }
             });
@@ -219,10 +237,14 @@ impl LensReconstruction {
                 }
             });
             ui.separator();
-            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| match self.saved.origin {
-                Origin::Simulate => self.sliders_ui(ui),
-                Origin::Files => self.files_ui(ui, cx),
-            });
+            match self.saved.origin {
+                Origin::Simulate => {
+                    ScrollArea::both().auto_shrink(false).show(ui, |ui| self.sliders_ui(ui));
+                }
+                Origin::Files => {
+                    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.files_ui(ui, cx));
+                }
+            }
         });
         if let Some(problem) = &self.problem {
             let color = ui.visuals().error_fg_color;

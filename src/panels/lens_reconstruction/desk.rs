@@ -420,9 +420,10 @@ impl LensReconstruction {
         if fit.mask_inner_radius_arcsec > 0.0 || fit.mask_outer_radius_arcsec.is_some() {
             // The ring becomes part of the drawing, so that what is painted outside of it counts.
             desk.mask.edits.push(MaskEdit::Annulus {
-                centre: ground.pixel([fit.mask_x_arcsec, fit.mask_y_arcsec]),
-                inner: fit.mask_inner_radius_arcsec / ground.scale,
-                outer: fit.mask_outer_radius_arcsec.map(|r| r / ground.scale),
+                centre: [fit.mask_x_arcsec, fit.mask_y_arcsec],
+                inner: fit.mask_inner_radius_arcsec,
+                outer: fit.mask_outer_radius_arcsec,
+                pixel_scale_arcsec: ground.scale,
             });
             (fit.mask_inner_radius_arcsec, fit.mask_outer_radius_arcsec) = (0.0, None);
         }
@@ -433,6 +434,12 @@ impl LensReconstruction {
     fn undo_stroke(&mut self) {
         let (fit, desk) = (&mut self.saved.fit, &mut self.saved.desk);
         desk.mask.edits.pop();
+        // A ring went into the drawing with the stroke that followed it: it is a ring of the request again.
+        if let Some(MaskEdit::Annulus { centre, inner, outer, .. }) = desk.mask.edits.last() {
+            [fit.mask_x_arcsec, fit.mask_y_arcsec] = *centre;
+            (fit.mask_inner_radius_arcsec, fit.mask_outer_radius_arcsec) = (*inner, *outer);
+            desk.mask.edits.pop();
+        }
         desk.mask_file = None;
         self.tools.handed_in.clear();
         if desk.mask.is_empty() {

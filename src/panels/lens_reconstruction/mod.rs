@@ -157,6 +157,12 @@ impl LensReconstruction {
         ready && !self.run.is_running()
     }
 
+    /// True when the fit may start from step 2, where nothing is read of the files.
+    fn can_run(&self) -> bool {
+        let written = self.problem.is_none() && !self.saved.desk.unwritten();
+        !self.run.is_running() && (self.saved.origin == Origin::Simulate || written)
+    }
+
     fn take_finished(&mut self, cx: &mut PanelContext<'_>) {
         if let Some(mut finished) = self.run.take(cx) {
             for note in finished.notes.drain(..) {
@@ -216,6 +222,9 @@ impl Panel for LensReconstruction {
         self.take_opening(cx);
         if self.saved.step == Step::Data {
             self.ask_preview(cx);
+        } else if self.saved.step == Step::Run && self.saved.origin == Origin::Files {
+            // What was drawn a moment ago is still being written.
+            self.ask_desk(cx);
         }
         if self.saved.step == Step::Compare {
             self.compare_logic(cx);

@@ -21,7 +21,11 @@ impl LensReconstruction {
             };
             if self.run.is_running() {
                 self.run.controls_ui(ui, cx.services);
-            } else if ui.button(RichText::new("Start the fit").strong()).on_hover_text(format!("Fit {what}")).clicked()
+            } else if ui
+                .add_enabled(self.can_run(), egui::Button::new(RichText::new("Start the fit").strong()))
+                .on_hover_text(format!("Fit {what}"))
+                .on_disabled_hover_text("Something is wrong in step 1, or what was drawn is still being written")
+                .clicked()
             {
                 self.start(cx);
             } else {

@@ -141,6 +141,11 @@ fn drag(request: &mut SimulateRequest, map: &str, handle: usize, place: [f64; 2]
 impl LensReconstruction {
     /// Asks where the centre of the source is seen.
     pub(super) fn ask_live_images(&mut self, cx: &mut PanelContext<'_>) {
+        if self.saved.simulate.model.is_some() {
+            // A lens from a file is not that of the sliders.
+            self.preview.live_images = None;
+            return;
+        }
         let request = self.saved.simulate.clone();
         let key = Key::of(&serde_json::to_string(&(&request.lens, &request.source)).unwrap_or_default());
         let answer =
@@ -161,22 +166,28 @@ impl LensReconstruction {
             }
             return;
         };
+        let from_file = self.saved.simulate.model.is_some();
         ui.horizontal_wrapped(|ui| {
             if let Some(images) = &self.preview.live_images {
                 let count = images.places.len();
                 let plural = if count == 1 { "image" } else { "images" };
-                ui.label(format!(
-                    "{count} {plural} of the source's centre, magnified {:.1} times",
-                    images.magnification
-                ))
-                .on_hover_text("Sum of the absolute magnifications of a point source");
+                let text = format!("{count} {plural}, magnified {:.1} times", images.magnification);
+                ui.label(text).on_hover_text(
+                    "Of the centre of the source, marked on the image; the sum of the absolute magnifications of a point",
+                );
             }
-            ui.weak("Drag the lens or the source, or the small circles for size and angle");
+            if from_file {
+                ui.weak("Mass and light are those of the model file");
+            } else {
+                ui.weak("Drag lens, source, or a small circle").on_hover_text(
+                    "The small circles set size and angle: of the critical curve, and of the source's half-light ellipse",
+                );
+            }
             super::conventions::menu_ui(ui, None);
         });
         let live = self.preview.live_images.clone();
         let overlay = Overlay { request: &self.saved.simulate, images: live };
-        let events = simulated_grid_ui(ui, &outcome, &mut self.views, Some(&overlay));
+        let events = simulated_grid_ui(ui, &outcome, &mut self.views, Some(&overlay).filter(|_| !from_file));
         self.simulated_events(&events, &outcome);
     }
 

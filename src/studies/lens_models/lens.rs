@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::elliptical::Elliptical;
 use super::mass::{Mass, MassKind, PreparedMass};
 use super::{
-    Deflector, ISOTHERMAL_PARAMETERS, IsothermalLens, PowerLaw, PreparedSie, SIE_PARAMETERS, Shear, Sie,
-    axis_ratio_and_angle, critical_curves, ellipticity,
+    Deflector, ISOTHERMAL_PARAMETERS, IsothermalLens, PowerLaw, PreparedSie, SIE_PARAMETERS, Shear, Sie, Window,
+    axis_ratio_and_angle, critical_curves, ellipticity, lens_curves,
 };
 
 /// Mass model of a lens.
@@ -153,28 +153,45 @@ impl LensModel {
         std::iter::once(galaxy).chain(others).collect()
     }
 
-    /// Radius of the circle with the area inside the tangential critical curve around the galaxy (arcsec); 0 if there is none.
+    /// Radius of the circle with the area inside the largest tangential critical curve (arcsec); NaN where none closes.
     pub fn effective_einstein_radius(&self) -> f64 {
-        match self.as_isothermal() {
-            Some(lens) => critical_curves(&lens, 4).effective_einstein_radius_arcsec,
-            None => radius_along_rays(
-                &self.prepare(),
-                [self.galaxy.x_arcsec, self.galaxy.y_arcsec],
-                self.galaxy.einstein_radius_arcsec,
-            ),
+        if let Some(lens) = self.as_isothermal() {
+            return critical_curves(&lens, 4).effective_einstein_radius_arcsec;
         }
+        let lens = self.prepare();
+        let smooth = self.further.iter().all(|m| matches!(m, Mass::Multipole(_)));
+        let along = || radius_along_rays(&lens, lens.centre, self.galaxy.einstein_radius_arcsec);
+        // Other masses have curves of their own, or bulge that of the galaxy: it has to be traced.
+        if smooth { along() } else { None }.unwrap_or_else(|| self.traced_einstein_radius(&lens))
+    }
+
+    fn traced_einstein_radius(&self, lens: &PreparedLens) -> f64 {
+        let centres = self.centres();
+        let [x, y] = lens.centre;
+        let farthest = centres.iter().map(|c| (c[0] - x).hypot(c[1] - y)).fold(0.0, f64::max);
+        let mut half_width_arcsec = (2.0 * self.galaxy.einstein_radius_arcsec).max(1.3 * farthest).max(0.05);
+        for _ in 0..5 {
+            let curves = lens_curves(lens, Window { centre: lens.centre, half_width_arcsec, cells: 90 }, &centres);
+            if curves.tangential.iter().all(|c| c.closed)
+                && let Some(radius) = curves.effective_einstein_radius_arcsec(lens)
+            {
+                return radius;
+            }
+            half_width_arcsec *= 1.6;
+        }
+        f64::NAN
     }
 }
 
-/// Effective radius of the outermost tangential critical curve, from its distance along rays from `centre`: the trapezoidal rule in the angle
-/// converges exponentially for a smooth curve, where an area between grid points does not.
-fn radius_along_rays(lens: &PreparedLens, [x, y]: [f64; 2], guess: f64) -> f64 {
+/// Effective radius of the one tangential critical curve of a smooth lens, from its distance along rays from `centre`: the trapezoidal rule
+/// in the angle converges exponentially. `None` where a ray does not meet it within three times the `guess`.
+fn radius_along_rays(lens: &PreparedLens, [x, y]: [f64; 2], guess: f64) -> Option<f64> {
     const RAYS: usize = 180;
     let mut sum = 0.0;
     for k in 0..RAYS {
         let (sin, cos) = (std::f64::consts::TAU * k as f64 / RAYS as f64).sin_cos();
         let value = |r: f64| lens.eigenvalues(x + r * cos, y + r * sin)[0];
-        let Some((mut low, mut high)) = outermost_bracket(&value, 3.0 * guess) else { continue };
+        let (mut low, mut high) = outermost_bracket(&value, 3.0 * guess)?;
         let (mut f_low, mut f_high) = (value(low), value(high));
         // Regula falsi with the Illinois rule: never leaves the bracket, and nearly as fast as the secant.
         for _ in 0..60 {
@@ -192,7 +209,7 @@ fn radius_along_rays(lens: &PreparedLens, [x, y]: [f64; 2], guess: f64) -> f64 {
         }
         sum += high * high;
     }
-    (sum / RAYS as f64).sqrt()
+    Some((sum / RAYS as f64).sqrt())
 }
 
 /// The outermost interval over which the value changes its sign, positive outside.
@@ -338,7 +355,7 @@ impl Deflector for PreparedLens {
 mod tests {
     use super::*;
     use crate::studies::lens_models::deflector::check_derivatives;
-    use crate::studies::lens_models::{Multipole, Nfw, PointMass, PseudoJaffe, Sis, Window, lens_curves};
+    use crate::studies::lens_models::{Multipole, Nfw, PointMass, PseudoJaffe, Sis};
 
     /// One of every kind.
     fn crowd() -> LensModel {
@@ -474,5 +491,22 @@ mod tests {
         let expected = (area / std::f64::consts::PI).sqrt();
         let found = model.effective_einstein_radius();
         assert!((found / expected - 1.0).abs() < 1e-4, "{found} {expected}");
+    }
+
+    /// A satellite outside the ring has a curve of its own, which is not the galaxy's. Expected: pixels inside the galaxy's curve, counted.
+    #[test]
+    fn a_satellite_beyond_the_ring_does_not_widen_it() {
+        let round = PowerLaw { einstein_radius_arcsec: 1.0, axis_ratio: 1.0, ..PowerLaw::default() };
+        for (radius, distance, expected) in [(0.1, 2.0, 1.029), (0.15, 2.5, 1.034), (0.3, 2.5, 1.079)] {
+            let satellite = Mass::Sis(Sis { einstein_radius_arcsec: radius, x_arcsec: distance, y_arcsec: 0.0 });
+            let model = LensModel { galaxy: round, further: vec![satellite], ..LensModel::default() };
+            let found = model.effective_einstein_radius();
+            assert!((found / expected - 1.0).abs() < 2e-3, "{found} {expected}");
+        }
+        let nothing = LensModel {
+            galaxy: PowerLaw { einstein_radius_arcsec: 1e-6, slope: 1.9, ..round },
+            ..LensModel::default()
+        };
+        assert!(!(nothing.effective_einstein_radius() > 1e-3));
     }
 }

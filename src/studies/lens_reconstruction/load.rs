@@ -5,6 +5,7 @@ use std::path::Path;
 use ndarray::Array2;
 
 use super::Observation;
+use super::mask_edit::keep_ring;
 use super::request::{FitRequest, MaskMeaning, REDSHIFTS};
 use super::simulate::gaussian_psf;
 use crate::data::{FitsFile, Header, Location, Sidecar, pixel_scale_arcsec};
@@ -68,6 +69,27 @@ pub fn load(request: &FitRequest) -> Result<Loaded, TaskError> {
     let redshifts = redshifts_of(request, &sidecar, &mut checks)?;
     let mut noise = noise_of(request, &image.pixels, &mut checks)?;
     let psf = psf_of(request, scale, &mut checks)?;
+    if let Some(path) = request.psf.as_deref().filter(|_| psf.len() > 64 * 64 && psf.nrows() >= rows && psf.ncols() >= columns)
+    {
+        let (ny, nx) = psf.dim();
+        return Err(TaskError::file(
+            path,
+            format!("this PSF is {nx} x {ny} pixels, as large as the image itself; give the cut-out of a star"),
+        ));
+    }
+    let half = [0.5 * columns as f64 * scale, 0.5 * rows as f64 * scale];
+    for (name, value, half) in
+        [("lens_x_arcsec", request.lens_x_arcsec, half[0]), ("lens_y_arcsec", request.lens_y_arcsec, half[1])]
+    {
+        if let Some(value) = value.filter(|v| v.abs() > half) {
+            return Err(TaskError::field(
+                name,
+                value,
+                format!("outside the image, which reaches {half:.2} arcsec to each side of its centre"),
+                "give the centre of the lens in arcsec from the image centre",
+            ));
+        }
+    }
     let mut mask = mask_of(request, (rows, columns), scale)?;
 
     let mut unusable = 0;
@@ -333,8 +355,6 @@ fn mask_of(request: &FitRequest, shape: (usize, usize), scale: f64) -> Result<Ar
     if let Some(path) = &request.mask {
         mask = marked(path, request.mask_marks, shape)?;
     }
-    let centre = |n: usize, offset: f64| 0.5 * (n as f64 - 1.0) * scale + offset;
-    let (cx, cy) = (centre(shape.1, request.mask_x_arcsec), centre(shape.0, request.mask_y_arcsec));
     let outer = request.mask_outer_radius_arcsec.unwrap_or(f64::INFINITY);
     if outer <= request.mask_inner_radius_arcsec {
         return Err(TaskError::field(
@@ -344,10 +364,8 @@ fn mask_of(request: &FitRequest, shape: (usize, usize), scale: f64) -> Result<Ar
             "give a larger one",
         ));
     }
-    for ((y, x), m) in mask.indexed_iter_mut() {
-        let r = (x as f64 * scale - cx).hypot(y as f64 * scale - cy);
-        *m &= r <= outer && r >= request.mask_inner_radius_arcsec;
-    }
+    let centre = [request.mask_x_arcsec, request.mask_y_arcsec];
+    keep_ring(&mut mask, centre, [request.mask_inner_radius_arcsec, outer], scale);
     Ok(mask)
 }
 

@@ -40,14 +40,16 @@ pub enum Paint {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MaskEdit {
-    /// Only the ring between two radii (pixels) around a centre stays.
+    /// Only a ring stays. In arcsec, as the request has it, so that the same pixels stay.
     Annulus {
-        /// Its centre.
+        /// Its centre, from the image centre.
         centre: [f64; 2],
         /// Inner radius.
         inner: f64,
         /// Outer radius; `None`: no limit.
         outer: Option<f64>,
+        /// Size of a pixel.
+        pixel_scale_arcsec: f64,
     },
     /// The inside of a polygon, by the even-odd rule.
     Polygon {
@@ -103,8 +105,9 @@ impl MaskDrawing {
         let radius_is_usable = |r: f64| r.is_finite() && (0.0..=FARTHEST).contains(&r);
         self.edits.truncate(MOST_ACTS);
         self.edits.retain_mut(|edit| match edit {
-            MaskEdit::Annulus { centre, inner, outer } => {
-                usable(centre) && radius_is_usable(*inner) && outer.is_none_or(radius_is_usable)
+            MaskEdit::Annulus { centre, inner, outer, pixel_scale_arcsec: scale } => {
+                let of_ring = usable(centre) && radius_is_usable(*inner) && outer.is_none_or(radius_is_usable);
+                of_ring && scale.is_finite() && *scale > 0.0
             }
             MaskEdit::Polygon { points, .. } => {
                 points.retain(usable);
@@ -135,12 +138,8 @@ impl MaskEdit {
     /// Does it to a mask `[y, x]`, true = fitted.
     pub fn apply(&self, mask: &mut Array2<bool>) {
         match self {
-            Self::Annulus { centre, inner, outer } => {
-                let outer = outer.unwrap_or(f64::INFINITY);
-                for ((y, x), m) in mask.indexed_iter_mut() {
-                    let r = (x as f64 - centre[0]).hypot(y as f64 - centre[1]);
-                    *m &= r >= *inner && r <= outer;
-                }
+            Self::Annulus { centre, inner, outer, pixel_scale_arcsec } => {
+                keep_ring(mask, *centre, [*inner, outer.unwrap_or(f64::INFINITY)], *pixel_scale_arcsec);
             }
             Self::Polygon { points, paint } => apply_shape(mask, *paint, |shape| fill_polygon(shape, points)),
             Self::Brush { points, radius, paint } => {
@@ -149,6 +148,17 @@ impl MaskEdit {
             Self::Invert => mask.mapv_inplace(|m| !m),
             Self::Clear => mask.fill(true),
         }
+    }
+}
+
+/// Leaves out what lies nearer to a centre (arcsec from the image centre) than the first radius (arcsec), or farther than the second.
+pub fn keep_ring(mask: &mut Array2<bool>, centre: [f64; 2], [inner, outer]: [f64; 2], pixel_scale_arcsec: f64) {
+    let (rows, columns) = mask.dim();
+    let place = |n: usize, offset: f64| 0.5 * (n as f64 - 1.0) * pixel_scale_arcsec + offset;
+    let (cx, cy) = (place(columns, centre[0]), place(rows, centre[1]));
+    for ((y, x), m) in mask.indexed_iter_mut() {
+        let r = (x as f64 * pixel_scale_arcsec - cx).hypot(y as f64 * pixel_scale_arcsec - cy);
+        *m &= r <= outer && r >= inner;
     }
 }
 
@@ -333,7 +343,7 @@ mod tests {
         assert_eq!(count(&drawing.on(base())), 2401);
         drawing.edits.push(MaskEdit::Invert);
         assert_eq!(count(&drawing.on(base())), 7599);
-        let ring = MaskEdit::Annulus { centre: [50.0, 50.0], inner: 10.0, outer: Some(30.0) };
+        let ring = MaskEdit::Annulus { centre: [0.05, 0.05], inner: 1.0, outer: Some(3.0), pixel_scale_arcsec: 0.1 };
         let mut annulus = base();
         ring.apply(&mut annulus);
         let area = std::f64::consts::PI * (900.0 - 100.0);
@@ -350,7 +360,7 @@ mod tests {
             base: Some(MaskBase { path: "mask.fits".into(), marks: MaskMeaning::LeftOut }),
             edits: vec![
                 MaskEdit::Brush { points: vec![[1.25, 3.5]], radius: 4.0, paint: Paint::Keep },
-                MaskEdit::Annulus { centre: [1.0, 2.0], inner: 0.0, outer: None },
+                MaskEdit::Annulus { centre: [1.0, 2.0], inner: 0.0, outer: None, pixel_scale_arcsec: 0.05 },
                 MaskEdit::Clear,
             ],
         };

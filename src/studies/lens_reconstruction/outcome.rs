@@ -21,7 +21,7 @@ use super::positions::{image_rms, trace};
 use super::request::{FitRequest, Method};
 use super::{Observation, Orientation, Scene};
 use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, read_ecsv, wcs_keywords, write_ecsv, write_planes};
-use crate::studies::lens_models::{Deflector, Sersic};
+use crate::studies::lens_models::{Deflector, LensLayout, MassKind, Sersic};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
 /// Files of a run, in order of importance.
@@ -262,6 +262,16 @@ pub(super) fn world_keywords(header: &Header) -> Vec<Keyword> {
     }
 }
 
+/// Name among the metrics of a quantity of the posterior: `mass[2].x_arcsec` is `satellite_1_x_arcsec` when two multipoles stand before it.
+fn metric_of(lens: LensLayout, quantity: &str) -> String {
+    let Some((mass, what)) = quantity.strip_prefix("mass[").and_then(|rest| rest.split_once("].")) else {
+        return quantity.replace('.', "_");
+    };
+    let place = mass.parse().unwrap_or(0);
+    let number = lens.kinds().take(place + 1).filter(|k| !matches!(k, MassKind::Multipole(_))).count();
+    format!("satellite_{number}_{what}")
+}
+
 fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>) -> Metrics {
     let mut metrics = lens_metrics(&fit.scene.lens);
     let errors = fit.lens_errors_gaussian;
@@ -289,6 +299,19 @@ fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>) -> Metrics {
     if fit.layout.lens.free_slope {
         put("slope_error", errors.slope);
     }
+    for (kind, first) in fit.layout.lens.places() {
+        let names = fit.layout.names();
+        if let MassKind::Multipole(order) = kind {
+            // Of the length of the vector of both amplitudes, to first order.
+            let [a, b] = [0, 1].map(|k| fit.parameters[first + k]);
+            let [da, db] = [0, 1].map(|k| fit.errors_gaussian[first + k]);
+            put(&format!("multipole{order}_arcsec_error"), (a * da).hypot(b * db) / a.hypot(b).max(1e-12));
+        } else {
+            for (place, name) in names.iter().enumerate().skip(first).take(kind.parameters()) {
+                put(&format!("{}_error", metric_of(fit.layout.lens, name)), fit.errors_gaussian[place]);
+            }
+        }
+    }
     // A set of Gaussians is one light; its parts are no galaxies to be listed.
     let lights: &[Sersic] = if fit.gaussians { &[] } else { &fit.scene.lens_light };
     for (kind, galaxies) in [("source", fit.scene.sources.as_slice()), ("lens_light", lights)] {
@@ -309,10 +332,11 @@ fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>) -> Metrics {
     }
     put("sky", fit.scene.sky);
     if let Some(posterior) = posterior {
-        for quantity in posterior.quantities.iter().filter(|q| !q.name.contains('[')) {
+        for quantity in posterior.quantities.iter().filter(|q| q.is_of_lens()) {
             let [low, median, high] = quantity.quantiles;
+            let name = metric_of(fit.layout.lens, &quantity.name);
             for (suffix, value) in [("low", low), ("median", median), ("high", high)] {
-                put(&format!("{}_{suffix}", quantity.name), value);
+                put(&format!("{name}_{suffix}"), value);
             }
         }
         let (r_hat, size) = posterior.worst();

@@ -468,21 +468,32 @@ pub fn fit_parametric(
         }
     }
     let dark = is_dark(observation, &best, &mut run)?;
-    // Steps beyond what every fit has, each from the end of the last.
-    for refine in [refinements::mass, refinements::light] {
-        let next = next + settings.source_components;
-        if let Some(trial) = refine(observation, &best, next, &mut run)? {
-            let joint = joint_fit(observation, trial, &mut run)?;
-            if joint.fit.sum_of_squares < best.fit.sum_of_squares {
-                best = joint;
-            }
-        }
-    }
-    let null = best_null(observation, &geometry, &light.parameters, &best, &mut run)?;
+    // Before light of another kind comes in: what that describes better is no proof of a lensed source.
+    let mut null = best_null(observation, &geometry, &light.parameters, &best, &mut run)?;
     if null.cost - best.fit.sum_of_squares < LEAST_IMPROVEMENT {
         return Err(LensError::NothingFound);
     }
-    result::finish(observation, &best, dark, null.chi2, starts, &run)
+    let mut notes = Vec::new();
+    // Steps beyond what every fit has, each from the end of the last.
+    let steps: [(&str, refinements::Step); 2] =
+        [("slope, multipoles and satellites", refinements::mass), ("a lens light of Gaussians", refinements::light)];
+    for (name, step) in steps {
+        let next = next + settings.source_components;
+        if let Some(trial) = step(observation, &best, next, &mut run)? {
+            let joint = joint_fit(observation, trial, &mut run)?;
+            if joint.fit.sum_of_squares < best.fit.sum_of_squares {
+                best = joint;
+            } else {
+                notes.push(format!("{name} described the image no better and were left out: the simpler model stands"));
+            }
+        }
+    }
+    if best.gaussians {
+        // The better of the two: the Gaussians keep their shapes, the Sersic profiles could bend theirs.
+        let gaussians = refinements::null(observation, &best, &mut run)?;
+        null = if gaussians.cost < null.cost { gaussians } else { null };
+    }
+    result::finish(observation, &best, dark, null.chi2, (starts, notes), &run)
 }
 
 fn check(observation: &Observation, settings: &FitSettings) -> Result<(), LensError> {
@@ -511,7 +522,7 @@ fn check(observation: &Observation, settings: &FitSettings) -> Result<(), LensEr
     }
     let layout =
         Layout { sources: settings.source_components, lights: settings.lens_light_components, ..Layout::default() };
-    let (used, parameters) = (observation.used_pixels(), layout.len());
+    let (used, parameters) = (observation.used_pixels(), layout.len() + refinements::parameters(settings));
     if used < 2 * parameters {
         return Err(LensError::TooFewPixels { used, parameters });
     }

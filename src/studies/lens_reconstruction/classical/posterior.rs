@@ -258,6 +258,11 @@ fn quantities(fit: &ParametricFit, free: &[usize], chains: &[&[Vec<f64>]]) -> Ve
 }
 
 impl Quantity {
+    /// Whether it describes something else than the light of a galaxy: the mass, or the sky.
+    pub fn is_of_lens(&self) -> bool {
+        !self.name.starts_with("source[") && !self.name.starts_with("lens_light[")
+    }
+
     fn new(name: String, values: Vec<Vec<f64>>) -> Self {
         let mut all: Vec<f64> = values.iter().flatten().copied().collect();
         all.sort_by(f64::total_cmp);
@@ -328,7 +333,7 @@ impl Posterior {
 
     /// The largest R-hat and the smallest bulk effective sample size of the quantities of the lens that vary.
     pub fn worst(&self) -> (f64, f64) {
-        let of_lens = self.quantities.iter().filter(|q| !q.name.contains('['));
+        let of_lens = self.quantities.iter().filter(|q| q.is_of_lens());
         of_lens
             .filter(|q| q.convergence.bulk_ess.is_finite())
             .fold((f64::NAN, f64::NAN), |(r, e), q| (r.max(q.convergence.r_hat), e.min(q.convergence.bulk_ess)))

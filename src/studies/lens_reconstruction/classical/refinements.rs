@@ -1,6 +1,9 @@
 //! Steps of the fit beyond an isothermal ellipsoid and Sersic profiles, taken from the end of the simpler one.
 
-use super::{Joint, Run, Trial};
+use super::light::Null;
+use super::problem::SceneProblem;
+use super::{FitSettings, Joint, LensLight, Run, Trial};
+use crate::numerics::levenberg_marquardt::LeastSquares;
 use crate::studies::lens_models::{GALAXY_PARAMETERS, LensLayout, MassKind, SERSIC_PARAMETERS, Sersic};
 use crate::studies::lens_reconstruction::scene::{AMPLITUDE, Layout, Scene};
 use crate::studies::lens_reconstruction::{LensError, Observation};
@@ -11,6 +14,32 @@ const ORDERS: [u8; 2] = [3, 4];
 const GAUSSIANS: usize = 14;
 /// Effective radius of a Gaussian over its standard deviation: `sqrt(2 ln 2)`.
 const HALF_LIGHT: f64 = 1.177_410_022_515_474_7;
+
+/// A step: what to try from the end of the fit so far, or nothing if it was not asked for.
+pub(super) type Step = fn(&Observation, &Joint, usize, &mut Run) -> Result<Option<Trial>, LensError>;
+
+/// Parameters that the steps asked for add.
+pub(super) fn parameters(settings: &FitSettings) -> usize {
+    let multipoles = if settings.multipoles { 2 * ORDERS.len() } else { 0 };
+    let gaussians = settings.lens_light == LensLight::Gaussians && settings.lens_light_components > 0;
+    usize::from(settings.free_slope)
+        + multipoles
+        + MassKind::Sis.parameters() * settings.satellites.len()
+        + if gaussians { GAUSSIANS } else { 0 }
+}
+
+/// The Gaussians of a fit without its source: of the same shapes, their brightness and the sky anew.
+pub(super) fn null(observation: &Observation, best: &Joint, run: &mut Run) -> Result<Null, LensError> {
+    let layout = Layout { lights: best.layout.lights, ..Layout::default() };
+    let mut start = best.parameters[..GALAXY_PARAMETERS].to_vec();
+    start.extend_from_slice(&best.parameters[best.layout.light(0)..]);
+    let mut model = super::joint_model(observation, layout, run)?;
+    model.adapt(&start);
+    let mut problem = SceneProblem::new(&mut model, &mut run.calls, &start, |_| false, run.sky);
+    let mut amplitudes = problem.start();
+    let cost = problem.sum_of_squares(&mut amplitudes);
+    Ok(Null { cost, chi2: cost - problem.sky_penalty(problem.best_parameters()[layout.sky()]) })
+}
 
 /// The mass with its slope free, multipoles and satellites, as far as they were asked for.
 pub(super) fn mass(
@@ -50,7 +79,7 @@ pub(super) fn light(
     index: usize,
     run: &mut Run,
 ) -> Result<Option<Trial>, LensError> {
-    if run.settings.lens_light != super::LensLight::Gaussians || best.layout.lights == 0 {
+    if run.settings.lens_light != LensLight::Gaussians || best.layout.lights == 0 {
         return Ok(None);
     }
     let scene = Scene::from_parameters(best.layout, &best.parameters);
@@ -103,7 +132,7 @@ fn expansion(components: &[Sersic], least: f64, greatest: f64) -> Vec<Sersic> {
 mod tests {
     use super::*;
     use crate::studies::lens_models::{LensModel, Mass, PowerLaw, Sis};
-    use crate::studies::lens_reconstruction::classical::{FitSettings, LensLight, fit_parametric};
+    use crate::studies::lens_reconstruction::classical::fit_parametric;
     use crate::studies::lens_reconstruction::simulate::{SimulationSpec, simulate};
     use std::ops::ControlFlow;
 
@@ -149,6 +178,24 @@ mod tests {
         assert!((found.reduced_chi2 - 1.0).abs() < 0.08, "{}", found.reduced_chi2);
     }
 
+    #[test]
+    fn a_galaxy_without_arcs_is_no_lens_however_its_light_is_described() {
+        let mut spec = SimulationSpec { noise_sigma: 0.02, ..SimulationSpec::default() };
+        let part =
+            |amplitude, effective_radius_arcsec| Sersic { amplitude, effective_radius_arcsec, ..Sersic::default() };
+        spec.scene.sources.clear();
+        spec.scene.lens_light = vec![part(1.0, 0.15), part(0.1, 1.0)];
+        let settings = FitSettings {
+            lens_light_components: 2,
+            starts: 2,
+            lens_light: LensLight::Gaussians,
+            ..FitSettings::default()
+        };
+        let observation = simulate(&spec).unwrap().observation;
+        let found = fit_parametric(&observation, &settings, &mut |_| ControlFlow::Continue(()));
+        assert_eq!(found.err(), Some(LensError::NothingFound));
+    }
+
     /// Light that no single Sersic profile follows.
     #[test]
     fn gaussians_follow_light_of_several_parts() {
@@ -168,6 +215,13 @@ mod tests {
         assert_eq!(many.layout.lights, GAUSSIANS);
         assert!(many.chi2 < one.chi2 - 100.0, "{} {}", many.chi2, one.chi2);
         assert!((many.reduced_chi2 - 1.0).abs() < 0.1, "{}", many.reduced_chi2);
+        // The null has the same freedom of light: the source is still worth nearly all that it was.
+        assert!(
+            many.null_chi2 <= one.null_chi2 && many.null_chi2 > 2.0 * many.chi2,
+            "{} {}",
+            many.null_chi2,
+            many.chi2
+        );
         assert!(!many.warnings.iter().any(|w| w.contains("one component less")), "{:?}", many.warnings);
     }
 }

@@ -204,7 +204,7 @@ pub(super) fn finish(
     best: &Joint,
     dark: bool,
     null_chi2: f64,
-    starts: Vec<StartSummary>,
+    (starts, notes): (Vec<StartSummary>, Vec<String>),
     run: &Run,
 ) -> Result<ParametricFit, LensError> {
     let Joint { parameters: found, layout, free, fit, .. } = best;
@@ -251,7 +251,9 @@ pub(super) fn finish(
         sky: run.sky,
         bounds: Bounds::new(&best.geometry, *layout, observation.pixel_scale_arcsec, &run.settings.satellites),
     };
-    let warnings = warnings::of(&result, observation.pixel_scale_arcsec, &result.bounds, dark, run.settings.max_steps);
+    let mut warnings =
+        warnings::of(&result, observation.pixel_scale_arcsec, &result.bounds, dark, run.settings.max_steps);
+    warnings.extend(notes);
     result.warnings = warnings;
     Ok(result)
 }

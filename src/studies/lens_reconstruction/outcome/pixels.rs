@@ -13,6 +13,7 @@ use crate::studies::lens_reconstruction::maps::{convergence_map, lens_metrics};
 use crate::studies::lens_reconstruction::pixel_task::Reconstruction;
 use crate::studies::lens_reconstruction::pixelated::{Inversion, PixelFit, SourceGrid};
 use crate::studies::lens_reconstruction::request::Method;
+use crate::tasks::Metrics;
 use crate::studies::lens_reconstruction::{Observation, Scene};
 
 /// Reduced chi-squared above which a source in pixels does not describe the data, over that of blank sky where this is above 1.
@@ -90,12 +91,9 @@ fn held(lens: &LensModel, fit: &ParametricFit) -> Option<String> {
     Some(if rest.is_empty() { (*last).to_owned() } else { format!("{} and {last}", rest.join(", ")) })
 }
 
-/// Errors that the parametric fit states.
-const ERRORS: [&str; 5] =
-    ["einstein_radius_arcsec_error", "axis_ratio_error", "position_angle_deg_error", "shear_error", "slope_error"];
-
-fn thin(map: &Array2<f64>) -> Arc<Array2<f32>> {
-    Arc::new(map.mapv(|v| v as f32))
+/// Takes the errors of the parametric fit out: they belong to a Sersic source.
+fn without_errors(metrics: &mut Metrics) {
+    metrics.retain(|name, _| !name.ends_with("_error"));
 }
 
 /// What every reconstruction in pixels has.
@@ -174,8 +172,7 @@ impl FitOutcome {
             ("source_solves", found.solves as f64),
         ]);
         self.metrics.extend(lens_metrics(&found.lens));
-        // They belong to a Sersic source.
-        self.metrics.retain(|name, _| !ERRORS.contains(&name.as_str()));
+        without_errors(&mut self.metrics);
         if let Some(covariance) = &found.lens_covariance {
             let errors = lens_errors(&found.lens, covariance);
             let shear = found.lens.shear;
@@ -228,7 +225,7 @@ impl FitOutcome {
         // The most probable map has no errors of these.
         let lens = found.parametric.clone();
         self.metrics.extend(lens_metrics(&lens));
-        self.metrics.retain(|name, _| !ERRORS.contains(&name.as_str()));
+        without_errors(&mut self.metrics);
         let centre = [self.metrics["lens_x_arcsec"], self.metrics["lens_y_arcsec"]];
         let before = self.metrics.get("einstein_radius_arcsec").copied().unwrap_or(f64::NAN);
         if let Some((curves, radius)) = corrected_curves(found, &lens, centre, before) {
