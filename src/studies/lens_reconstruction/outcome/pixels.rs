@@ -13,8 +13,8 @@ use crate::studies::lens_reconstruction::maps::{convergence_map, lens_metrics};
 use crate::studies::lens_reconstruction::pixel_task::Reconstruction;
 use crate::studies::lens_reconstruction::pixelated::{Inversion, PixelFit, SourceGrid};
 use crate::studies::lens_reconstruction::request::Method;
-use crate::tasks::Metrics;
 use crate::studies::lens_reconstruction::{Observation, Scene};
+use crate::tasks::Metrics;
 
 /// Reduced chi-squared above which a source in pixels does not describe the data, over that of blank sky where this is above 1.
 const GREATEST_CHI2: f64 = 1.3;
@@ -94,6 +94,10 @@ fn held(lens: &LensModel, fit: &ParametricFit) -> Option<String> {
 /// Takes the errors of the parametric fit out: they belong to a Sersic source.
 fn without_errors(metrics: &mut Metrics) {
     metrics.retain(|name, _| !name.ends_with("_error"));
+}
+
+fn thin(map: &Array2<f64>) -> Arc<Array2<f32>> {
+    Arc::new(map.mapv(|v| v as f32))
 }
 
 /// What every reconstruction in pixels has.
