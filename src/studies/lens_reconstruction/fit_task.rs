@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::classical::{FitStep, Phase, PosteriorSettings, fit_parametric, sample_posterior};
 use super::load::{Loaded, load};
 use super::outcome::FitOutcome;
-use super::pixel_task::{self, Stage};
+use super::pixel_task::{self, Reconstruction, Stage};
 use super::request::{FitRequest, Method};
 use super::{Orientation, Scene};
 use crate::data::FitsFile;
@@ -179,8 +179,13 @@ impl Task for FitRequest {
         let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, &checks)
             .with_pixels(&observation, &fit, pixels.as_ref())
             .with_lens(&final_scene, self.cosmology(), redshifts)
-            .with_positions(&final_scene.lens, &settings.positions, settings.positions_threshold_arcsec)
             .with_sky(Orientation::of(&header, observation.data.dim()));
+        let centres = final_scene.lens.centres();
+        let marked = (settings.positions.as_slice(), settings.positions_threshold_arcsec);
+        let outcome = match pixels.as_ref().and_then(Reconstruction::corrected) {
+            Some(lens) => outcome.with_rays(lens, &centres, marked),
+            None => outcome.with_rays(&final_scene.lens.prepare(), &centres, marked),
+        };
         progress.fraction(1.0);
         Ok(outcome)
     }

@@ -8,7 +8,7 @@ use ndarray::Array2;
 use super::maps::read_maps;
 use super::observation::Frame;
 use crate::data::{Keyword, Plane, write_planes};
-use crate::studies::lens_models::{Deflector, LensModel};
+use crate::studies::lens_models::Deflector;
 use crate::tasks::TaskError;
 
 /// File of the maps.
@@ -28,8 +28,7 @@ pub struct LensingMaps {
 
 impl LensingMaps {
     /// On the grid of an image of `(rows, columns)` pixels.
-    pub fn of(lens: &LensModel, shape: (usize, usize), pixel_scale_arcsec: f64) -> Self {
-        let lens = lens.prepare();
+    pub fn of(lens: &impl Deflector, shape: (usize, usize), pixel_scale_arcsec: f64) -> Self {
         let frame = Frame::new(shape, pixel_scale_arcsec);
         let map = |value: &dyn Fn(f64, f64) -> f64| {
             Arc::new(Array2::from_shape_fn(shape, |(j, i)| value(frame.x(i as f64), frame.y(j as f64)) as f32))
@@ -80,12 +79,13 @@ impl LensingMaps {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::studies::lens_models::LensModel;
 
     /// The derivative of the potential is the deflection, and their maps say so pixel by pixel.
     #[test]
     fn maps_agree_with_each_other_and_read_back() {
         // Two Einstein radii from the centre, where differences from pixel to pixel are derivatives.
-        let maps = LensingMaps::of(&LensModel::default(), (260, 250), 0.02);
+        let maps = LensingMaps::of(&LensModel::default().prepare(), (260, 250), 0.02);
         let [magnification, x, y, potential] = &maps.planes;
         let slope = |a: f32, b: f32| f64::from(a - b) / 0.04;
         let across = |map: &Array2<f32>| slope(map[(220, 191)], map[(220, 189)]);

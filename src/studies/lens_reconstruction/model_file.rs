@@ -29,6 +29,8 @@ const CONVENTIONS: [&str; 6] = [
 struct Written<'a> {
     format: &'a str,
     conventions: [&'a str; 6],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    left_out: &'a [&'a str],
     #[serde(flatten)]
     scene: &'a Scene,
 }
@@ -42,13 +44,13 @@ struct Read {
     sky: f64,
 }
 
-/// Writes the model of a run.
+/// Writes the model of a run; `left_out`: what was made in pixels besides it, in words.
 ///
 /// # Errors
 /// The file cannot be written.
-pub(super) fn write_model(folder: &Path, scene: &Scene) -> Result<(), TaskError> {
+pub(super) fn write_model(folder: &Path, scene: &Scene, left_out: &[&str]) -> Result<(), TaskError> {
     let path = folder.join(MODEL);
-    let written = Written { format: FORMAT, conventions: CONVENTIONS, scene };
+    let written = Written { format: FORMAT, conventions: CONVENTIONS, left_out, scene };
     let text = serde_json::to_string_pretty(&written).map_err(|e| TaskError::file(&path, e.to_string()))?;
     Ok(write_atomically(&path, |out| out.write_all(text.as_bytes()))?)
 }
@@ -161,10 +163,10 @@ mod tests {
     fn a_model_is_read_back_to_the_last_bit_and_damage_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(MODEL);
-        write_model(folder.path(), &scene()).unwrap();
+        write_model(folder.path(), &scene(), &["source in pixels"]).unwrap();
         assert_eq!(read_model(folder.path(), &Metrics::new()).unwrap(), Some(scene()));
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains("counter-clockwise from +x"), "{text}");
+        assert!(text.contains("counter-clockwise from +x") && text.contains("source in pixels"), "{text}");
         for (damaged, told) in [
             (text.replace("lens model 1", "lens model 9"), "lens model 9"),
             (text.replace("\"sky\"", "\"sea\""), "sky"),

@@ -21,7 +21,7 @@ use super::positions::{image_rms, trace};
 use super::request::{FitRequest, Method};
 use super::{Observation, Orientation, Scene};
 use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, read_ecsv, wcs_keywords, write_ecsv, write_planes};
-use crate::studies::lens_models::{LensLayout, LensModel, MassKind, Sersic};
+use crate::studies::lens_models::{Deflector, LensLayout, MassKind, Sersic};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
 /// Files of a run, in order of importance.
@@ -54,7 +54,7 @@ const DATA: &str = "data.fits";
 /// File of the posterior.
 const POSTERIOR: &str = "posterior.ecsv";
 /// Convergence that draws are trusted from: the largest R-hat and the least effective sample size.
-const TRUSTED: (f64, f64) = (1.01, 400.0);
+pub(super) const TRUSTED: (f64, f64) = (1.01, 400.0);
 
 /// Keyword of the pixel scale that the fit used; other programs know it too.
 const SCALE_KEYWORD: &str = "PIXSCALE";
@@ -101,7 +101,7 @@ pub struct FitOutcome {
     pub scene: Option<Scene>,
     /// Draws of the posterior, when they were asked for.
     pub posterior: Option<Arc<Posterior>>,
-    /// Magnification, deflection and potential of a parametric lens.
+    /// Magnification, deflection and potential of the lens, with its correction in pixels where it has one.
     pub lensing: Option<LensingMaps>,
     /// Name and content of the files for other programs.
     texts: Vec<(&'static str, String)>,
@@ -155,12 +155,29 @@ impl FitOutcome {
         }
     }
 
+    /// With the maps of the whole lens: what light meets. `centres`: of its masses.
+    #[must_use]
+    pub(super) fn with_rays(
+        mut self,
+        lens: &impl Deflector,
+        centres: &[[f64; 2]],
+        (positions, threshold_arcsec): (&[[f64; 2]], f64),
+    ) -> Self {
+        self.lensing = Some(LensingMaps::of(lens, self.data.dim(), self.pixel_scale_arcsec));
+        self.with_positions(lens, centres, positions, threshold_arcsec)
+    }
+
     /// With how well the lens explains the places of the images that the user marked, `[x, y]` in arcsec.
-    pub(super) fn with_positions(mut self, lens: &LensModel, positions: &[[f64; 2]], threshold_arcsec: f64) -> Self {
-        let (lens, centres) = (lens.prepare(), lens.centres());
-        if let Some(traced) = trace(&lens, positions) {
+    fn with_positions(
+        mut self,
+        lens: &impl Deflector,
+        centres: &[[f64; 2]],
+        positions: &[[f64; 2]],
+        threshold_arcsec: f64,
+    ) -> Self {
+        if let Some(traced) = trace(lens, positions) {
             self.metrics.insert("positions_source_rms_arcsec".into(), traced.rms);
-            let image_rms = image_rms(&lens, &centres, positions).unwrap_or(f64::NAN);
+            let image_rms = image_rms(lens, centres, positions).unwrap_or(f64::NAN);
             self.metrics.insert("positions_image_rms_arcsec".into(), image_rms);
             if traced.widest > threshold_arcsec {
                 self.warnings.push(format!(
@@ -186,13 +203,12 @@ impl FitOutcome {
         self
     }
 
-    /// With the maps of a parametric lens, the files for other programs, and what the redshifts `[lens, source]` add where both are known:
+    /// With the parametric part of the model, the files of it for other programs, and what the redshifts `[lens, source]` add where both are known:
     /// mass, dispersion, delays.
     #[must_use]
     pub(super) fn with_lens(mut self, scene: &Scene, cosmology: Cosmology, redshifts: [Option<f64>; 2]) -> Self {
         self.scene = Some(scene.clone());
         let (rows, columns) = self.data.dim();
-        self.lensing = Some(LensingMaps::of(&scene.lens, (rows, columns), self.pixel_scale_arcsec));
         let described = Described {
             scene,
             posterior: self.posterior.as_deref(),
@@ -202,6 +218,7 @@ impl FitOutcome {
             cosmology,
             image_file: DATA,
             simulated: false,
+            left_out: pixels::left_out(self.method),
         };
         self.texts = vec![
             (COOLEST, format!("{:#}\n", coolest_template(&described))),
@@ -357,7 +374,7 @@ impl Outcome for FitOutcome {
     }
 
     fn save(&self, folder: &Path, provenance: &Provenance) -> Result<Vec<String>, TaskError> {
-        let history = history(provenance, pixels::remark(self.method));
+        let history = history(provenance, &pixels::remark(self.method, self.scene.as_ref()));
         let grid = self.image_keywords();
         let source_grid = grid_keywords(self.source_centre_arcsec, self.source_scale_arcsec, self.source.dim());
         let unit = self.unit.as_str();
@@ -385,7 +402,7 @@ impl Outcome for FitOutcome {
         }
         self.curves.write(&folder.join("curves.ecsv"))?;
         if let Some(scene) = &self.scene {
-            write_model(folder, scene)?;
+            write_model(folder, scene, pixels::left_out(self.method))?;
         }
         if let Some(posterior) = &self.posterior {
             write_ecsv(&folder.join(POSTERIOR), &posterior.table())?;

@@ -8,7 +8,8 @@ use ndarray::Array2;
 use super::classical::{ParametricFit, Phase};
 use super::fit_task::{FitUpdate, LiveMap, cut};
 use super::pixelated::{
-    Inversion, InversionSettings, InversionStep, PixelFit, PixelStep, SourceGrid, fit_pixels, invert,
+    CorrectedLens, Event, Inversion, InversionSettings, InversionStep, PixelFit, PixelStep, SourceGrid, fit_pixels,
+    invert,
 };
 use super::request::{FitRequest, Method};
 use super::{LensError, Observation};
@@ -34,6 +35,14 @@ impl Reconstruction {
         match self {
             Self::Inversion(found) => &found.lens,
             Self::Pixels(found) => &found.parametric,
+        }
+    }
+
+    /// The lens with its correction in pixels, where it has one.
+    pub(super) fn corrected(&self) -> Option<&CorrectedLens> {
+        match self {
+            Self::Inversion(_) => None,
+            Self::Pixels(found) => Some(&found.lens),
         }
     }
 }
@@ -103,7 +112,8 @@ impl Stage<'_> {
     ) -> Result<Inversion, TaskError> {
         progress.phase(Phase::Inversion.label());
         let usual = if settings.optimise_lens { 20.0 } else { 6.0 };
-        let found = invert(self.observation, Some(foreground), &self.fit.scene.lens, settings, &mut |step| {
+        let found = invert(self.observation, Some(foreground), &self.fit.scene.lens, settings, &mut |event| {
+            let Event::Step(step) = event else { return go_on(progress) };
             let done = step.step as f64 / usual;
             progress.fraction(from + (to - from) * done / (1.0 + done));
             let chi2 = step.chi2 / step.pixels as f64;
@@ -126,7 +136,14 @@ impl Stage<'_> {
         progress.phase(Phase::Pixels.label());
         let settings = request.pixel_settings(&self.fit.scene.sources);
         let steps = self.steps + inverted.solves as f64;
-        let found = fit_pixels(self.observation, Some(foreground), &inverted.lens, &settings, &mut |step| {
+        let mut counting = false;
+        let found = fit_pixels(self.observation, Some(foreground), &inverted.lens, &settings, &mut |event| {
+            let Event::Step(step) = event else {
+                if matches!(event, Event::DegreesOfFreedom) && !std::mem::replace(&mut counting, true) {
+                    progress.phase("degrees of freedom");
+                }
+                return go_on(progress);
+            };
             let done = step.step as f64 / 600.0;
             if step.step.is_multiple_of(16) {
                 progress.fraction(from + (to - from) * done / (1.0 + done));

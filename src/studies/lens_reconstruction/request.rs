@@ -128,7 +128,8 @@ pub struct FitRequest {
     /// Strength of that prior, one over the expected squared differences in the unit of the image; automatic: the evidence chooses it.
     #[schemars(range(min = 1e-30, max = 1e30), extend("x-log" = true), extend("x-start" = 1.0))]
     pub regularisation_strength: Option<f64>,
-    /// The prior of the source in pixels is centred on the source of the parametric fit, otherwise on darkness.
+    /// The prior of the source in pixels is centred on the source of the parametric fit, otherwise on darkness. The logarithm of the evidence
+    /// compares only runs with the same centre of the prior: that of the parametric source has seen the data already.
     pub around_parametric_source: bool,
     /// With `inversion`: optimise the mass with the source in pixels; otherwise it stays as the parametric fit found it.
     pub optimise_lens: bool,

@@ -376,6 +376,7 @@ impl Outcome for SimulateOutcome {
             cosmology: Cosmology::default(),
             image_file: "image.fits",
             simulated: true,
+            left_out: &[],
         };
         let path = folder.join(TRUTH);
         std::fs::write(&path, format!("{:#}\n", coolest_template(&described)))

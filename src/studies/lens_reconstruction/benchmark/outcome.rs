@@ -5,6 +5,7 @@ use std::path::Path;
 use super::coverage::{CoverageRow, Interval, QUANTITIES};
 use super::recovery::RecoveryRow;
 use crate::data::{ColumnData, Table, TableColumn, read_ecsv, write_ecsv};
+use crate::studies::lens_reconstruction::outcome::TRUSTED;
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
 /// Files of a run.
@@ -105,6 +106,11 @@ const NUMBERS: [Number; 4] = [
 /// Pull beyond which a fit did not find the lens.
 const LOST: f64 = 5.0;
 
+/// True of draws that are not to be trusted; a fit that failed has none.
+fn not_converged(row: &CoverageRow) -> bool {
+    row.r_hat.is_finite() && !(row.r_hat < TRUSTED.0 && row.effective_draws > TRUSTED.1)
+}
+
 impl Outcome for BenchmarkOutcome {
     fn metrics(&self) -> Metrics {
         let mut metrics = Metrics::new();
@@ -146,7 +152,8 @@ impl Outcome for BenchmarkOutcome {
         put("failed_fits".into(), count(&|r| r.reduced_chi2.is_nan()));
         put("lost_lenses".into(), count(&|r| r.intervals[0].pull().abs() > LOST));
         put("r_hat_greatest".into(), self.lenses.iter().map(|r| r.r_hat).fold(f64::NAN, f64::max));
-        put("r_hat_above_1.01".into(), count(&|r| r.r_hat > 1.01));
+        put("r_hat_above_1.01".into(), count(&|r| r.r_hat > TRUSTED.0));
+        put("not_converged".into(), count(&not_converged));
         put("effective_draws_least".into(), self.lenses.iter().map(|r| r.effective_draws).fold(f64::NAN, f64::min));
         put("effective_draws_median".into(), middle(self.lenses.iter().map(|r| r.effective_draws).collect()));
         put("reduced_chi2_median".into(), middle(self.lenses.iter().map(|r| r.reduced_chi2).collect()));
@@ -157,10 +164,19 @@ impl Outcome for BenchmarkOutcome {
     fn warnings(&self) -> Vec<String> {
         let lost =
             self.lenses.iter().filter(|r| r.intervals[0].pull().is_nan() || r.intervals[0].pull().abs() > LOST).count();
-        if lost == 0 {
-            return Vec::new();
+        let astray = self.lenses.iter().filter(|r| not_converged(r)).count();
+        let of = self.lenses.len();
+        let mut warnings = Vec::new();
+        if lost > 0 {
+            warnings.push(format!("{lost} of {of} lenses were not found: their intervals count as misses"));
         }
-        vec![format!("{lost} of {} lenses were not found: their intervals count as misses", self.lenses.len())]
+        if astray > 0 {
+            warnings.push(format!(
+                "{astray} of {of} posteriors are not converged ({} effective draws and R-hat below {} are wanted): give more posterior_draws",
+                TRUSTED.1, TRUSTED.0
+            ));
+        }
+        warnings
     }
 
     fn save(&self, folder: &Path, _provenance: &Provenance) -> Result<Vec<String>, TaskError> {
@@ -242,7 +258,7 @@ mod tests {
             reduced_chi2: 1.0,
             reduced_chi2_null: 9.0,
             r_hat: 1.002,
-            effective_draws: 300.0,
+            effective_draws: 500.0,
             remark: remark.to_owned(),
         }
     }
@@ -259,6 +275,12 @@ mod tests {
         assert_eq!(metrics["failed_fits"], 0.0);
         assert_eq!(BenchmarkOutcome::from_table(&outcome.table()).unwrap(), outcome.lenses);
         assert!(outcome.warnings().is_empty());
+        let mut outcome = outcome;
+        (outcome.lenses[0].effective_draws, outcome.lenses[1].r_hat) = (300.0, 1.03);
+        // A fit that failed is told as such, not as draws that are too few.
+        (outcome.lenses[2].effective_draws, outcome.lenses[2].r_hat) = (f64::NAN, f64::NAN);
+        assert_eq!(outcome.metrics()["not_converged"], 2.0);
+        assert!(outcome.warnings()[0].starts_with("2 of 4 posteriors are not converged"), "{:?}", outcome.warnings());
     }
 
     #[test]

@@ -3,16 +3,17 @@
 //! The known lens is an ellipsoid with shear ([`known_lens`]); each galaxy is brought to [`SIDE`] pixels over [`WIDTH_ARCSEC`], a little off the axis, and
 //! observed at each of the noise levels ([`NOISE`]). Truth and recovered source are compared on the pixels of the truth.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use ndarray::{Array2, Ix2, s};
 
 use super::{BenchmarkRequest, BenchmarkUpdate};
-use crate::data::{Location, read_planes};
+use crate::data::{FitsFile, Location, read_planes};
 use crate::numerics::statistics::median;
 use crate::studies::lens_models::{ISOTHERMAL_SLOPE, LensModel};
 use crate::studies::lens_reconstruction::pixelated::mock::{MockSpec, observe};
-use crate::studies::lens_reconstruction::pixelated::{InversionSettings, SourceGrid, recover_source};
+use crate::studies::lens_reconstruction::pixelated::{InversionSettings, SourceGrid, invert};
 use crate::tasks::{Progress, TaskError};
 
 /// Noise of a pixel over the peak of the lensed image.
@@ -69,7 +70,7 @@ pub(super) fn run(
         for (n, noise_over_peak) in NOISE.into_iter().enumerate() {
             progress.check()?;
             let seed = request.seed.wrapping_add((k * NOISE.len() + n) as u64);
-            let row = one(k + 1, galaxy, noise_over_peak, request.source_pixels, seed)?;
+            let row = one(k + 1, galaxy, noise_over_peak, request.source_pixels, seed, progress)?;
             progress.phase(format!(
                 "galaxy {} at noise {noise_over_peak}: error {:.3} of the empty source's (best constant {:.3}), correlation {:.3}",
                 row.galaxy, row.error, row.error_null, row.correlation
@@ -80,6 +81,12 @@ pub(super) fn run(
         }
     }
     Ok(rows)
+}
+
+/// Number of pictures in a file.
+pub(super) fn count(file: &Path) -> Result<usize, TaskError> {
+    let fits = FitsFile::open(&Location::parse(&file.to_string_lossy()).path)?;
+    Ok(fits.hdus().iter().filter(|hdu| hdu.image().is_some() && hdu.shape().len() == 2).count())
 }
 
 /// The galaxies of a file: its images, cut square, brought to [`SIDE`] pixels by averaging, sky subtracted, brightest pixel 1.
@@ -132,6 +139,7 @@ fn one(
     noise_over_peak: f64,
     source_pixels: usize,
     seed: u64,
+    progress: &Progress<BenchmarkUpdate>,
 ) -> Result<RecoveryRow, TaskError> {
     let lens = known_lens();
     let side = galaxy.nrows();
@@ -145,8 +153,13 @@ fn one(
         seed,
     };
     let (observation, _) = observe(&lens.prepare(), &truth, &values, &spec)?;
-    let settings = InversionSettings { source_pixels, ..InversionSettings::default() };
-    let found = recover_source(&observation, &lens, &settings)?;
+    let settings = InversionSettings { source_pixels, optimise_lens: false, ..InversionSettings::default() };
+    let found = invert(&observation, None, &lens, &settings, &mut |_| match progress.check() {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    });
+    progress.check()?;
+    let found = found?;
     let (source, sigma): (Vec<f64>, Vec<f64>) =
         (found.source.iter().copied().collect(), found.sigma.iter().copied().collect());
     let (mut recovered, mut within, mut told) = (Vec::with_capacity(values.len()), 0.0, 0.0);
@@ -190,6 +203,8 @@ fn compare(truth: &[f64], found: &[f64]) -> (f64, f64, f64) {
 mod tests {
     use super::*;
     use crate::data::{Plane, write_planes};
+    use crate::studies::lens_reconstruction::benchmark::Part;
+    use crate::tasks::Task;
 
     #[test]
     fn errors_are_measured_against_the_empty_source() {
@@ -215,12 +230,31 @@ mod tests {
         let plane = Plane { name: "GALAXY", pixels: picture.view().into_dyn(), unit: "", keywords: Vec::new() };
         write_planes(&file, &[plane], &[]).unwrap();
         let request = BenchmarkRequest { source_pixels: 24, ..BenchmarkRequest::default() };
+        let stopped = Progress::silent();
+        stopped.board().cancel().cancel();
+        assert!(matches!(run(&request, &file, &stopped), Err(TaskError::Cancelled)));
         let rows = run(&request, &file, &Progress::silent()).unwrap();
         assert_eq!(rows.len(), NOISE.len());
         for row in &rows {
             assert!(row.error < 0.4 && row.error < 0.6 * row.error_null && row.correlation > 0.9, "{row:?}");
         }
         assert!(rows[2].error < rows[0].error, "{rows:?}");
+    }
+
+    /// The time stated grows with the galaxies of the file.
+    #[test]
+    fn every_galaxy_costs_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let picture = Array2::<f32>::ones((40, 40));
+        let seconds = |galaxies: usize| {
+            let file = folder.path().join(format!("{galaxies}.fits"));
+            let plane = || Plane { name: "G", pixels: picture.view().into_dyn(), unit: "", keywords: Vec::new() };
+            write_planes(&file, &(0..galaxies).map(|_| plane()).collect::<Vec<_>>(), &[]).unwrap();
+            assert_eq!(count(&file).unwrap(), galaxies);
+            let part = Part::SourceRecovery;
+            BenchmarkRequest { part, galaxies: Some(file), ..BenchmarkRequest::default() }.cost().unwrap().seconds
+        };
+        assert!((seconds(5) / seconds(1) - 5.0).abs() < 1e-9);
     }
 
     #[test]

@@ -2,21 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::{Described, Profile, as_approximate, folded, profiles};
+use super::{Described, Profile, as_approximate, folded, further_mass, profiles};
 use crate::studies::lens_models::{ISOTHERMAL_SLOPE, Sersic, Shear};
 use crate::studies::lens_reconstruction::classical::{Posterior, Quantity};
 
 /// The template, to be saved as JSON beside the image that it names.
 pub fn coolest_template(model: &Described<'_>) -> Value {
     let [redshift_lens, redshift_source] = model.redshifts;
-    let all = profiles(&model.scene.lens);
-    let (masses, fields): (Vec<Profile>, Vec<Profile>) = all.into_iter().partition(|p| !matches!(p, Profile::Shear(_)));
-    let mut left_out = Vec::new();
-    let mut list = |profiles: &[Profile]| -> Vec<Value> {
+    let sampled = |place| Sampled { posterior: model.posterior, further: further_mass(place) };
+    let all = profiles(&model.scene.lens).into_iter().enumerate().map(|(place, profile)| (profile, sampled(place)));
+    let (masses, fields): (Vec<_>, Vec<_>) = all.partition(|(p, _)| !matches!(p, Profile::Shear(_)));
+    let mut left_out = model.left_out.to_vec();
+    let mut list = |profiles: &[(Profile, Sampled<'_>)]| -> Vec<Value> {
         profiles
             .iter()
-            .filter_map(|p| {
-                let made = mass(p, model.posterior);
+            .filter_map(|(p, sampled)| {
+                let made = mass(p, sampled);
                 if made.is_none() {
                     left_out.push(name_of(p));
                 }
@@ -97,42 +98,67 @@ fn name_of(profile: &Profile) -> &'static str {
     }
 }
 
+/// The posterior as one profile of the lens sees it: the draws of the galaxy and the shear stand under other names than those of a further mass.
+#[derive(Clone, Copy)]
+struct Sampled<'a> {
+    posterior: Option<&'a Posterior>,
+    /// Which further mass it is; `None`: galaxy or shear.
+    further: Option<usize>,
+}
+
+impl<'a> Sampled<'a> {
+    /// The quantity of this profile that bears one name with the galaxy, and the other (or none) with a further mass.
+    fn of(&self, galaxy: &str, further: Option<&str>) -> Option<&'a Quantity> {
+        match self.further {
+            None => self.posterior?.quantity(galaxy),
+            Some(k) => self.posterior?.quantity(&format!("mass[{k}].{}", further?)),
+        }
+    }
+
+    /// The quantity that only a further mass has.
+    fn of_further(&self, name: &str) -> Option<&'a Quantity> {
+        self.further.and_then(|_| self.of("", Some(name)))
+    }
+}
+
 /// A mass profile; `None` where the standard has none that is the same.
-fn mass(profile: &Profile, posterior: Option<&Posterior>) -> Option<Value> {
-    let of = |name: &str| posterior.and_then(|p| p.quantity(name));
+fn mass(profile: &Profile, sampled: &Sampled<'_>) -> Option<Value> {
+    let of = |galaxy, further| sampled.of(galaxy, further);
     Some(match profile {
         Profile::PowerLaw(p) => {
+            let radius = of("ellipse_einstein_radius_arcsec", Some("einstein_radius_arcsec"));
             let mut parameters = vec![
-                ("theta_E", parameter(p.einstein_radius_arcsec, of("ellipse_einstein_radius_arcsec"), &|v| v)),
-                ("q", parameter(p.axis_ratio, of("axis_ratio"), &|v| v)),
-                ("phi", angle(p.position_angle_deg, of("position_angle_deg"))),
-                ("center_x", parameter(p.x_arcsec, of("lens_x_arcsec"), &|v| v)),
-                ("center_y", parameter(p.y_arcsec, of("lens_y_arcsec"), &|v| v)),
+                ("theta_E", parameter(p.einstein_radius_arcsec, radius, &|v| v)),
+                // The shape of a further mass is drawn as an ellipticity vector: it has no interval here.
+                ("q", parameter(p.axis_ratio, of("axis_ratio", None), &|v| v)),
+                ("phi", angle(p.position_angle_deg, of("position_angle_deg", None))),
+                ("center_x", parameter(p.x_arcsec, of("lens_x_arcsec", Some("x_arcsec")), &|v| v)),
+                ("center_y", parameter(p.y_arcsec, of("lens_y_arcsec", Some("y_arcsec")), &|v| v)),
             ];
             if p.slope == ISOTHERMAL_SLOPE {
                 entry("SIE", parameters)
             } else {
-                parameters.insert(0, ("gamma", parameter(p.slope, of("slope"), &|v| v)));
+                parameters.insert(0, ("gamma", parameter(p.slope, of("slope", Some("slope")), &|v| v)));
                 entry("PEMD", parameters)
             }
         }
         Profile::Shear(shear @ Shear { .. }) => entry(
             "ExternalShear",
             vec![
-                ("gamma_ext", parameter(shear.strength(), of("shear"), &|v| v)),
-                ("phi_ext", angle(shear.angle_deg(), of("shear_angle_deg"))),
+                ("gamma_ext", parameter(shear.strength(), of("shear", None), &|v| v)),
+                ("phi_ext", angle(shear.angle_deg(), of("shear_angle_deg", None))),
             ],
         ),
         Profile::PseudoJaffe(p) => entry(
             "Chameleon",
             vec![
-                ("b", parameter(p.einstein_radius_arcsec, None, &|v| v)),
-                ("s_c", parameter(p.core_arcsec, None, &|v| v)),
-                ("s_t", parameter(p.truncation_arcsec, None, &|v| v)),
+                ("b", parameter(p.einstein_radius_arcsec, sampled.of_further("einstein_radius_arcsec"), &|v| v)),
+                ("s_c", parameter(p.core_arcsec, sampled.of_further("core_arcsec"), &|v| v)),
+                ("s_t", parameter(p.truncation_arcsec, sampled.of_further("truncation_arcsec"), &|v| v)),
                 ("q", parameter(p.axis_ratio, None, &|v| v)),
                 ("phi", angle(p.position_angle_deg, None)),
-                ("center_x", parameter(p.x_arcsec, None, &|v| v)),
-                ("center_y", parameter(p.y_arcsec, None, &|v| v)),
+                ("center_x", parameter(p.x_arcsec, sampled.of_further("x_arcsec"), &|v| v)),
+                ("center_y", parameter(p.y_arcsec, sampled.of_further("y_arcsec"), &|v| v)),
             ],
         ),
         Profile::Nfw(_) | Profile::PointMass(_) | Profile::Multipole(_) => return None,
@@ -186,4 +212,54 @@ fn parameter(value: f64, posterior: Option<&Quantity>, change: &dyn Fn(f64) -> f
 fn angle(degrees: f64, posterior: Option<&Quantity>) -> Value {
     let theirs = folded(degrees - 90.0);
     parameter(theirs, posterior, &|v| theirs + (v - degrees + 90.0).rem_euclid(180.0) - 90.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{ColumnData, Table, TableColumn};
+    use crate::studies::lens_models::{LensModel, Mass, Multipole, Sis};
+    use crate::studies::lens_reconstruction::Scene;
+    use crate::studies::lens_reconstruction::cosmology::Cosmology;
+
+    /// The draws of the galaxy describe the galaxy alone; a satellite has its own, or none.
+    #[test]
+    fn a_satellite_has_its_own_intervals() {
+        let draws = |name: &str, values: [f64; 3]| TableColumn::new(name, "", ColumnData::from(values.to_vec()));
+        let table = Table::new(vec![
+            draws("chain", [0.0; 3]),
+            draws("log_posterior", [0.0; 3]),
+            draws("ellipse_einstein_radius_arcsec", [1.1, 1.2, 1.3]),
+            draws("axis_ratio", [0.6, 0.7, 0.8]),
+            draws("lens_x_arcsec", [0.01, 0.02, 0.03]),
+            draws("mass[1].einstein_radius_arcsec", [0.08, 0.1, 0.12]),
+            draws("mass[1].x_arcsec", [1.4, 1.5, 1.6]),
+        ]);
+        let posterior = Posterior::from_table(&table, 0, 0).unwrap();
+        let further = vec![
+            Mass::Multipole(Multipole { order: 4, a_arcsec: 0.0, b_arcsec: 0.01, x_arcsec: 0.0, y_arcsec: 0.0 }),
+            Mass::Sis(Sis { einstein_radius_arcsec: 0.1, x_arcsec: 1.5, y_arcsec: 0.8 }),
+        ];
+        let scene = Scene { lens: LensModel { further, ..LensModel::default() }, ..Scene::default() };
+        let template = coolest_template(&Described {
+            scene: &scene,
+            posterior: Some(&posterior),
+            size_px: [50, 50],
+            pixel_scale_arcsec: 0.05,
+            redshifts: [None; 2],
+            cosmology: Cosmology::default(),
+            image_file: "data.fits",
+            simulated: false,
+            left_out: &["source in pixels"],
+        });
+        let masses = &template["lensing_entities"][1]["mass_model"];
+        let median = |k: usize, name: &str| &masses[k]["parameters"][name]["posterior_stats"]["median"];
+        assert_eq!(masses.as_array().unwrap().len(), 2, "a multipole is left out");
+        assert_eq!([median(0, "theta_E"), median(0, "q"), median(0, "center_x")], [1.2, 0.7, 0.02]);
+        assert_eq!([median(1, "theta_E"), median(1, "center_x")], [0.1, 1.5]);
+        for name in ["q", "phi", "center_y"] {
+            assert!(median(1, name).is_null(), "{name}: {}", median(1, name));
+        }
+        assert_eq!(template["meta"]["left_out"], json!(["source in pixels", "multipole"]));
+    }
 }

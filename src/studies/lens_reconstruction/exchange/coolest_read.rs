@@ -61,6 +61,7 @@ pub(super) fn import(template: &Value) -> Result<Imported, String> {
         .get("lensing_entities")
         .and_then(Value::as_array)
         .ok_or("is no COOLEST template: it has no list lensing_entities")?;
+    let different = |(a, b): &(f64, f64)| (a - b).abs() > 1e-6;
     let mut masses = Vec::new();
     let mut lights = Vec::new();
     let mut lens_redshift = None;
@@ -70,22 +71,27 @@ pub(super) fn import(template: &Value) -> Result<Imported, String> {
         let redshift = entity.get("redshift").and_then(Value::as_f64);
         let found = profiles_in(entity, "mass_model", &place, mass)?;
         if !found.is_empty() {
-            let other = lens_redshift.zip(redshift).filter(|(a, b): &(f64, f64)| (a - b).abs() > 1e-6);
-            if let Some((a, b)) = other {
+            if let Some((a, b)) = lens_redshift.zip(redshift).filter(different) {
                 return Err(format!("{place}: mass at redshifts {a} and {b}; only one lens plane can be taken over"));
             }
             lens_redshift = lens_redshift.or(redshift);
         }
-        lights.push((redshift, !found.is_empty(), profiles_in(entity, "light_model", &place, sersic)?));
+        let light = profiles_in(entity, "light_model", &place, sersic)?;
+        lights.push((place, redshift, !found.is_empty(), light));
         masses.extend(found);
     }
     let mut scene = Scene { lens: lens_of(&masses)?, ..Scene::default() };
     let mut source_redshift = None;
-    for (redshift, has_mass, light) in lights {
+    for (place, redshift, has_mass, light) in lights {
         // Light without mass lies behind, unless its redshift says otherwise.
         let behind = !has_mass && lens_redshift.zip(redshift).is_none_or(|(lens, light)| light > lens);
         if behind {
             if !light.is_empty() {
+                if let Some((a, b)) = source_redshift.zip(redshift).filter(different) {
+                    return Err(format!(
+                        "{place}: lensed light at redshifts {a} and {b}; only one source plane can be taken over"
+                    ));
+                }
                 source_redshift = source_redshift.or(redshift);
             }
             scene.sources.extend(light);
@@ -253,6 +259,7 @@ mod tests {
             cosmology: Cosmology::default(),
             image_file: "image.fits",
             simulated: false,
+            left_out: &[],
         })
     }
 
@@ -299,6 +306,19 @@ mod tests {
         let mut planes = template(&scene());
         planes["lensing_entities"][0]["redshift"] = json!(0.4);
         assert!(import(&planes).unwrap_err().contains("only one lens plane"));
+        let mut planes = template(&scene());
+        let entities = planes["lensing_entities"].as_array_mut().unwrap();
+        let mut second = entities[2].clone();
+        (second["name"], second["redshift"]) = (json!("farther"), json!(2.3));
+        entities.push(second);
+        let line = import(&planes).unwrap_err();
+        assert_eq!(
+            line,
+            "lensing_entities[3] (farther): lensed light at redshifts 0.6 and 2.3; only one source plane can be taken over"
+        );
+        // At the same redshift it is another galaxy of the same plane.
+        planes["lensing_entities"][3]["redshift"] = json!(0.6);
+        assert_eq!(import(&planes).unwrap().scene.sources.len(), 4);
     }
 
     /// A point estimate that is missing is replaced by the median.

@@ -23,8 +23,9 @@ pub fn lenstronomy_script(model: &Described<'_>) -> String {
     let scale = model.pixel_scale_arcsec;
     let [x0, y0] = model.size_px.map(|n| -0.5 * (n as f64 - 1.0) * scale);
     let redshift = |z: Option<f64>| z.map_or("None".to_owned(), |z| z.to_string());
-    let mut text = String::from(
-        "\"\"\"A lens model of Sextans in lenstronomy keywords: x to the right and y upwards from the image centre, in arcsec;\nbrightness in the unit of the image per arcsec^2.\"\"\"\n\nimport numpy as np\n\n",
+    let left_out: String = model.left_out.iter().map(|what| format!("\nNot in here: {what}.")).collect();
+    let mut text = format!(
+        "\"\"\"A lens model of Sextans in lenstronomy keywords: x to the right and y upwards from the image centre, in arcsec;\nbrightness in the unit of the image per arcsec^2.{left_out}\"\"\"\n\nimport numpy as np\n\n",
     );
     let mut line = |args: std::fmt::Arguments<'_>| {
         // Writing to a string cannot fail.
@@ -185,7 +186,9 @@ mod tests {
             cosmology: Cosmology::default(),
             image_file: "image.fits",
             simulated: true,
+            left_out: &["a source in pixels"],
         });
+        assert!(text.contains("per arcsec^2.\nNot in here: a source in pixels.\"\"\"\n"), "{text}");
         assert!(text.contains("lens_model_list = [\"SIE\", \"SHEAR\"]"), "{text}");
         assert!(text.contains("z_lens, z_source = 0.2, None"), "{text}");
         assert!(text.contains("nx=64, ny=48, ra_at_xy_0=-2.52, dec_at_xy_0=-1.88"), "{text}");

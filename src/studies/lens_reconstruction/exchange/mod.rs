@@ -40,6 +40,8 @@ pub struct Described<'a> {
     pub image_file: &'a str,
     /// True for a simulation: its numbers are the truth, not an estimate.
     pub simulated: bool,
+    /// What the model has besides this scene, in words: what was made in pixels.
+    pub left_out: &'a [&'static str],
 }
 
 /// One profile of a lens.
@@ -74,6 +76,11 @@ pub fn profiles(lens: &LensModel) -> Vec<Profile> {
         Mass::Multipole(m) => Profile::Multipole(m),
     });
     [Profile::PowerLaw(lens.galaxy), Profile::Shear(lens.shear)].into_iter().chain(further).collect()
+}
+
+/// Which of the further masses (from 0) stands at a place of [`profiles`]; `None`: galaxy or shear.
+fn further_mass(place: usize) -> Option<usize> {
+    place.checked_sub(2)
 }
 
 fn isothermal(radius: f64, axis_ratio: f64, position_angle_deg: f64, [x_arcsec, y_arcsec]: [f64; 2]) -> PowerLaw {

@@ -6,25 +6,94 @@ use ndarray::Array2;
 
 use super::FitOutcome;
 use crate::numerics::lbfgs::End;
-use crate::studies::lens_models::{LensModel, Window, lens_curves};
-use crate::studies::lens_reconstruction::Observation;
+use crate::studies::lens_models::{ISOTHERMAL_SLOPE, LensModel, Mass, Sersic, Window, lens_curves};
 use crate::studies::lens_reconstruction::classical::{ParametricFit, lens_errors};
 use crate::studies::lens_reconstruction::curves::{Curves, curves_of, traced_curves};
 use crate::studies::lens_reconstruction::maps::{convergence_map, lens_metrics};
 use crate::studies::lens_reconstruction::pixel_task::Reconstruction;
 use crate::studies::lens_reconstruction::pixelated::{Inversion, PixelFit, SourceGrid};
 use crate::studies::lens_reconstruction::request::Method;
+use crate::studies::lens_reconstruction::{Observation, Scene};
+use crate::tasks::Metrics;
 
 /// Reduced chi-squared above which a source in pixels does not describe the data, over that of blank sky where this is above 1.
 const GREATEST_CHI2: f64 = 1.3;
 
 /// How a product was made, for its header.
-pub(super) fn remark(method: Method) -> &'static str {
+pub(super) fn remark(method: Method, scene: Option<&Scene>) -> String {
+    let Some(scene) = scene else { return "lens model".to_owned() };
+    let mass = mass_in_words(&scene.lens);
+    let light = match light_in_words(&scene.lens_light) {
+        Some(light) => format!("lens light: {light}"),
+        None => "no lens light".to_owned(),
+    };
     match method {
-        Method::Parametric => "parametric fit: isothermal ellipsoid, shear, Sersic light",
-        Method::Inversion => "source in pixels on a parametric lens, strength of its prior by the evidence",
-        Method::Pixels => "source and convergence in pixels, the most probable ones together",
+        Method::Parametric => {
+            let source = light_in_words(&scene.sources).unwrap_or_else(|| "none".to_owned());
+            format!("parametric fit: {mass}; source: {source}; {light}")
+        }
+        Method::Inversion => format!("source in pixels on a parametric lens: {mass}; {light}"),
+        Method::Pixels => {
+            format!("source and convergence in pixels, the most probable ones together, from: {mass}; {light}")
+        }
     }
+}
+
+fn mass_in_words(lens: &LensModel) -> String {
+    let galaxy = if lens.galaxy.slope == ISOTHERMAL_SLOPE { "isothermal ellipsoid" } else { "elliptical power law" };
+    let further = lens.further.iter().map(|mass| match mass {
+        Mass::Sis(_) => "isothermal sphere".to_owned(),
+        Mass::Sie(_) => "second isothermal ellipsoid".to_owned(),
+        Mass::PowerLaw(_) => "second elliptical power law".to_owned(),
+        Mass::PseudoJaffe(_) => "pseudo-Jaffe ellipsoid".to_owned(),
+        Mass::Nfw(_) => "NFW halo".to_owned(),
+        Mass::PointMass(_) => "point mass".to_owned(),
+        Mass::Multipole(multipole) => format!("multipole of order {}", multipole.order),
+    });
+    [galaxy.to_owned(), "shear".to_owned()].into_iter().chain(further).collect::<Vec<_>>().join(", ")
+}
+
+fn light_in_words(galaxies: &[Sersic]) -> Option<String> {
+    /// The Sersic index of a Gaussian.
+    const GAUSSIAN: f64 = 0.5;
+    let kind = if galaxies.len() > 1 && galaxies.iter().all(|g| g.index == GAUSSIAN) { "Gaussian" } else { "Sersic" };
+    match galaxies.len() {
+        0 => None,
+        1 => Some(kind.to_owned()),
+        n => Some(format!("{n} {kind} components")),
+    }
+}
+
+/// What the model has besides its parametric part.
+pub(super) fn left_out(method: Method) -> &'static [&'static str] {
+    const SOURCE: &str = "the lensed source in pixels; it is in source.fits";
+    const MASS: &str = "the correction of the mass in pixels, EXCESS in convergence.fits; this is the parametric lens without its correction in pixels";
+    match method {
+        Method::Parametric => &[],
+        Method::Inversion => &[SOURCE],
+        Method::Pixels => &[SOURCE, MASS],
+    }
+}
+
+/// What of the parametric fit an inversion does not move, in words; `None` if there is nothing.
+fn held(lens: &LensModel, fit: &ParametricFit) -> Option<String> {
+    let has = |of: &dyn Fn(&Mass) -> bool| lens.further.iter().any(of);
+    let held: Vec<&str> = [
+        (fit.layout.lens.free_slope, "slope"),
+        (has(&|m| matches!(m, Mass::Multipole(_))), "multipoles"),
+        (has(&|m| !matches!(m, Mass::Multipole(_))), "satellites"),
+        (!fit.scene.lens_light.is_empty(), "lens light"),
+    ]
+    .into_iter()
+    .filter_map(|(there, name)| there.then_some(name))
+    .collect();
+    let (last, rest) = held.split_last()?;
+    Some(if rest.is_empty() { (*last).to_owned() } else { format!("{} and {last}", rest.join(", ")) })
+}
+
+/// Takes the errors of the parametric fit out: they belong to a Sersic source.
+fn without_errors(metrics: &mut Metrics) {
+    metrics.retain(|name, _| !name.ends_with("_error"));
 }
 
 fn thin(map: &Array2<f64>) -> Arc<Array2<f32>> {
@@ -62,7 +131,7 @@ impl FitOutcome {
         // What is said of the parametric model's own fit does not hold for this one; the data's faults do.
         self.warnings.retain(|w| !w.starts_with("reduced chi2") && !w.starts_with("source "));
         let common = match pixels {
-            Reconstruction::Inversion(inversion) => self.with_inversion(observation, inversion),
+            Reconstruction::Inversion(inversion) => self.with_inversion(observation, fit, inversion),
             Reconstruction::Pixels(fit) => self.with_pixel_fit(observation, fit),
         };
         let Common { grid, source, sigma, lensed, reduced_chi2 } = common;
@@ -91,7 +160,12 @@ impl FitOutcome {
         self.metrics.extend(numbers.iter().map(|(name, value)| ((*name).to_owned(), *value)));
     }
 
-    fn with_inversion<'a>(&mut self, observation: &Observation, found: &'a Inversion) -> Common<'a> {
+    fn with_inversion<'a>(
+        &mut self,
+        observation: &Observation,
+        fit: &ParametricFit,
+        found: &'a Inversion,
+    ) -> Common<'a> {
         self.method = Method::Inversion;
         self.put(&[
             ("evidence_ln", found.evidence_ln),
@@ -102,6 +176,7 @@ impl FitOutcome {
             ("source_solves", found.solves as f64),
         ]);
         self.metrics.extend(lens_metrics(&found.lens));
+        without_errors(&mut self.metrics);
         if let Some(covariance) = &found.lens_covariance {
             let errors = lens_errors(&found.lens, covariance);
             let shear = found.lens.shear;
@@ -112,6 +187,9 @@ impl FitOutcome {
                 ("position_angle_deg_error", errors.position_angle_deg),
                 ("shear_error", of_shear / shear.strength().max(1e-12)),
             ]);
+            self.warnings.extend(held(&found.lens, fit).map(|what| {
+                format!("{what} held at the parametric fit: the errors of the lens are conditional on that")
+            }));
         }
         self.curves = curves_of(&found.lens);
         if let Some(scene) = &mut self.scene {
@@ -130,17 +208,14 @@ impl FitOutcome {
     fn with_pixel_fit<'a>(&mut self, observation: &Observation, found: &'a PixelFit) -> Common<'a> {
         self.method = Method::Pixels;
         self.put(&[
-            ("evidence_ln", found.evidence_ln),
+            ("evidence_ln_source_given_mass", found.evidence_ln_source_given_mass),
             ("regularisation_strength", found.strength),
             ("source_pixels_determined", found.source_determined),
             ("parameters_determined", found.determined),
             ("degrees_of_freedom", found.degrees_of_freedom()),
             ("convergence_strength", found.mass_strength),
             ("convergence_correction_rms", found.correction_rms),
-            (
-                "reduced_chi2_parametric_mass",
-                found.chi2_start / (found.pixels as f64 - found.source_determined).max(1.0),
-            ),
+            ("reduced_chi2_parametric_mass", found.reduced_chi2_start()),
             ("gradient_calls", found.evaluations as f64),
             ("lbfgs_iterations", found.iterations as f64),
         ]);
@@ -154,9 +229,7 @@ impl FitOutcome {
         // The most probable map has no errors of these.
         let lens = found.parametric.clone();
         self.metrics.extend(lens_metrics(&lens));
-        for name in ["einstein_radius_arcsec", "axis_ratio", "position_angle_deg", "shear"] {
-            self.metrics.remove(&format!("{name}_error"));
-        }
+        without_errors(&mut self.metrics);
         let centre = [self.metrics["lens_x_arcsec"], self.metrics["lens_y_arcsec"]];
         let before = self.metrics.get("einstein_radius_arcsec").copied().unwrap_or(f64::NAN);
         if let Some((curves, radius)) = corrected_curves(found, &lens, centre, before) {
@@ -187,4 +260,36 @@ fn corrected_curves(found: &PixelFit, parametric: &LensModel, centre: [f64; 2], 
     // Between pixels the correction has no cusp: the cut is that of the parametric centre.
     let curves = traced_curves(&found.lens, centre, 2.0 * radius, &[centre]);
     Some((Curves { cut: curves_of(parametric).cut, ..curves }, effective))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::studies::lens_models::{Multipole, PowerLaw, Sis};
+
+    /// The header names what the model is made of, not what models usually are.
+    #[test]
+    fn products_say_what_was_fitted() {
+        let plain = Scene { sources: vec![Sersic::default()], ..Scene::default() };
+        assert_eq!(
+            remark(Method::Parametric, Some(&plain)),
+            "parametric fit: isothermal ellipsoid, shear; source: Sersic; no lens light"
+        );
+        let galaxy = PowerLaw { slope: 2.1, ..plain.lens.galaxy };
+        let further = vec![
+            Mass::Multipole(Multipole { order: 3, a_arcsec: 0.0, b_arcsec: 0.01, x_arcsec: 0.0, y_arcsec: 0.0 }),
+            Mass::Sis(Sis { einstein_radius_arcsec: 0.1, x_arcsec: 1.5, y_arcsec: 0.8 }),
+        ];
+        let lens = LensModel { galaxy, further, ..plain.lens };
+        let lens_light = vec![Sersic { index: 0.5, ..Sersic::default() }; 12];
+        let rich = Scene { lens, sources: Vec::new(), lens_light, sky: 0.0 };
+        assert_eq!(
+            remark(Method::Inversion, Some(&rich)),
+            "source in pixels on a parametric lens: elliptical power law, shear, multipole of order 3, isothermal sphere; lens light: 12 Gaussian components"
+        );
+        let pixels = remark(Method::Pixels, Some(&rich));
+        assert!(pixels.starts_with("source and convergence in pixels") && pixels.contains("power law"), "{pixels}");
+        assert!(left_out(Method::Parametric).is_empty());
+        assert!(left_out(Method::Pixels)[1].contains("parametric lens without its correction in pixels"));
+    }
 }

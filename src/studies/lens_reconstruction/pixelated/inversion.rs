@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use faer::Mat;
 use ndarray::Array2;
 
+use super::Event;
 use super::field::{Bending, Field, MOVED, moved, with_moved};
 use super::grid::SourceGrid;
 use super::mock::{blurred, whole_field};
@@ -157,8 +158,13 @@ impl InversionStep<'_> {
     }
 }
 
-/// The callback of an inversion: runs at every solve, stops with `Break`.
-pub type InversionCallback<'a> = dyn FnMut(&InversionStep) -> ControlFlow<()> + 'a;
+/// The callback of an inversion: runs at every solve and between its parts, stops with `Break`.
+pub type InversionCallback<'a> = dyn FnMut(Event<&InversionStep>) -> ControlFlow<()> + 'a;
+
+/// Asks whether to stop.
+fn still(callback: &mut InversionCallback) -> Result<(), LensError> {
+    if callback(Event::Within).is_break() { Err(LensError::Cancelled) } else { Ok(()) }
+}
 
 /// A square of `side` pixels in the source plane that holds what is seen: where the pixels come from that the lens magnifies and whose
 /// light (mean of 3 x 3) stands out of the noise.
@@ -243,12 +249,14 @@ struct Trial {
 }
 
 impl Trial {
-    fn new(work: &Work, lens: &LensModel) -> Self {
+    fn new(work: &Work, lens: &LensModel, callback: &mut InversionCallback) -> Result<Self, LensError> {
         let bending = Bending::new(lens);
         let traced = Traced::new(&work.field, &bending);
         let response = Response::new(&work.field, &work.grid, &traced);
+        still(callback)?;
         let normal = Normal::new(&response, &work.field.target, &work.field.weight, &work.mean);
-        Self { lens: lens.clone(), bending, traced, response, normal }
+        still(callback)?;
+        Ok(Self { lens: lens.clone(), bending, traced, response, normal })
     }
 }
 
@@ -277,7 +285,7 @@ impl Work {
             response: &trial.response,
         };
         self.solves += 1;
-        if callback(&step).is_break() { Err(LensError::Cancelled) } else { Ok(()) }
+        if callback(Event::Step(&step)).is_break() { Err(LensError::Cancelled) } else { Ok(()) }
     }
 
     fn solve(&mut self, trial: &Trial, strength: f64, callback: &mut InversionCallback) -> Result<Solved, LensError> {
@@ -297,10 +305,14 @@ impl Work {
         if let Some(strength) = given {
             let solved = self.solve(trial, strength, callback)?;
             let determination = solved.determination(&self.prior);
+            still(callback)?;
             return Ok((solved, determination));
         }
         let (prior, log_determinant) = (self.prior.clone(), self.log_determinant);
-        strongest(&trial.normal, &prior, log_determinant, start, |solved| self.report(trial, solved, callback))
+        strongest(&trial.normal, &prior, log_determinant, start, |solved| match solved {
+            Some(solved) => self.report(trial, solved, callback),
+            None => still(callback),
+        })
     }
 
     /// Gradient of half the penalised chi-squared by the lens (the source solved anew: at its optimum it adds nothing), and its Gauss-Newton
@@ -359,6 +371,7 @@ fn move_lens(
     let mut damping = 1e-3;
     'steps: while *steps > 0 {
         let (gradient, curvature) = work.lens_equations(trial, solved);
+        still(callback)?;
         let start = moved(&trial.lens);
         loop {
             if *steps == 0 || damping > 1e8 {
@@ -376,7 +389,7 @@ fn move_lens(
                 damping = (damping * 10.0).max(1e-3);
                 continue;
             }
-            let candidate = Trial::new(work, &with_moved(&trial.lens, next));
+            let candidate = Trial::new(work, &with_moved(&trial.lens, next), callback)?;
             let found = work.solve(&candidate, strength, callback)?;
             let gain = solved.penalised() - found.penalised();
             if gain > 0.0 {
@@ -418,9 +431,10 @@ pub fn invert(
     let grid = grid_for(&field, &Bending::new(lens), settings.source_pixels);
     let prior = Prior::new(settings.regularisation, [grid.side; 2]);
     let log_determinant = prior.log_determinant().unwrap_or(f64::NAN);
+    still(callback)?;
     let mean = grid.mean_of(&settings.mean);
     let mut work = Work { field, grid, prior, mean, log_determinant, solves: 0 };
-    let mut trial = Trial::new(&work, lens);
+    let mut trial = Trial::new(&work, lens, callback)?;
     let (mut solved, mut determination) = work.solve_with(&trial, settings.strength, None, callback)?;
     let evidence_ln_start = solved.evidence_ln;
     let mut covariance = None;
@@ -446,6 +460,7 @@ pub fn invert(
         }
         let (_, curvature) = work.lens_equations(&trial, &solved);
         covariance = symmetric_inverse(&curvature, MOVED);
+        still(callback)?;
     }
     let whole = whole_field(observation, settings.rays_a_side)?;
     let traced = Traced::new(&whole, &trial.bending);

@@ -23,5 +23,15 @@ pub use mass::CorrectedLens;
 pub use pixels::{PixelCallback, PixelFit, PixelSettings, PixelStep, fit_pixels, joint_model};
 pub use prior::{Prior, Regularisation};
 
+/// What a callback is told. Whatever it is told, it may stop.
+pub enum Event<S> {
+    /// A step was made: its state.
+    Step(S),
+    /// In the midst of the work: nothing to show.
+    Within,
+    /// The search is over; how many parameters the data determine is being counted, on shaken data. Nothing to show.
+    DegreesOfFreedom,
+}
+
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use ndarray::{Array2, s};
 
+use super::Event;
 use super::field::{Bending, Field};
 use super::grid::SourceGrid;
 use super::inversion::{InversionSettings, grid_for};
@@ -13,7 +14,7 @@ use super::mass::CorrectedLens;
 use super::mock::{blurred, whole_field};
 use super::prior::{Prior, Regularisation};
 use super::response::{Response, Traced};
-use super::solve::{Normal, Solved, strongest};
+use super::solve::{Determination, Normal, Solved, strongest};
 use crate::numerics::lbfgs::{self, End, minimise};
 use crate::numerics::random;
 use crate::studies::lens_models::LensModel;
@@ -74,10 +75,13 @@ pub struct PixelFit {
     pub determined: f64,
     /// Effective number of determined source pixels alone, mass held.
     pub source_determined: f64,
-    /// Strength of the source's prior.
+    /// The same for the source that the search began with.
+    pub source_determined_start: f64,
+    /// Strength of the source's prior; what is determined of the source, and its errors, belong to it too.
     pub strength: f64,
-    /// Logarithm of the evidence for the corrected mass, at that strength.
-    pub evidence_ln: f64,
+    /// Logarithm of the evidence for the source at that strength, **given the most probable mass**: not that of the method, which would
+    /// integrate over the mass too.
+    pub evidence_ln_source_given_mass: f64,
     /// Strength of the convergence's prior.
     pub mass_strength: f64,
     /// Root mean square of `u = ln(convergence / parametric)` over the used pixels.
@@ -99,6 +103,11 @@ impl PixelFit {
     /// Chi-squared per degree of freedom.
     pub fn reduced_chi2(&self) -> f64 {
         self.chi2 / self.degrees_of_freedom()
+    }
+
+    /// The same before the mass was corrected, with the source that was determined then.
+    pub fn reduced_chi2_start(&self) -> f64 {
+        self.chi2_start / (self.pixels as f64 - self.source_determined_start).max(1.0)
     }
 }
 
@@ -143,8 +152,13 @@ impl PixelStep<'_> {
     }
 }
 
-/// The callback: runs after every iteration, stops with `Break`.
-pub type PixelCallback<'a> = dyn FnMut(&PixelStep) -> ControlFlow<()> + 'a;
+/// The callback: runs after every iteration and between the parts of a solve, stops with `Break`.
+pub type PixelCallback<'a> = dyn FnMut(Event<&PixelStep>) -> ControlFlow<()> + 'a;
+
+/// Asks whether to stop.
+fn still(callback: &mut PixelCallback) -> Result<(), LensError> {
+    if callback(Event::Within).is_break() { Err(LensError::Cancelled) } else { Ok(()) }
+}
 
 /// The problem of source and convergence together for an observation, and the unknowns to begin with: the source that the parametric lens
 /// makes of the data, and no correction of the mass.
@@ -157,7 +171,7 @@ pub fn joint_model(
     lens: &LensModel,
     settings: &PixelSettings,
 ) -> Result<(JointModel, Vec<f64>), LensError> {
-    let begun = begin(observation, foreground, lens, settings)?;
+    let begun = begin(observation, foreground, lens, settings, &mut |_| ControlFlow::Continue(()))?;
     Ok((begun.model, begun.start))
 }
 
@@ -169,6 +183,8 @@ struct Begun {
     source_prior: Prior,
     log_determinant: f64,
     chi2: f64,
+    /// Effective number of source pixels that the data determine.
+    determined: f64,
 }
 
 fn begin(
@@ -176,6 +192,7 @@ fn begin(
     foreground: Option<&Array2<f64>>,
     lens: &LensModel,
     settings: &PixelSettings,
+    callback: &mut PixelCallback,
 ) -> Result<Begun, LensError> {
     settings.source.check()?;
     if !(settings.mass_step > 0.0 && settings.mass_step.is_finite()) {
@@ -187,12 +204,15 @@ fn begin(
     let grid = grid_for(&field, &bending, settings.source.source_pixels);
     let source_prior = Prior::new(settings.source.regularisation, [grid.side; 2]);
     let log_determinant = source_prior.log_determinant().unwrap_or(f64::NAN);
+    still(callback)?;
     let response = Response::new(&field, &grid, &Traced::new(&field, &bending));
+    still(callback)?;
     let mean = grid.mean_of(&settings.source.mean);
     let normal = Normal::new(&response, &field.target, &field.weight, &mean);
-    let solved = match settings.source.strength {
-        Some(strength) => Solved::new(&normal, &source_prior, log_determinant, strength)?,
-        None => strongest(&normal, &source_prior, log_determinant, None, |_| Ok(()))?.0,
+    still(callback)?;
+    let (solved, determination) = match settings.source.strength {
+        Some(strength) => solved_at(&normal, &source_prior, log_determinant, strength, callback)?,
+        None => strongest(&normal, &source_prior, log_determinant, None, |_| still(callback))?,
     };
     let mass_prior = Prior::new(settings.mass_regularisation, field.extent);
     let mass_strength = settings.mass_step.powi(-2);
@@ -204,7 +224,23 @@ fn begin(
     let of_source = (source_prior.clone(), solved.strength, mean);
     let model = JointModel::new(field, grid, &bending, of_source, (mass_prior, mass_strength), positivity);
     let start = model.unknowns_of(&solved.source);
-    Ok(Begun { model, start, scales, source_prior, log_determinant, chi2: solved.chi2 })
+    let (chi2, determined) = (solved.chi2, determination.determined);
+    Ok(Begun { model, start, scales, source_prior, log_determinant, chi2, determined })
+}
+
+/// The source at one strength, with its errors.
+fn solved_at(
+    normal: &Normal,
+    prior: &Prior,
+    log_determinant: f64,
+    strength: f64,
+    callback: &mut PixelCallback,
+) -> Result<(Solved, Determination), LensError> {
+    let solved = Solved::new(normal, prior, log_determinant, strength)?;
+    still(callback)?;
+    let determination = solved.determination(prior);
+    still(callback)?;
+    Ok((solved, determination))
 }
 
 /// Width of the soft floor of a positive source, over its peak.
@@ -225,10 +261,10 @@ pub fn fit_pixels(
     settings: &PixelSettings,
     callback: &mut PixelCallback,
 ) -> Result<PixelFit, LensError> {
-    let Begun { mut model, start, scales, source_prior, log_determinant, chi2: chi2_start } =
-        begin(observation, foreground, lens, settings)?;
+    let begun = begin(observation, foreground, lens, settings, callback)?;
+    let Begun { mut model, start, scales, source_prior, log_determinant, .. } = begun;
     let mut gradient = vec![0.0; start.len()];
-    let mut run = Search { scales, counts: [0; 2], step: 0, callback };
+    let mut run = Search { scales, counts: [0; 2], step: 0, shaken: false, callback };
     let mut x = start;
     let mut round = 0;
     let (end, solved, determination) = loop {
@@ -236,24 +272,22 @@ pub fn fit_pixels(
         x = found;
         model.evaluate(&x, &mut gradient);
         let response = Response::new(&model.field, &model.grid, &model.last_positions());
+        still(run.callback)?;
         let normal = Normal::new(&response, &model.field.target, &model.field.weight, model.source_mean());
         let before = model.source_strength();
         round += 1;
-        let (solved, determination) = match settings.source.strength {
-            Some(strength) => {
-                let solved = Solved::new(&normal, &source_prior, log_determinant, strength)?;
-                let determination = solved.determination(&source_prior);
-                (solved, determination)
+        still(run.callback)?;
+        if settings.source.strength.is_none() && round < ROUNDS {
+            let (solved, _) =
+                strongest(&normal, &source_prior, log_determinant, Some(before), |_| still(run.callback))?;
+            if (solved.strength / before).ln().abs() >= SETTLED {
+                again(&mut model, &mut run.scales, &solved);
+                continue;
             }
-            None => strongest(&normal, &source_prior, log_determinant, Some(before), |_| run.still())?,
-        };
-        let settled = (solved.strength / before).ln().abs() < SETTLED;
-        if settled || round == ROUNDS {
-            break (end, solved, determination);
         }
-        // The better the mass, the less must the source bend to the data.
-        model.set_source_strength(solved.strength);
-        run.scales.source = solved.scale();
+        // What is said of the source belongs to the strength at which it was found.
+        let (solved, determination) = solved_at(&normal, &source_prior, log_determinant, before, run.callback)?;
+        break (end, solved, determination);
     };
     let strength = model.source_strength();
     let parts = model.evaluate(&x, &mut gradient);
@@ -277,18 +311,25 @@ pub fn fit_pixels(
         sigma: model.grid.map(&sigma),
         lensed_source_image: whole.image(lensed),
         chi2: parts.chi2,
-        chi2_start,
+        chi2_start: begun.chi2,
         pixels: used,
         determined,
         source_determined: determination.determined,
+        source_determined_start: begun.determined,
         strength,
-        evidence_ln: solved.evidence_ln,
+        evidence_ln_source_given_mass: solved.evidence_ln,
         mass_strength: settings.mass_step.powi(-2),
         correction_rms,
         iterations,
         evaluations,
         end,
     })
+}
+
+/// Prepares another search: the better the mass, the less must the source bend to the data.
+fn again(model: &mut JointModel, scales: &mut Scales, solved: &Solved) {
+    model.set_source_strength(solved.strength);
+    scales.source = solved.scale();
 }
 
 /// From unknowns to those that the search moves, all of about the same weight.
@@ -319,6 +360,8 @@ struct Search<'a, 'b> {
     counts: [usize; 2],
     /// Iterations reported.
     step: usize,
+    /// The data are shaken: nobody is to see them.
+    shaken: bool,
     callback: &'a mut PixelCallback<'b>,
 }
 
@@ -327,7 +370,7 @@ impl Search<'_, '_> {
     fn minimum(&mut self, model: &mut JointModel, start: &[f64], most: usize) -> Result<(Vec<f64>, End), LensError> {
         let options =
             lbfgs::Options { memory: 20, iterations: most, relative_tolerance: 1e-7, gradient_tolerance: 1e-6 };
-        let Self { scales, counts, step, callback } = self;
+        let Self { scales, counts, step, shaken, callback } = self;
         let (grid, pixels) = (model.grid, model.field.used.len());
         let model = RefCell::new(model);
         let last = Cell::new(Parts::default());
@@ -343,11 +386,14 @@ impl Search<'_, '_> {
             &scales.scaled(start),
             options,
             |_, z, _| {
+                if *shaken {
+                    return callback(Event::DegreesOfFreedom);
+                }
                 let mut x = z.to_vec();
                 scales.unscale(&mut x);
                 let model = model.borrow();
                 *step += 1;
-                callback(&PixelStep { step: *step, parts: last.get(), pixels, grid, x: &x, model: &model })
+                callback(Event::Step(&PixelStep { step: *step, parts: last.get(), pixels, grid, x: &x, model: &model }))
             },
         );
         if found.end == End::Stopped {
@@ -358,11 +404,6 @@ impl Search<'_, '_> {
         let mut x = found.x;
         scales.unscale(&mut x);
         Ok((x, found.end))
-    }
-
-    /// Nothing to report between two searches.
-    fn still(&self) -> Result<(), LensError> {
-        Ok(())
     }
 
     /// Effective number of parameters of source and mass together: how far the model follows when the data are shaken,
@@ -376,6 +417,7 @@ impl Search<'_, '_> {
         let mut gradient = vec![0.0; x.len()];
         let data = model.field.target.clone();
         let mut followed = [0.0; 2];
+        self.shaken = true;
         for (followed, sign) in followed.iter_mut().zip([1.0, -1.0]) {
             for ((target, data), shake) in model.field.target.iter_mut().zip(&data).zip(&signs) {
                 *target = data + sign * shake;

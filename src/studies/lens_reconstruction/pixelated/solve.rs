@@ -176,7 +176,8 @@ impl Solved {
 const PAR: Par = Par::Seq;
 
 /// The strength with the greatest evidence, by `determined = strength s^T H s` (Suyu et al. 2006, eq. 20; MacKay 1992), which the slope
-/// of the evidence is proportional to: secant steps in its logarithm. `each` sees every trial and may stop.
+/// of the evidence is proportional to: secant steps in its logarithm. `each` sees every trial, is asked once more (`None`) when its errors
+/// are known, and may stop.
 ///
 /// # Errors
 /// As [`Solved::new`], or stopped.
@@ -185,7 +186,7 @@ pub(super) fn strongest(
     prior: &Prior,
     log_determinant: f64,
     start: Option<f64>,
-    mut each: impl FnMut(&Solved) -> Result<(), LensError>,
+    mut each: impl FnMut(Option<&Solved>) -> Result<(), LensError>,
 ) -> Result<(Solved, Determination), LensError> {
     const TRIALS: usize = 25;
     /// Natural logarithm of how far from that at which prior and data weigh the same it may go: beyond, nothing changes any more.
@@ -197,8 +198,9 @@ pub(super) fn strongest(
     let mut trials = 0;
     loop {
         let solved = Solved::new(normal, prior, log_determinant, logarithm.exp())?;
-        each(&solved)?;
+        each(Some(&solved))?;
         let determination = solved.determination(prior);
+        each(None)?;
         trials += 1;
         // Zero at the maximum, positive where the strength is too small.
         let want = (determination.determined.max(1e-3) / (solved.strength * solved.energy).max(1e-12)).ln();

@@ -13,7 +13,7 @@ use super::mock::{MockSpec, observe};
 use super::prior::{Prior, Regularisation};
 use super::response::{Response, Traced, lens_jacobian};
 use super::solve::{Normal, Solved, strongest};
-use super::{SourceGrid, grid_of};
+use super::{Event, SourceGrid, grid_of};
 use crate::numerics::random;
 use crate::studies::lens_models::{LensModel, Sersic};
 use crate::studies::lens_reconstruction::Observation;
@@ -133,8 +133,8 @@ fn the_strength_found_has_the_greatest_evidence() {
         let prior = Prior::new(regularisation, [grid.side; 2]);
         let log = prior.log_determinant().unwrap();
         let mut trials = 0;
-        let (best, determination) = strongest(&normal, &prior, log, None, |_| {
-            trials += 1;
+        let (best, determination) = strongest(&normal, &prior, log, None, |solved| {
+            trials += usize::from(solved.is_some());
             Ok(())
         })
         .unwrap();
@@ -279,8 +279,10 @@ fn the_lens_is_found_with_a_source_in_pixels() {
     start[1] += 0.02;
     start[5] -= 0.02;
     let mut evidences = Vec::new();
-    let found = invert(&observation, None, &with_moved(&lens(), start), &settings(24), &mut |step| {
-        evidences.push(step.evidence_ln);
+    let found = invert(&observation, None, &with_moved(&lens(), start), &settings(24), &mut |event| {
+        if let Event::Step(step) = event {
+            evidences.push(step.evidence_ln);
+        }
         ControlFlow::Continue(())
     })
     .unwrap();

@@ -8,9 +8,9 @@ use super::{clumps, lens, mock, settings};
 use crate::numerics::random;
 use crate::studies::lens_models::{Deflector, LensModel, PreparedLens};
 use crate::studies::lens_reconstruction::pixelated::field::with_moved;
-use crate::studies::lens_reconstruction::pixelated::inversion::{InversionSettings, invert};
+use crate::studies::lens_reconstruction::pixelated::inversion::{InversionSettings, invert, recover_source};
 use crate::studies::lens_reconstruction::pixelated::mock::{MockSpec, observe};
-use crate::studies::lens_reconstruction::pixelated::{PixelSettings, SourceGrid, fit_pixels, joint_model};
+use crate::studies::lens_reconstruction::pixelated::{Event, PixelSettings, SourceGrid, fit_pixels, joint_model};
 
 /// Every part of the chain, with one ray and with several, with and without a floor under the source.
 #[test]
@@ -94,11 +94,20 @@ fn a_subhalo_is_found_in_the_convergence_and_none_where_there_is_none() {
         let fit = fit_pixels(&observation, None, &smooth.lens, &settings, &mut |_| ControlFlow::Continue(())).unwrap();
         assert!(fit.chi2 < fit.chi2_start && fit.determined > fit.source_determined, "{} {}", fit.chi2, fit.chi2_start);
         assert!((fit.reduced_chi2() - 1.0).abs() < 0.1, "{}", fit.reduced_chi2());
+        // The start is the source of that lens, per its own degrees of freedom.
+        let started = recover_source(&observation, &smooth.lens, &settings.source).unwrap();
+        let (start, expected) = (fit.reduced_chi2_start(), started.reduced_chi2());
+        assert!((start / expected - 1.0).abs() < 1e-9, "{start} {expected}");
         (smooth, fit)
     });
     let (smooth, fit) = &with;
     assert!(smooth.reduced_chi2() > 1.15, "the ellipsoid does not follow: {}", smooth.reduced_chi2());
-    assert!(fit.evidence_ln > smooth.evidence_ln + 300.0, "{} {}", fit.evidence_ln, smooth.evidence_ln);
+    assert!(
+        fit.evidence_ln_source_given_mass > smooth.evidence_ln + 300.0,
+        "{} {}",
+        fit.evidence_ln_source_given_mass,
+        smooth.evidence_ln
+    );
     let at_subhalo = excess_at(&fit.excess, 0.06125, place);
     assert!(at_subhalo > 0.1, "{at_subhalo}");
     for other in [[-0.9, -0.75], [0.9, -0.75], [-0.9, 0.75]] {
@@ -116,7 +125,20 @@ fn a_subhalo_is_found_in_the_convergence_and_none_where_there_is_none() {
 fn a_source_that_may_not_be_negative_is_not() {
     let (observation, _, _) = mock(0.05, 26, 28);
     let settings = PixelSettings { source: settings(24), positive: true, ..PixelSettings::default() };
-    let fit = fit_pixels(&observation, None, &lens(), &settings, &mut |_| ControlFlow::Continue(())).unwrap();
+    let (mut chi2, mut counted) = (f64::NAN, 0);
+    let fit = fit_pixels(&observation, None, &lens(), &settings, &mut |event| {
+        match event {
+            Event::Step(step) => {
+                assert_eq!(counted, 0, "no step on shaken data is shown");
+                chi2 = step.parts.chi2;
+            }
+            Event::DegreesOfFreedom => counted += 1,
+            Event::Within => {}
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert!(counted > 2 && (chi2 / fit.chi2 - 1.0).abs() < 1e-3, "{counted} {chi2} {}", fit.chi2);
     assert!(fit.source.iter().all(|v| *v >= 0.0));
     assert!((fit.reduced_chi2() - 1.0).abs() < 0.12, "{}", fit.reduced_chi2());
     let stopped = fit_pixels(&observation, None, &lens(), &settings, &mut |_| ControlFlow::Break(()));
