@@ -127,6 +127,9 @@ impl<'a> MapMaker<'a> {
     }
 }
 
+/// Height of two rows of maps that need not scroll, in points.
+const TWO_ROWS: f32 = 346.0;
+
 /// Maps above, numbers and the point that is looked at below.
 pub(super) fn comparison_ui(ui: &mut Ui, maker: &MapMaker<'_>, views: &mut Views) -> Vec<MapEvent> {
     let finished = maker.finished;
@@ -134,7 +137,7 @@ pub(super) fn comparison_ui(ui: &mut Ui, maker: &MapMaker<'_>, views: &mut Views
     let narrow = room.x < NARROW;
     // A few lines of what speaks against the numbers; the rest scrolls.
     let warnings = warnings_height(ui, finished, room.x - 12.0).min(52.0);
-    let below = (200.0 + warnings).min(0.42 * room.y);
+    let below = (200.0 + warnings).min(0.42 * room.y).min((room.y - TWO_ROWS).max(150.0));
     let height = (room.y - below - 8.0).max(120.0);
     let mut events = Vec::new();
     ui.allocate_ui(egui::vec2(room.x, height), |ui| {
