@@ -7,7 +7,7 @@ use sextans::panels::Command;
 use sextans::runs::{Hooks, Record, execute};
 use sextans::studies::lens_models::Deflector;
 use sextans::studies::lens_reconstruction::{
-    Cosmology, FitOutcome, FitRequest, SimulateRequest, Tracer, residual_statistics,
+    Cosmology, FitOutcome, FitRequest, Method, SimulateRequest, Tracer, residual_statistics,
 };
 use sextans::tasks::{Board, Outcome, TaskEntry};
 
@@ -15,6 +15,11 @@ use crate::ui_support::{Window, settle, sized, texts, until, window};
 
 /// A simulated lens and a quick fit of it, with redshifts and a few draws.
 fn fitted(folder: &Path) -> PathBuf {
+    fitted_as(folder, |fit| FitRequest { posterior_draws: 60, ..fit })
+}
+
+/// The same with another request.
+fn fitted_as(folder: &Path, with: impl Fn(FitRequest) -> FitRequest) -> PathBuf {
     let run = |entry: &TaskEntry, request: serde_json::Value, name: &str| {
         let out = folder.join("runs").join(name);
         execute(entry, &request, &out, false, &Board::new(), &Hooks::NONE).unwrap();
@@ -25,12 +30,12 @@ fn fitted(folder: &Path) -> PathBuf {
     let fit = FitRequest {
         starts: 2,
         lens_light_components: 1,
-        posterior_draws: 60,
         mask_outer_radius_arcsec: Some(1.9),
         ..FitRequest::default()
     };
     let fit = fit.on_simulation(&simulated);
     let fit = FitRequest { redshift_lens: Some(0.5), redshift_source: Some(1.5), ..fit };
+    let fit = with(fit);
     run(&TaskEntry::of::<FitRequest>(), serde_json::to_value(fit).unwrap(), "fit")
 }
 
@@ -309,6 +314,67 @@ fn draws_of_the_posterior_lie_over_the_maps() {
     let inside = |x: u32, y: u32| source.contains(egui::pos2(x as f32, y as f32));
     let changed = before.enumerate_pixels().filter(|(x, y, p)| inside(*x, *y) && after.get_pixel(*x, *y) != *p).count();
     assert!(changed > 100, "{changed}");
+}
+
+/// The text in the table behind a name.
+fn beside(harness: &Window, name: &str) -> String {
+    let all = words(harness);
+    let at = all.iter().position(|t| t == name).unwrap_or_else(|| panic!("no {name:?} in {all:?}"));
+    all[at + 1..].iter().find(|t| t.parse::<f64>().is_ok() || t.contains(" ± ") || t.contains(" of ")).unwrap().clone()
+}
+
+#[test]
+fn the_table_has_every_free_parameter_and_what_an_inversion_says_of_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = fitted_as(folder.path(), |fit| FitRequest {
+        free_slope: true,
+        method: Method::Inversion,
+        source_pixels: 24,
+        optimise_lens: false,
+        ..fit
+    });
+    let metrics = load(&run).metrics();
+    let harness = opened(folder.path(), &run);
+    for (name, metric, slack) in [
+        ("Slope", "slope", 6e-4),
+        ("Lens centre x", "lens_x_arcsec", 6e-5),
+        ("Ellipse Einstein radius", "ellipse_einstein_radius_arcsec", 6e-5),
+        ("Parametric fit before", "reduced_chi2_parametric", 6e-4),
+        ("Inversion", "reduced_chi2", 6e-4),
+        ("ln evidence", "evidence_ln", 0.06),
+        ("Regularisation strength", "regularisation_strength", 1e-3 * metrics["regularisation_strength"]),
+        ("Source pixels determined", "source_pixels_determined", 0.6),
+    ] {
+        // The method is the head of the parameters too; chi2 follows its last mention.
+        let text = if name == "Inversion" {
+            let all = words(&harness);
+            all[all.iter().rposition(|t| t == name).unwrap() + 1].clone()
+        } else {
+            beside(&harness, name)
+        };
+        let shown: f64 = text.split(' ').next().unwrap().parse().unwrap();
+        assert!((shown - metrics[metric]).abs() < slack, "{name}: {text} {}", metrics[metric]);
+    }
+    assert!(beside(&harness, "Slope").contains(&format!("± {:.3}", metrics["slope_error"])));
+}
+
+#[test]
+fn the_posterior_says_first_whether_it_converged() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = fitted(folder.path());
+    let metrics = load(&run).metrics();
+    let mut harness = opened(folder.path(), &run);
+    harness.get_by_label("Posterior").click();
+    settle(&mut harness);
+    let all = words(&harness);
+    let (r_hat, draws) = (metrics["posterior_r_hat"], metrics["posterior_effective_draws"]);
+    let begin = if r_hat < 1.01 && draws > 400.0 { "Converged" } else { "Not converged" };
+    let expected = format!("{begin}: R-hat {r_hat:.3}, {draws:.0} effective draws");
+    assert!(all.iter().any(|t| t.starts_with(&expected)), "{expected} {all:?}");
+    // The quantity that is worst can be found in the table.
+    assert!(all.contains(&format!("{r_hat:.3}")), "{all:?}");
+    let right = |text: &str| harness.get_by_label(text).rect().right();
+    assert!(right("R-hat") < 1366.0 && right("ESS") < 1366.0);
 }
 
 #[test]

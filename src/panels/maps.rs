@@ -430,7 +430,7 @@ impl Views {
         // The value under the pointer, also under the cross on the other maps.
         let place = response.hovered.or_else(|| cross.first().copied());
         if let Some(pixel) = place {
-            let text = read_out(&source, pixel);
+            let text = read_out(&source, pixel, map.look);
             let rect = title_rect.response.rect;
             ui.painter().text(
                 egui::pos2(view_rect.right(), rect.center().y),
@@ -475,9 +475,13 @@ pub fn part_of(mask: &Array2<bool>, margin: f64) -> Option<[f64; 4]> {
 }
 
 /// `x 12  y 40  0.0123 sigma`, pixels counted from 1.
-fn read_out(source: &ImageSource, pixel: [f64; 2]) -> String {
+fn read_out(source: &ImageSource, pixel: [f64; 2], look: Look) -> String {
     let [x, y] = pixel.map(|p| axes::fits_from_pixel(p).round());
     match source.value_at(pixel) {
+        Some(value) if value.is_nan() => {
+            let why = if look == Look::Residual { "not fitted" } else { "no value" };
+            format!("x {x:.0}  y {y:.0}  {why}")
+        }
         Some(value) => format!("x {x:.0}  y {y:.0}  {}", axes::format_with_unit(value.into(), 4, &source.unit)),
         None => String::new(),
     }

@@ -1,6 +1,8 @@
 //! A corner plot: every quantity's distribution on the diagonal, every pair's below it, with the truth where it is known.
 
-use egui::{Align2, Color32, FontId, Pos2, Rect, Sense, Shape, Stroke, Ui, WidgetInfo, pos2, vec2};
+use std::sync::Arc;
+
+use egui::{Align2, Color32, FontId, Galley, Pos2, Rect, Sense, Shape, Stroke, Ui, WidgetInfo, pos2, vec2};
 use ndarray::Array2;
 
 use super::axes::{Ticks, format_value};
@@ -74,7 +76,7 @@ impl Corner {
             return;
         }
         let count = n as f32;
-        let wide = (rect.width() - LEFT - GAP * count) / count;
+        let wide = self.cell_width(ui, rect.width() - LEFT - GAP * count);
         let tall = (rect.height() - BELOW - 16.0 - GAP * count) / count;
         let size = vec2(wide.min(1.7 * tall), tall).max(vec2(24.0, 20.0));
         let cell = |row: usize, column: usize| {
@@ -95,9 +97,21 @@ impl Corner {
         }
     }
 
+    /// Width of a cell: all of the room, less what the interval over the last cell is wider than that cell.
+    fn cell_width(&self, ui: &Ui, room: f32) -> f32 {
+        let count = self.columns.len() as f32;
+        let share = room / count;
+        let last = self.columns.last().map(|c| interval(c.quantiles)).unwrap_or_default();
+        let title = ui.painter().layout_no_wrap(last, FontId::proportional(11.0), Color32::PLACEHOLDER).size().x;
+        if title <= share || self.columns.len() < 2 { share } else { (room - title) / (count - 1.0) }
+    }
+
     fn draw_distribution(&self, ui: &Ui, cell: Rect, k: usize) {
         let theme = theme_of(ui.visuals());
-        let painter = ui.painter_at(cell.expand2(vec2(30.0, 18.0)));
+        // The interval may reach over the empty half of the plot to the right.
+        let mut seen = cell.expand2(vec2(30.0, 18.0));
+        seen.max.x += 150.0;
+        let painter = ui.painter_at(seen);
         frame(ui, cell);
         let heights = &self.histograms[k];
         let step = cell.width() / heights.len() as f32;
@@ -171,7 +185,7 @@ impl Corner {
         }
         let column = &self.columns[k];
         let text = super::axes::axis_label(&column.label, &column.unit, &ticks.factor());
-        fitted_text(ui, pos2(cell.center().x, cell.bottom() + 19.0), &text, cell.width() + GAP, color);
+        fitted_text(ui, pos2(cell.center().x, cell.bottom() + 18.0), &text, cell.width() + GAP, color);
     }
 
     fn draw_axis_left(&self, ui: &Ui, cell: Rect, k: usize) {
@@ -187,12 +201,7 @@ impl Corner {
         // The label stands along the axis.
         let column = &self.columns[k];
         let text = super::axes::axis_label(&column.label, &column.unit, &ticks.factor());
-        let mut font = FontId::proportional(11.5);
-        let mut galley = painter.layout_no_wrap(text.clone(), font.clone(), color);
-        while galley.size().x > cell.height() + GAP && font.size > 8.0 {
-            font.size -= 0.5;
-            galley = painter.layout_no_wrap(text.clone(), font.clone(), color);
-        }
+        let galley = fitted(ui, &text, cell.height() + GAP, color);
         let at = pos2(cell.left() - LEFT + 8.0, cell.center().y + 0.5 * galley.size().x);
         let mut shape = egui::epaint::TextShape::new(at, galley, color);
         shape.angle = -std::f32::consts::FRAC_PI_2;
@@ -215,15 +224,20 @@ fn frame(ui: &Ui, cell: Rect) {
     ui.painter().rect_stroke(cell, 0.0, stroke, egui::StrokeKind::Inside);
 }
 
-/// Text in the middle below a point, smaller when it is wider than its room.
+/// Text in the middle below a point.
 fn fitted_text(ui: &Ui, top: Pos2, text: &str, width: f32, color: Color32) {
-    let mut font = FontId::proportional(11.5);
-    let mut galley = ui.painter().layout_no_wrap(text.to_owned(), font.clone(), color);
-    while galley.size().x > width && font.size > 8.0 {
-        font.size -= 0.5;
-        galley = ui.painter().layout_no_wrap(text.to_owned(), font.clone(), color);
-    }
+    let galley = fitted(ui, text, width, color);
     ui.painter().galley(pos2(top.x - 0.5 * galley.size().x, top.y), galley, color);
+}
+
+/// Text in one line where that fits, else a little smaller and in several.
+fn fitted(ui: &Ui, text: &str, width: f32, color: Color32) -> Arc<Galley> {
+    let line = |size: f32| ui.painter().layout_no_wrap(text.to_owned(), FontId::proportional(size), color);
+    let sizes = [11.5, 11.0, 10.5, 10.0];
+    if let Some(galley) = sizes.into_iter().map(line).find(|g| g.size().x <= width) {
+        return galley;
+    }
+    ui.painter().layout(text.to_owned(), FontId::proportional(9.5), color, width.max(30.0))
 }
 
 /// `1.2138 +0.0003 −0.0004`.

@@ -6,12 +6,13 @@ mod maps;
 mod posterior;
 mod residuals;
 mod sheet;
+mod table;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use egui::{Grid, RichText, Ui};
+use egui::{RichText, Ui};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -24,18 +25,20 @@ use super::curves::{IMAGE, SOURCE};
 use super::{LensReconstruction, nothing_yet};
 use crate::panels::PanelContext;
 use crate::panels::maps::{Views, part_of};
-use crate::plots::colors::{Role, theme_of};
 use crate::plots::corner::Corner;
 use crate::plots::headless::Headless;
 use crate::plots::histogram::Histogram;
 use crate::plots::picture::Picture;
 use crate::runs::Record;
 use crate::studies::lens_reconstruction::{
-    Cosmology, Curves, FitOutcome, Method, ResidualStatistics, SimulateOutcome, SimulateRequest, Tracer,
+    Cosmology, Curves, FitOutcome, FitUpdate, Method, ResidualStatistics, SimulateOutcome, SimulateRequest, Tracer,
     residual_statistics,
 };
 use crate::tasks::{Metrics, Outcome, Task, TaskError};
 use crate::workers::Weigh;
+
+/// Narrower than this, in points, what stands side by side is stacked.
+const NARROW: f32 = 640.0;
 
 /// What step 3 shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +64,7 @@ pub(super) struct Comparison {
     show_draws: bool,
 }
 
-/// What step 3 keeps between frames.
+/// What steps 2 and 3 keep between frames.
 #[derive(Default)]
 pub(super) struct Work {
     linked: Linked,
@@ -69,6 +72,8 @@ pub(super) struct Work {
     surface: Option<Arc<arrival::Surface>>,
     /// Something is being computed for it.
     pub waiting: bool,
+    /// Effective Einstein radius of the live update it was computed for (step 2).
+    pub live_radius: Option<(Arc<FitUpdate>, f64)>,
 }
 
 /// A finished fit with everything that stands beside it.
@@ -103,6 +108,8 @@ pub(super) struct Finished {
     days: Option<f64>,
     /// Another one for every fit that is shown.
     id: u64,
+    /// What speaks against the numbers.
+    warnings: Vec<String>,
 }
 
 /// What was simulated, when the data were.
@@ -135,7 +142,8 @@ impl Finished {
             }
         });
         let residual = Arc::new(residual);
-        let corner = outcome.posterior.as_ref().map(|p| Arc::new(corner_of(p, truth.as_deref().map(|t| &t.metrics))));
+        let corner =
+            outcome.posterior.as_ref().map(|p| Arc::new(corner_of(&outcome, p, truth.as_deref().map(|t| &t.metrics))));
         let best = outcome.scene.as_ref().map(|s| &s.lens);
         let draws = outcome.posterior.as_ref().map(|p| drawn_curves(p, best)).unwrap_or_default();
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -147,6 +155,7 @@ impl Finished {
             brightest: brightest(&outcome),
             days: days_of(&outcome, &record),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
+            warnings: table::warnings_of(&record.warnings, &outcome),
             outcome,
             record,
             folder,
@@ -165,8 +174,8 @@ impl Finished {
     fn method_name(&self) -> &'static str {
         match self.outcome.method {
             Method::Parametric => "Parametric fit",
-            Method::Inversion => "Pixelated source",
-            Method::Pixels => "Pixelated source and mass",
+            Method::Inversion => "Inversion",
+            Method::Pixels => "Pixels",
         }
     }
 
@@ -294,6 +303,7 @@ impl LensReconstruction {
 
     /// What is shown, and the switches that belong to all of it.
     fn compare_bar_ui(&mut self, ui: &mut Ui, finished: &Finished) {
+        let narrow = ui.available_width() < NARROW;
         let compare = &mut self.saved.compare;
         ui.horizontal_wrapped(|ui| {
             for (sight, text, help, there) in [
@@ -319,7 +329,11 @@ impl LensReconstruction {
             if compare.sight == Sight::Posterior && finished.corner.is_some() {
                 return;
             }
-            ui.separator();
+            if narrow {
+                ui.end_row();
+            } else {
+                ui.separator();
+            }
             self.saved.mass_sheet.slider_ui(ui);
             if !finished.draws.is_empty() {
                 ui.toggle_value(&mut compare.show_draws, "Show draws")
@@ -329,151 +343,14 @@ impl LensReconstruction {
                 compare.pinned = None;
             }
         });
+        if compare.show_draws && compare.sight != Sight::Posterior && !finished.draws.is_empty() {
+            let text = "Draws: thin white lines are 30 draws of the posterior, the bold white one changes four times a second; \
+                 coloured is the best fit";
+            ui.add(egui::Label::new(RichText::new(text).small().weak()).wrap());
+        }
         let chi2 = finished.outcome.metrics().get("reduced_chi2").copied();
         self.saved.mass_sheet.words_ui(ui, chi2);
     }
-}
-
-/// One line of the table.
-struct Row {
-    name: &'static str,
-    metric: &'static str,
-    unit: &'static str,
-    digits: usize,
-    help: &'static str,
-}
-
-const ROWS: [Row; 7] = [
-    Row {
-        name: "Effective Einstein radius",
-        metric: "einstein_radius_arcsec",
-        unit: "arcsec",
-        digits: 4,
-        help: "Effective: of the circle with the area inside the tangential critical curve, shear included",
-    },
-    Row { name: "Axis ratio", metric: "axis_ratio", unit: "", digits: 3, help: "Of the mass, minor over major axis" },
-    Row {
-        name: "Position angle from +x",
-        metric: "position_angle_deg",
-        unit: "deg",
-        digits: 1,
-        help: "Of the major axis of the mass, counter-clockwise from +x",
-    },
-    Row { name: "Shear", metric: "shear", unit: "", digits: 4, help: "Strength of the external shear" },
-    Row {
-        name: "Shear angle from +x",
-        metric: "shear_angle_deg",
-        unit: "deg",
-        digits: 1,
-        help: "Direction in which the shear stretches images, counter-clockwise from +x",
-    },
-    Row {
-        name: "Mass inside",
-        metric: "einstein_mass_msun",
-        unit: "M☉",
-        digits: 2,
-        help: "Mass inside the Einstein radius; flat universe of the request (hubble_constant, omega_matter), redshifts as given or from info.json",
-    },
-    Row {
-        name: "Dispersion",
-        metric: "velocity_dispersion_km_s",
-        unit: "km/s",
-        digits: 0,
-        help: "Velocity dispersion of the singular isothermal sphere with this Einstein radius; not a measurement of the stars",
-    },
-];
-
-fn table_ui(ui: &mut Ui, finished: &Finished) {
-    let theme = theme_of(ui.visuals());
-    let metrics = finished.outcome.metrics();
-    let truth = finished.truth.as_ref().map(|t| &t.metrics);
-    let head = |ui: &mut Ui, text: &str| ui.label(RichText::new(text).small().strong());
-    ui.horizontal_top(|ui| {
-        Grid::new("lens parameters").num_columns(4).striped(true).spacing([10.0, 3.0]).show(ui, |ui| {
-            head(ui, "");
-            ui.label(RichText::new(finished.method_name()).small().strong().color(Role::Model.color(theme)));
-            if truth.is_some() {
-                ui.label(RichText::new("Truth").small().strong().color(Role::Truth.color(theme)));
-            }
-            ui.end_row();
-            for row in &ROWS {
-                let Some(value) = metrics.get(row.metric) else { continue };
-                ui.horizontal(|ui| {
-                    ui.spacing_mut().item_spacing.x = 5.0;
-                    ui.label(row.name);
-                    ui.weak(row.unit);
-                })
-                .response
-                .on_hover_text(row.help);
-                let error = metrics.get(&format!("{}_error", row.metric));
-                ui.label(with_error(*value, error.copied(), row));
-                if let Some(truth) = truth {
-                    ui.label(truth.get(row.metric).map_or_else(|| "–".into(), |v| with_error(*v, None, row)));
-                }
-                ui.end_row();
-            }
-        });
-        ui.add_space(10.0);
-        ui.vertical(|ui| {
-            Grid::new("lens chi2").num_columns(2).striped(true).spacing([8.0, 3.0]).show(ui, |ui| {
-                head(ui, "Reduced χ² in the mask");
-                ui.end_row();
-                for (name, metric, role) in [
-                    (finished.method_name(), "reduced_chi2", Role::Model),
-                    ("Null: no source", "reduced_chi2_null", Role::Null),
-                    ("Blank sky", "reduced_chi2_blank_sky", Role::Reference),
-                ] {
-                    ui.colored_label(role.color(theme), name);
-                    ui.label(
-                        metrics.get(metric).filter(|v| v.is_finite()).map_or_else(|| "–".into(), |v| format!("{v:.3}")),
-                    );
-                    ui.end_row();
-                }
-            });
-            ui.label(
-                RichText::new(format!(
-                    "{:.1} s on {} thread(s), {:.0} model evaluations",
-                    finished.record.wall_seconds,
-                    finished.record.threads,
-                    metrics.get("likelihood_calls").copied().unwrap_or(0.0)
-                ))
-                .small()
-                .weak(),
-            );
-        });
-    });
-    let color = ui.visuals().warn_fg_color;
-    for warning in &finished.record.warnings {
-        ui.add(egui::Label::new(RichText::new(format!("⚠ {warning}")).small().color(color)).wrap());
-    }
-    ui.label(
-        RichText::new("± from the curvature of χ² (Gaussian); leaves out what the model cannot represent.")
-            .small()
-            .weak(),
-    );
-}
-
-/// `1.2138 ± 0.0003`: value and error to the same decimals.
-fn with_error(value: f64, error: Option<f64>, row: &Row) -> String {
-    let error = error.filter(|e| e.is_finite());
-    if value.abs() >= 1e5 {
-        return crate::plots::axes::format_value(value, row.digits + 1);
-    }
-    let digits = error.map_or(row.digits, |e| row.digits.max(error_digits(e)));
-    match error {
-        Some(error) => format!("{value:.digits$} ± {error:.digits$}"),
-        None => format!("{value:.digits$}"),
-    }
-}
-
-/// Decimals that show an error to one figure at least, at most six.
-fn error_digits(error: f64) -> usize {
-    if error <= 0.0 {
-        return 0;
-    }
-    #[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation)] // clamped first
-    let digits = (-error.log10().floor()).clamp(0.0, 6.0) as usize;
-    digits
 }
 
 /// The Compare step of an outcome as a picture, for `panel.png`.
@@ -486,7 +363,7 @@ pub(super) fn picture(outcome: Arc<FitOutcome>, record: Record) -> Option<Pictur
     let maker = MapMaker { finished: &finished, shown: shown.as_ref(), lambda: 1.0, sheet: None, draw: None };
     screen.settle(60, |ui| {
         egui::CentralPanel::default().show(ui, |ui| {
-            ui.heading("Lens reconstruction: parametric fit");
+            ui.heading(format!("Lens reconstruction: {}", finished.method_name().to_lowercase()));
             comparison_ui(ui, &maker, &mut views);
         });
     });

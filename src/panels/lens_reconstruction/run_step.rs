@@ -1,5 +1,7 @@
 //! Step 2: the fit at work. Residual map and chi2 fall while one watches.
 
+use std::sync::Arc;
+
 use egui::{RichText, Ui};
 
 use super::curves::{LIVE, LIVE_SOURCE};
@@ -12,6 +14,18 @@ use crate::studies::lens_reconstruction::{EVIDENCE, FitUpdate};
 use crate::tasks::Series;
 
 impl LensReconstruction {
+    /// The effective Einstein radius of an update, computed once for each: it follows the critical curve around.
+    fn live_radius(&mut self, update: &Arc<FitUpdate>) -> f64 {
+        match &self.work.live_radius {
+            Some((known, radius)) if Arc::ptr_eq(known, update) => *radius,
+            _ => {
+                let radius = update.lens.effective_einstein_radius();
+                self.work.live_radius = Some((update.clone(), radius));
+                radius
+            }
+        }
+    }
+
     /// Draws the step.
     pub(super) fn run_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
         ui.horizontal_wrapped(|ui| {
@@ -44,7 +58,7 @@ impl LensReconstruction {
         let update = board.latest::<FitUpdate>();
         if let Some(update) = &update {
             let galaxy = &update.lens.galaxy;
-            let radius = update.lens.effective_einstein_radius();
+            let radius = self.live_radius(update);
             ui.horizontal_wrapped(|ui| {
                 if matches!(update.phase, Phase::Inversion | Phase::Pixels) {
                     ui.label(update.phase.label());

@@ -50,7 +50,7 @@ pub use mass_sheet::{SHEETS, convergence_with_sheet, source_with_sheet};
 pub use model_file::lens_of;
 pub use observation::{Frame, Observation};
 pub use orientation::Orientation;
-pub use outcome::FitOutcome;
+pub use outcome::{FitOutcome, TRUSTED};
 pub use pixel_task::EVIDENCE;
 pub use request::{FitRequest, MaskMeaning, Method};
 pub use residual_statistics::{Lag, ResidualStatistics, Sample, clipped_scatter, residual_statistics, sample};

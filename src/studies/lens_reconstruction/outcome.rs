@@ -54,7 +54,7 @@ const DATA: &str = "data.fits";
 /// File of the posterior.
 const POSTERIOR: &str = "posterior.ecsv";
 /// Convergence that draws are trusted from: the largest R-hat and the least effective sample size.
-pub(super) const TRUSTED: (f64, f64) = (1.01, 400.0);
+pub const TRUSTED: (f64, f64) = (1.01, 400.0);
 
 /// Keyword of the pixel scale that the fit used; other programs know it too.
 const SCALE_KEYWORD: &str = "PIXSCALE";

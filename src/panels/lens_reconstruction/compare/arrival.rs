@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use egui::{RichText, Ui};
+use egui::{RichText, Ui, vec2};
 use ndarray::Array2;
 
-use super::Finished;
 use super::linked::{Shown, image_markers};
 use super::maps::MapMaker;
+use super::{Finished, NARROW};
 use crate::panels::PanelContext;
 use crate::panels::lens_reconstruction::ARRIVAL;
 use crate::panels::lens_reconstruction::curves::SURFACE;
@@ -64,21 +64,35 @@ pub(super) fn arrival_ui(
     surface: Option<&Surface>,
     views: &mut Views,
 ) -> Vec<MapEvent> {
-    let width = (ui.available_width() * 0.4).clamp(250.0, 400.0);
     let mut events = Vec::new();
-    egui::Panel::right("lens arrival numbers").resizable(false).exact_size(width).show(ui, |ui| {
-        let below = (0.45 * ui.available_height()).clamp(120.0, 300.0);
-        egui::Panel::bottom("lens arrival source").resizable(false).exact_size(below).show(ui, |ui| {
-            events = views.grid_ui(ui, 1, &[maker.source()]);
+    let numbers = |ui: &mut Ui| {
+        shown.read_out_ui(ui, finished);
+        ui.add_space(6.0);
+        for line in words(shown, finished.days) {
+            ui.add(egui::Label::new(RichText::new(line).small().weak()).wrap());
+        }
+    };
+    let room = ui.available_size();
+    let narrow = room.x < NARROW;
+    if narrow {
+        egui::Panel::bottom("lens arrival below").resizable(false).exact_size(0.5 * room.y).show(ui, |ui| {
+            egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                numbers(ui);
+                ui.allocate_ui(vec2(ui.available_width(), 180.0), |ui| {
+                    events = views.grid_ui(ui, 1, &[maker.source()]);
+                });
+            });
         });
-        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            shown.read_out_ui(ui, finished);
-            ui.add_space(6.0);
-            for line in words(shown, finished.days) {
-                ui.add(egui::Label::new(RichText::new(line).small().weak()).wrap());
-            }
+    } else {
+        let width = (room.x * 0.4).clamp(300.0, 400.0);
+        egui::Panel::right("lens arrival numbers").resizable(false).exact_size(width).show(ui, |ui| {
+            let below = (0.45 * ui.available_height()).clamp(120.0, 300.0);
+            egui::Panel::bottom("lens arrival source").resizable(false).exact_size(below).show(ui, |ui| {
+                events = views.grid_ui(ui, 1, &[maker.source()]);
+            });
+            egui::ScrollArea::vertical().auto_shrink(false).show(ui, numbers);
         });
-    });
+    }
     let unit = if finished.days.is_some() { "days" } else { "arcsec²" };
     if let Some((found, values)) = surface.and_then(|s| s.found.as_ref()) {
         let lines = found.isochrones.iter().flat_map(|isochrone| {

@@ -7,7 +7,8 @@ use ndarray::Array2;
 
 use super::linked::{Shown, image_markers, source_marker};
 use super::sheet::SheetMaps;
-use super::{Finished, table_ui};
+use super::table::{fit_ui, parameters_ui, warnings_height, warnings_ui};
+use super::{Finished, NARROW};
 use crate::panels::lens_reconstruction::curves::{IMAGE, SOURCE, image_curves, pixel_of, source_curves};
 use crate::panels::maps::{CurveOverlay, LineWidth, Look, MapEvent, MapLine, MapMarkers, MapSpec, Views};
 use crate::plots::colors::{self, Role};
@@ -111,45 +112,82 @@ impl<'a> MapMaker<'a> {
             lines.extend(of(drawn).iter().map(|line| MapLine {
                 points: line.iter().map(|p| place(p.map(|c| factor * c))).collect(),
                 closed: true,
-                color: if k == bold { colors::ON_IMAGE } else { colors::faded(role.on_image(), 0.5) },
-                width: LineWidth::Points(if k == bold { 1.4 } else { 0.7 }),
+                color: if k == bold { colors::ON_IMAGE } else { colors::faded(colors::ON_IMAGE, 0.45) },
+                width: LineWidth::Points(if k == bold { 1.6 } else { 0.6 }),
             }));
         }
+        // The best fit stays in its colour over all of them.
+        lines.extend(of(&self.finished.outcome.curves).iter().map(|line| MapLine {
+            points: line.iter().map(|p| place(p.map(|c| factor * c))).collect(),
+            closed: true,
+            color: role.on_image(),
+            width: LineWidth::Points(1.0),
+        }));
         lines
     }
 }
 
+/// Height of two rows of maps that need not scroll, in points.
+const TWO_ROWS: f32 = 346.0;
+
 /// Maps above, numbers and the point that is looked at below.
 pub(super) fn comparison_ui(ui: &mut Ui, maker: &MapMaker<'_>, views: &mut Views) -> Vec<MapEvent> {
     let finished = maker.finished;
-    let below = 206.0_f32.min(ui.available_height() * 0.4);
-    let height = (ui.available_height() - below - 8.0).max(120.0);
+    let room = ui.available_size();
+    let narrow = room.x < NARROW;
+    // A few lines of what speaks against the numbers; the rest scrolls.
+    let warnings = warnings_height(ui, finished, room.x - 12.0).min(52.0);
+    let below = (200.0 + warnings).min(0.42 * room.y).min((room.y - TWO_ROWS).max(150.0));
+    let height = (room.y - below - 8.0).max(120.0);
     let mut events = Vec::new();
-    ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| {
+    ui.allocate_ui(egui::vec2(room.x, height), |ui| {
         ui.set_min_size(ui.available_size());
         events = maps_ui(ui, maker, views);
     });
+    if narrow {
+        egui::ScrollArea::vertical().id_salt("lens numbers").auto_shrink(false).show(ui, |ui| {
+            warnings_ui(ui, finished);
+            parameters_ui(ui, finished, maker.lambda != 1.0);
+            fit_ui(ui, finished);
+            point_ui(ui, maker);
+        });
+        return events;
+    }
+    if warnings > 0.0 {
+        let scroll = egui::ScrollArea::vertical().id_salt("lens warnings").max_height(warnings);
+        scroll.auto_shrink([false, true]).show(ui, |ui| warnings_ui(ui, finished));
+    }
+    let below = ui.available_height();
     ui.horizontal_top(|ui| {
-        let numbers = if finished.truth.is_some() { 620.0_f32 } else { 540.0 };
         // Room for the table of images beside them.
-        let numbers = numbers.min((ui.available_width() - 310.0).max(0.55 * ui.available_width()));
+        let numbers = (0.6 * room.x).min(room.x - 310.0);
         ui.allocate_ui(egui::vec2(numbers, below), |ui| {
             egui::ScrollArea::both().id_salt("lens numbers").auto_shrink(false).show(ui, |ui| {
-                ui.vertical(|ui| table_ui(ui, finished));
+                ui.horizontal_top(|ui| {
+                    ui.vertical(|ui| {
+                        ui.set_max_width(0.58 * numbers);
+                        parameters_ui(ui, finished, maker.lambda != 1.0);
+                    });
+                    ui.vertical(|ui| fit_ui(ui, finished));
+                });
             });
         });
         ui.allocate_ui(egui::vec2(ui.available_width(), below), |ui| {
             egui::ScrollArea::both().id_salt("lens point").auto_shrink(false).show(ui, |ui| {
-                ui.vertical(|ui| match maker.shown {
-                    Some(shown) => shown.read_out_ui(ui, finished),
-                    None => {
-                        ui.weak("The lens of this run is not known: run it again to trace rays");
-                    }
-                });
+                ui.vertical(|ui| point_ui(ui, maker));
             });
         });
     });
     events
+}
+
+fn point_ui(ui: &mut Ui, maker: &MapMaker<'_>) {
+    match maker.shown {
+        Some(shown) => shown.read_out_ui(ui, maker.finished),
+        None => {
+            ui.weak("The lens of this run is not known: run it again to trace rays");
+        }
+    }
 }
 
 fn maps_ui(ui: &mut Ui, maker: &MapMaker<'_>, views: &mut Views) -> Vec<MapEvent> {

@@ -2,8 +2,8 @@
 
 use egui::{Grid, RichText, Ui, vec2};
 
-use super::Finished;
 use super::maps::MapMaker;
+use super::{Finished, NARROW};
 use crate::panels::maps::{MapEvent, Views};
 use crate::plots::axes::format_value;
 use crate::plots::colors::{Role, theme_of};
@@ -11,12 +11,15 @@ use crate::plots::line_plot::{LinePlot, Series, SeriesStyle};
 use crate::studies::lens_reconstruction::{Lag, ResidualStatistics, Sample};
 use crate::tasks::Outcome;
 
-/// Sigma from white noise that is worth words.
-const CLEAR: f64 = 5.0;
+/// Sigma from white noise that are worth words.
+const CLEAR: f64 = 2.5;
 
 /// Draws the desk; tells what the pointer did on the map.
 pub(super) fn desk_ui(ui: &mut Ui, finished: &Finished, maker: &MapMaker<'_>, views: &mut Views) -> Vec<MapEvent> {
     let room = ui.available_size();
+    if room.x < NARROW {
+        return stacked_ui(ui, finished, maker, views);
+    }
     let left = (0.5 * room.x).floor();
     let table = 150.0_f32.min(0.4 * room.y);
     let mut events = Vec::new();
@@ -26,13 +29,31 @@ pub(super) fn desk_ui(ui: &mut Ui, finished: &Finished, maker: &MapMaker<'_>, vi
                 ui.allocate_ui(vec2(left, room.y - table - 8.0), |ui| {
                     events = views.grid_ui(ui, 1, &[maker.residual()]);
                 });
-                egui::ScrollArea::both().id_salt("lens residual numbers").auto_shrink(false).show(ui, |ui| {
+                egui::ScrollArea::vertical().id_salt("lens residual numbers").auto_shrink(false).show(ui, |ui| {
                     table_ui(ui, finished);
                 });
             });
         });
         ui.allocate_ui(vec2(ui.available_width(), room.y), |ui| {
             ui.vertical(|ui| plots_ui(ui, finished));
+        });
+    });
+    events
+}
+
+/// In a narrow window: the map above, the rest below it, scrolled.
+fn stacked_ui(ui: &mut Ui, finished: &Finished, maker: &MapMaker<'_>, views: &mut Views) -> Vec<MapEvent> {
+    let room = ui.available_size();
+    let mut events = Vec::new();
+    ui.allocate_ui(vec2(room.x, 0.48 * room.y), |ui| {
+        ui.set_min_size(ui.available_size());
+        events = views.grid_ui(ui, 1, &[maker.residual()]);
+    });
+    egui::ScrollArea::vertical().id_salt("lens residual desk").auto_shrink(false).show(ui, |ui| {
+        table_ui(ui, finished);
+        ui.allocate_ui(vec2(ui.available_width(), 380.0), |ui| {
+            ui.set_min_size(ui.available_size());
+            plots_ui(ui, finished);
         });
     });
     events
@@ -110,7 +131,12 @@ fn verdict(statistics: &ResidualStatistics) -> String {
                 sky.correlation
             )
         }
-        _ if pull(first) > CLEAR => "more than white noise: structure is left over".to_owned(),
+        _ if pull(first) > CLEAR => {
+            format!("{:.1} sigma more than white noise: structure is left over", pull(first))
+        }
+        _ if pull(first) < -CLEAR => {
+            format!("{:.1} sigma less than white noise: the model follows the noise", -pull(first))
+        }
         _ => "as white noise does".to_owned(),
     };
     format!("{number}, {says}")
@@ -124,7 +150,8 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
     let fitted = statistics.map(|s| &s.fitted);
     let blank = statistics.and_then(|s| s.blank_sky.as_ref());
     let small = |text: String| RichText::new(text).small();
-    Grid::new("lens desk chi2").num_columns(7).striped(true).spacing([12.0, 2.0]).show(ui, |ui| {
+    let grid = Grid::new("lens desk chi2").num_columns(7).striped(true).spacing([10.0, 2.0]);
+    let rows = |ui: &mut Ui| {
         for (text, help) in [
             ("", ""),
             ("reduced χ²", "In the mask, on the pixels of the data; the sky clipped at 3 sigma"),
@@ -162,6 +189,10 @@ fn table_ui(ui: &mut Ui, finished: &Finished) {
             }
             ui.end_row();
         }
+    };
+    // Scrolled on its own, so that the words below keep to the width that is seen.
+    egui::ScrollArea::horizontal().id_salt("lens desk table").auto_shrink([false, true]).show(ui, |ui| {
+        grid.show(ui, rows);
     });
     if let (Some(fitted), Some(freedom)) = (fitted, number("degrees_of_freedom")) {
         let text = format!(
