@@ -70,7 +70,7 @@ fn the_demo_fits_live_and_ends_in_compare_with_a_run_folder() {
     until(&mut harness, "the live residual map", |h| h.query_by_label("Residual").is_some());
     until(&mut harness, "the comparison", |h| h.query_by_label("True source").is_some());
     settle(&mut harness);
-    assert!(harness.query_by_label_contains("Einstein radius").is_some());
+    assert!(harness.query_by_label("Effective Einstein radius").is_some());
     let runs: Vec<_> = std::fs::read_dir(folder.path().join("runs")).unwrap().map(|e| e.unwrap().path()).collect();
     assert_eq!(runs.len(), 2, "{runs:?}");
     let fit = runs.iter().map(|r| Record::read(r).unwrap()).find(|r| r.task.ends_with(".fit")).unwrap();

@@ -113,7 +113,7 @@ impl Overlays<'_> {
         let row = entries.iter().map(|(g, _)| g.size().y).fold(0.0, f32::max);
         let widest = entries.iter().map(|(g, _)| g.size().x).fold(0.0, f32::max);
         let size = vec2(widest + 30.0, row * entries.len() as f32 + 6.0);
-        if entries.is_empty() || size.x > 0.75 * view.width() || size.y > 0.5 * view.height() {
+        if entries.is_empty() || size.x > 0.6 * view.width() || size.y > 0.5 * view.height() {
             return;
         }
         let plate = Rect::from_min_size(pos2(view.right() - size.x - 6.0, view.top() + 6.0), size);

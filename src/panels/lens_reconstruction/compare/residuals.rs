@@ -78,7 +78,10 @@ fn plots_ui(ui: &mut Ui, finished: &Finished) {
     });
     ui.allocate_ui(vec2(ui.available_width(), ui.available_height()), |ui| {
         ui.vertical(|ui| {
-            ui.add(egui::Label::new(RichText::new(verdict(statistics)).small()).wrap());
+            let metrics = finished.outcome.metrics();
+            let number = |name: &str| metrics.get(name).copied().filter(|v| v.is_finite());
+            let fitted = number("pixels").zip(number("degrees_of_freedom")).map_or(0.0, |(n, d)| (n - d) / n.max(1.0));
+            ui.add(egui::Label::new(RichText::new(verdict(statistics, fitted)).small()).wrap());
             autocorrelation_ui(ui, statistics);
         });
     });
@@ -111,9 +114,11 @@ fn pull(lag: &Lag) -> f64 {
     (lag.correlation - lag.expected) / lag.sigma
 }
 
-/// What the autocorrelation says, in words.
-fn verdict(statistics: &ResidualStatistics) -> String {
+/// What the autocorrelation says, in words. `fitted` is the share of the pixels' freedom that the model took: residuals of a smooth model
+/// anticorrelate by about that much.
+fn verdict(statistics: &ResidualStatistics, fitted: f64) -> String {
     let Some(first) = statistics.fitted.autocorrelation.first() else { return String::new() };
+    let beyond = pull(first) + fitted / first.sigma;
     let sky = statistics.blank_sky.as_ref().and_then(|s| s.autocorrelation.first());
     let number = format!("Neighbours correlate by {:+.3} ± {:.3}", first.correlation, first.sigma);
     let says = match sky {
@@ -131,11 +136,9 @@ fn verdict(statistics: &ResidualStatistics) -> String {
                 sky.correlation
             )
         }
-        _ if pull(first) > CLEAR => {
-            format!("{:.1} sigma more than white noise: structure is left over", pull(first))
-        }
-        _ if pull(first) < -CLEAR => {
-            format!("{:.1} sigma less than white noise: the model follows the noise", -pull(first))
+        _ if beyond > CLEAR => format!("{beyond:.1} sigma more than white noise: structure is left over"),
+        _ if beyond < -CLEAR => {
+            format!("{:.1} sigma less than white noise: the model follows the noise", -beyond)
         }
         _ => "as white noise does".to_owned(),
     };
