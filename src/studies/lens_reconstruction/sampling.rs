@@ -134,7 +134,10 @@ impl Batch {
         self.reserve(lights.len());
         let mut values = [0.0; BATCH];
         for (k, light) in lights.iter().enumerate() {
-            Arch::new().dispatch(|| evaluate(light, &self.x, &self.y, &mut values));
+            Arch::new().dispatch(
+                #[inline(always)]
+                || evaluate(light, &self.x, &self.y, &mut values),
+            );
             self.reduce(k, &values);
         }
     }
@@ -144,9 +147,15 @@ impl Batch {
         self.reserve(sources.len());
         let (mut bx, mut by, mut values) = ([0.0; BATCH], [0.0; BATCH], [0.0; BATCH]);
         let n = self.x.len().min(BATCH);
-        Arch::new().dispatch(|| lens.trace([&self.x, &self.y], [&mut bx[..n], &mut by[..n]]));
+        Arch::new().dispatch(
+            #[inline(always)]
+            || lens.trace([&self.x, &self.y], [&mut bx[..n], &mut by[..n]]),
+        );
         for (k, source) in sources.iter().enumerate() {
-            Arch::new().dispatch(|| evaluate(source, &bx[..n], &by[..n], &mut values));
+            Arch::new().dispatch(
+                #[inline(always)]
+                || evaluate(source, &bx[..n], &by[..n], &mut values),
+            );
             self.reduce(k, &values);
         }
     }
@@ -157,7 +166,10 @@ impl Batch {
         let mut columns = [[0.0; BATCH]; SERSIC_PARAMETERS];
         let mut position = [[0.0; BATCH]; 2];
         for (k, light) in lights.iter().enumerate() {
-            Arch::new().dispatch(|| differentiate(light, &self.x, &self.y, &mut columns, &mut position));
+            Arch::new().dispatch(
+                #[inline(always)]
+                || differentiate(light, &self.x, &self.y, &mut columns, &mut position),
+            );
             for (p, column) in columns.iter().enumerate() {
                 self.reduce(SERSIC_PARAMETERS * k + p, column);
             }
@@ -180,7 +192,10 @@ impl Batch {
         }
         let GradientScratch { by_lens, lens_columns } = scratch;
         let (mut bx, mut by) = ([0.0; BATCH], [0.0; BATCH]);
-        Arch::new().dispatch(|| lens.trace_with_gradient([&self.x, &self.y], [&mut bx, &mut by], by_lens));
+        Arch::new().dispatch(
+            #[inline(always)]
+            || lens.trace_with_gradient([&self.x, &self.y], [&mut bx, &mut by], by_lens),
+        );
         let n = self.x.len().min(BATCH);
         let mut columns = [[0.0; BATCH]; SERSIC_PARAMETERS];
         let mut position = [[0.0; BATCH]; 2];
