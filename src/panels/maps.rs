@@ -103,8 +103,6 @@ pub struct MapSpec<'a> {
     pub markers: Vec<MapMarkers>,
     /// Lines of a tool.
     pub lines: Vec<MapLine>,
-    /// Pixels to tint over the mask, and the translucent colour.
-    pub tint: Option<(&'a Arc<Array2<bool>>, Color32)>,
     /// A tool wants the drags of the left button, and the double clicks: the map does not pan by them, the middle button still does.
     pub takes_drags: bool,
     /// Places that can be taken hold of, in pixels: a drag that begins at one is no pan. Not drawn: give them markers.
@@ -163,7 +161,6 @@ impl<'a> MapSpec<'a> {
             limits_of: None,
             markers: Vec::new(),
             lines: Vec::new(),
-            tint: None,
             takes_drags: false,
             handles: Vec::new(),
         }
@@ -211,12 +208,6 @@ impl<'a> MapSpec<'a> {
         self
     }
 
-    /// With tinted pixels.
-    pub fn tint(mut self, pixels: &'a Arc<Array2<bool>>, color: Color32) -> Self {
-        self.tint = Some((pixels, color));
-        self
-    }
-
     /// With places that can be taken hold of.
     pub fn handles(mut self, handles: Vec<[f64; 2]>) -> Self {
         self.handles = handles;
@@ -252,7 +243,6 @@ struct Cell {
     view: ImageView,
     source: Option<ImageSource>,
     mask: Marked,
-    tint: Marked,
     /// Where the drag began that goes on.
     drag: Option<[f64; 2]>,
     /// The handle under the pointer, or in its hold.
@@ -352,10 +342,6 @@ impl Views {
         if let Some(mask) = map.mask {
             cell.mask.update(mask, &mut self.revision);
             overlays.masks.extend(cell.mask.layer(colors::mask_tint(theme)));
-        }
-        if let Some((pixels, color)) = map.tint {
-            cell.tint.update(pixels, &mut self.revision);
-            overlays.masks.extend(cell.tint.layer(color));
         }
         if self.show_curves {
             overlays.lines.extend(map.curves.iter().map(|c| Polyline {

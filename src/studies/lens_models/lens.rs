@@ -261,11 +261,6 @@ impl PreparedLens {
         self.further.last().map_or(GALAXY_PARAMETERS, |(mass, first)| first + mass.parameters())
     }
 
-    /// Signed magnification; infinite on a critical curve.
-    pub fn magnification(&self, x: f64, y: f64) -> f64 {
-        1.0 / self.inverse_magnification(x, y)
-    }
-
     /// Where the light seen at many positions comes from: source positions of the image positions `(x, y)`, written to `bx`, `by` (arcsec).
     #[inline(always)]
     pub fn trace(&self, [x, y]: [&[f64]; 2], [bx, by]: [&mut [f64]; 2]) {

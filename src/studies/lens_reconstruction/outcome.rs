@@ -275,9 +275,6 @@ fn metric_of(lens: LensLayout, quantity: &str) -> String {
 fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>) -> Metrics {
     let mut metrics = lens_metrics(&fit.scene.lens);
     let errors = fit.lens_errors_gaussian;
-    let shear = fit.scene.lens.shear;
-    // Of the length of the shear vector, to first order, its components taken as independent.
-    let shear_error = (shear.gamma1 * errors.gamma1).hypot(shear.gamma2 * errors.gamma2) / shear.strength().max(1e-12);
     let mut put = |name: &str, value: f64| {
         metrics.insert(name.to_owned(), value);
     };
@@ -288,12 +285,7 @@ fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>) -> Metrics {
     put("degrees_of_freedom", fit.degrees_of_freedom as f64);
     put("likelihood_calls", fit.calls.likelihood as f64);
     put("jacobian_calls", fit.calls.jacobian as f64);
-    for (name, error) in [
-        ("einstein_radius_arcsec_error", errors.effective_einstein_radius_arcsec),
-        ("axis_ratio_error", errors.axis_ratio),
-        ("position_angle_deg_error", errors.position_angle_deg),
-        ("shear_error", shear_error),
-    ] {
+    for (name, error) in errors.metrics(fit.scene.lens.shear) {
         put(name, error);
     }
     if fit.layout.lens.free_slope {

@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 
 use ndarray::Array2;
 
-use super::problem::Sky;
 use super::{Calls, FitSettings, Geometry, Run, check, light};
 use crate::studies::lens_models::Sersic;
 use crate::studies::lens_reconstruction::imaging::Sampling;
@@ -33,11 +32,7 @@ pub fn fit_lens_light(
     let settings = FitSettings { lens_light_components: settings.lens_light_components.max(1), ..settings.clone() };
     check(observation, &settings)?;
     let geometry = Geometry::of(observation, true).guided(observation, settings.lens_centre);
-    let sky = if settings.fit_sky {
-        Sky::Fitted(super::result::far_sky(observation, geometry.centre).map(|sky| (sky.median, sky.pixel_sigma)))
-    } else {
-        Sky::Held
-    };
+    let sky = super::sky_of(observation, &settings, geometry.centre);
     let mut callback =
         |_: &super::FitStep<'_>| if go_on() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
     let mut run = Run { settings: &settings, callback: &mut callback, calls: Calls::default(), sky };
@@ -52,7 +47,7 @@ mod tests {
     use super::*;
     use crate::studies::lens_reconstruction::simulate::{SimulationSpec, simulate};
 
-    /// What is left of a lens in front of arcs is the arcs: less light of the lens stays than a tenth of theirs.
+    /// What is left of a lens in front of arcs is the arcs: less light of the lens stays than a quarter of theirs.
     #[test]
     fn the_arcs_are_left() {
         let mut spec = SimulationSpec::default();

@@ -418,13 +418,7 @@ pub fn fit_parametric(
     check(observation, settings)?;
     let geometry =
         Geometry::of(observation, settings.lens_light_components > 0).guided(observation, settings.lens_centre);
-    let sky = if settings.fit_sky {
-        // In a small mask a wide galaxy and the sky look alike; the far sky, where there is any, tells them apart.
-        // It is trusted to one sigma of a pixel, not to that of its mean: sky is rarely flat.
-        Sky::Fitted(result::far_sky(observation, geometry.centre).map(|sky| (sky.median, sky.pixel_sigma)))
-    } else {
-        Sky::Held
-    };
+    let sky = sky_of(observation, settings, geometry.centre);
     let mut run = Run { settings, callback, calls: Calls::default(), sky };
     let lights_found = light::guesses(observation, &geometry, &mut run)?;
     let light = lights_found.first().ok_or(LensError::NothingFound)?;
@@ -494,6 +488,16 @@ pub fn fit_parametric(
         null = if gaussians.cost < null.cost { gaussians } else { null };
     }
     result::finish(observation, &best, dark, null.chi2, (starts, notes), &run)
+}
+
+/// How the sky enters a fit around `centre` (arcsec).
+fn sky_of(observation: &Observation, settings: &FitSettings, centre: [f64; 2]) -> Sky {
+    if !settings.fit_sky {
+        return Sky::Held;
+    }
+    // In a small mask a wide galaxy and the sky look alike; the far sky, where there is any, tells them apart.
+    // It is trusted to one sigma of a pixel, not to that of its mean: sky is rarely flat.
+    Sky::Fitted(result::far_sky(observation, centre).map(|sky| (sky.median, sky.pixel_sigma)))
 }
 
 fn check(observation: &Observation, settings: &FitSettings) -> Result<(), LensError> {

@@ -5,7 +5,7 @@ use ndarray::{Array2, s};
 use super::problem::Sky;
 use super::{Bounds, Calls, Joint, Run, warnings};
 use crate::numerics::levenberg_marquardt::Stop;
-use crate::studies::lens_models::{ISOTHERMAL_PARAMETERS, LensModel, SERSIC_PARAMETERS, SLOPE, ellipticity};
+use crate::studies::lens_models::{ISOTHERMAL_PARAMETERS, LensModel, SERSIC_PARAMETERS, SLOPE, Shear, ellipticity};
 use crate::studies::lens_reconstruction::imaging::Sampling;
 use crate::studies::lens_reconstruction::render::render;
 use crate::studies::lens_reconstruction::scene::{Layout, Scene};
@@ -336,6 +336,19 @@ impl Covariance<'_> {
             gamma2: self.of(6, 6).sqrt(),
             slope: self.of(SLOPE, SLOPE).sqrt(),
         }
+    }
+}
+
+impl LensErrors {
+    /// As metrics of a lens with this shear. That of its strength is to first order, its components taken as independent.
+    pub fn metrics(&self, shear: Shear) -> [(&'static str, f64); 4] {
+        let along = (shear.gamma1 * self.gamma1).hypot(shear.gamma2 * self.gamma2);
+        [
+            ("einstein_radius_arcsec_error", self.effective_einstein_radius_arcsec),
+            ("axis_ratio_error", self.axis_ratio),
+            ("position_angle_deg_error", self.position_angle_deg),
+            ("shear_error", along / shear.strength().max(1e-12)),
+        ]
     }
 }
 

@@ -178,23 +178,12 @@ impl FitOutcome {
         self.metrics.extend(lens_metrics(&found.lens));
         without_errors(&mut self.metrics);
         if let Some(covariance) = &found.lens_covariance {
-            let errors = lens_errors(&found.lens, covariance);
-            let shear = found.lens.shear;
-            let of_shear = (shear.gamma1 * errors.gamma1).hypot(shear.gamma2 * errors.gamma2);
-            self.put(&[
-                ("einstein_radius_arcsec_error", errors.effective_einstein_radius_arcsec),
-                ("axis_ratio_error", errors.axis_ratio),
-                ("position_angle_deg_error", errors.position_angle_deg),
-                ("shear_error", of_shear / shear.strength().max(1e-12)),
-            ]);
+            self.put(&lens_errors(&found.lens, covariance).metrics(found.lens.shear));
             self.warnings.extend(held(&found.lens, fit).map(|what| {
                 format!("{what} held at the parametric fit: the errors of the lens are conditional on that")
             }));
         }
         self.curves = curves_of(&found.lens);
-        if let Some(scene) = &mut self.scene {
-            scene.lens = found.lens.clone();
-        }
         self.convergence = Arc::new(convergence_map(&found.lens, observation.data.dim(), self.pixel_scale_arcsec));
         Common {
             grid: found.grid,
