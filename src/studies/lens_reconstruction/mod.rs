@@ -32,6 +32,7 @@ pub mod positions;
 mod render;
 mod request;
 mod residual_statistics;
+pub mod rim;
 mod sampling;
 mod scene;
 pub mod simulate;
