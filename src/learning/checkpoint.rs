@@ -35,8 +35,12 @@ impl Checkpoint {
         let path = folder.join(FILE);
         let fail = |e: String| LearningError::new(&path, e);
         std::fs::create_dir_all(folder).map_err(|e| fail(format!("its folder cannot be made ({e})")))?;
-        let vectors =
-            [("values", &self.values), ("first", &self.adam.first), ("second", &self.adam.second), ("mean", &self.adam.mean)];
+        let vectors = [
+            ("values", &self.values),
+            ("first", &self.adam.first),
+            ("second", &self.adam.second),
+            ("mean", &self.adam.mean),
+        ];
         let bytes: Vec<(&str, usize, Vec<u8>)> = vectors
             .into_iter()
             .map(|(name, v)| (name, v.len(), v.iter().flat_map(|x| x.to_le_bytes()).collect()))

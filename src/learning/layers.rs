@@ -68,11 +68,7 @@ impl Convolution {
     /// From `inputs` to `outputs` channels by a `kernel x kernel` stencil, odd.
     pub fn new(initial: &mut Initial, [inputs, outputs]: [usize; 2], kernel: usize, stride: usize) -> Self {
         let fans = (inputs + outputs) * kernel * kernel;
-        Self {
-            weight: initial.glorot([outputs, inputs, kernel, kernel], fans),
-            bias: initial.zeros([outputs]),
-            stride,
-        }
+        Self { weight: initial.glorot([outputs, inputs, kernel, kernel], fans), bias: initial.zeros([outputs]), stride }
     }
 
     /// `[batch, in, y, x]` to `[batch, out, y / stride, x / stride]`.

@@ -36,7 +36,8 @@ pub fn save(path: &Path, parameters: &Parameters, card: &Value) -> Result<(), Le
             .ok_or_else(|| LearningError::new(path, format!("{} has too few values to be saved", part.name)))?;
         rest = after;
         if let Some(value) = own.iter().find(|v| !f16::from_f32(**v).is_finite()) {
-            let problem = format!("{} holds {value}, which half precision cannot; the training has diverged", part.name);
+            let problem =
+                format!("{} holds {value}, which half precision cannot; the training has diverged", part.name);
             return Err(LearningError::new(path, problem));
         }
         let bytes: Vec<u8> = own.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect();

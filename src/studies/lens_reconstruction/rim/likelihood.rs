@@ -6,6 +6,7 @@
 
 use ndarray::Array2;
 
+use super::prior;
 use crate::numerics::convolution::{Convolver, Scratch};
 use crate::studies::lens_models::{DeflectionScratch, PixelDeflection};
 
@@ -26,7 +27,7 @@ pub struct Grids {
 impl Grids {
     /// The field of the published network, 7.68 arcsec, and of its source, 3 arcsec.
     pub fn of(pixels: usize) -> Self {
-        Self { pixels, field_arcsec: 7.68, source_field_arcsec: 3.0 }
+        Self { pixels, field_arcsec: prior::FIELD_ARCSEC, source_field_arcsec: prior::SOURCE_FIELD_ARCSEC }
     }
 
     /// Side of a pixel of the image (arcsec).
@@ -120,9 +121,9 @@ impl LensingModel {
     fn trace(&self, source: &[f64], log_convergence: &[f64], blur: &Convolver, space: &mut Workspace) {
         let cells = self.grids.cells();
         space.convergence.clear();
-        space.convergence.extend(
-            log_convergence.iter().map(|k| (k.clamp(LIMITS[0], LIMITS[1]) * std::f64::consts::LN_10).exp()),
-        );
+        space
+            .convergence
+            .extend(log_convergence.iter().map(|k| (k.clamp(LIMITS[0], LIMITS[1]) * std::f64::consts::LN_10).exp()));
         let [ax, ay] = &mut space.deflection;
         ax.resize(cells, 0.0);
         ay.resize(cells, 0.0);
@@ -332,11 +333,14 @@ mod tests {
                 out[p] += d;
                 out
             };
-            let numeric = (chi2(&shifted(&source, h), &log_convergence) - chi2(&shifted(&source, -h), &log_convergence)) / (4.0 * h);
+            let numeric = (chi2(&shifted(&source, h), &log_convergence)
+                - chi2(&shifted(&source, -h), &log_convergence))
+                / (4.0 * h);
             assert!((numeric - by_source[p]).abs() < 1e-6 * scale_s, "{numeric} {}", by_source[p]);
             // A ray that crosses a pixel of the source between the two points meets a kink: rare, and told by the one-sided slopes.
             let here = chi2(&source, &log_convergence);
-            let (up, down) = (chi2(&source, &shifted(&log_convergence, h)), chi2(&source, &shifted(&log_convergence, -h)));
+            let (up, down) =
+                (chi2(&source, &shifted(&log_convergence, h)), chi2(&source, &shifted(&log_convergence, -h)));
             let numeric = (up - down) / (4.0 * h);
             if (numeric - by_convergence[p]).abs() > 1e-5 * scale_k {
                 kinks += 1;
@@ -355,7 +359,9 @@ mod tests {
         let middle = 0.5 * (n as f64 - 1.0);
         let bright = |x: f64, y: f64| (-(x * x + y * y) / 0.5).exp();
         let source: Vec<f64> = (0..n * n)
-            .map(|p| bright(((p % n) as f64 - middle) * grids.source_step(), ((p / n) as f64 - middle) * grids.source_step()))
+            .map(|p| {
+                bright(((p % n) as f64 - middle) * grids.source_step(), ((p / n) as f64 - middle) * grids.source_step())
+            })
             .collect();
         let blur = Convolver::new(&gaussian_psf(0.0, grids.step()).unwrap(), [n; 2]);
         let image = model.image(&source, &vec![-8.0; n * n], &blur, &mut Workspace::default());

@@ -54,9 +54,13 @@ impl RimSettings {
     pub fn problem(&self) -> Option<String> {
         let divisor = 1usize << self.levels.min(16);
         if self.pixels % divisor != 0 {
-            return Some(format!("pixels {} cannot be halved {} times; expected a multiple of {divisor}", self.pixels, self.levels));
+            return Some(format!(
+                "pixels {} cannot be halved {} times; expected a multiple of {divisor}",
+                self.pixels, self.levels
+            ));
         }
-        (self.input_kernel % 2 == 0).then(|| format!("input_kernel {} is even; expected an odd number", self.input_kernel))
+        (self.input_kernel % 2 == 0)
+            .then(|| format!("input_kernel {} is even; expected an odd number", self.input_kernel))
     }
 }
 

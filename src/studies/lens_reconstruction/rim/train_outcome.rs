@@ -6,7 +6,9 @@ use ndarray::Array4;
 use serde_json::Value;
 
 use super::training::Validation;
-use crate::data::{ColumnData, Plane, Table, TableColumn, read_ecsv, read_planes, write_atomically, write_ecsv, write_planes};
+use crate::data::{
+    ColumnData, Plane, Table, TableColumn, read_ecsv, read_planes, write_atomically, write_ecsv, write_planes,
+};
 use crate::learning::parameters::Parameters;
 use crate::learning::weights;
 use crate::studies::lens_reconstruction::maps::history;
@@ -24,7 +26,10 @@ pub(super) const OUTPUTS: &[(&str, &str)] = &[
     (CARD, "the card: which network, trained on what, for how long, with what errors on the validation set"),
     (LOSSES, "step, loss of its batch"),
     (VALIDATION, "step, loss and errors on the fixed validation set, with those of the mean of all truths"),
-    (PICTURES, "the first validation examples: image, true source, source, true and found log10 convergence, [example, map, y, x]"),
+    (
+        PICTURES,
+        "the first validation examples: image, true source, source, true and found log10 convergence, [example, map, y, x]",
+    ),
 ];
 
 /// A finished training.

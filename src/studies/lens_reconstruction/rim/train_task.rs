@@ -246,8 +246,11 @@ impl<'a> Training<'a> {
             progress.log("loss", *step, *loss);
         }
         history.validations.iter().for_each(|v| show(v, progress));
-        let prior =
-            Arc::new(Prior::new(PriorSettings { pixels: request.pixels, noise: request.noise, ..PriorSettings::default() }));
+        let prior = Arc::new(Prior::new(PriorSettings {
+            pixels: request.pixels,
+            noise: request.noise,
+            ..PriorSettings::default()
+        }));
         progress.phase("simulating the validation set");
         let validation_set =
             ValidationSet::new(&prior, &rim, request.seed, request.validation_examples, request.source_weight);

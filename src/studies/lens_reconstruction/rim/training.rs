@@ -47,7 +47,8 @@ impl Batch {
 
     /// The published loss: the mean over all evaluations and images of the weighted squared errors.
     pub(super) fn loss(&self, states: &[Tensor<4>], pixels: usize, device: &Device) -> Tensor<1> {
-        let tensor = |values: &[f32]| Tensor::<4>::from_data(TensorData::new(values.to_vec(), self.shape(pixels)), device);
+        let tensor =
+            |values: &[f32]| Tensor::<4>::from_data(TensorData::new(values.to_vec(), self.shape(pixels)), device);
         let (truth, weights) = (tensor(&self.truth), tensor(&self.weights));
         let mut sum: Option<Tensor<1>> = None;
         for state in states {
@@ -89,9 +90,8 @@ impl ValidationSet {
     pub(super) fn new(prior: &Prior, rim: &Rim, seed: u64, count: usize, source_weight: f64) -> Self {
         let seed = seed ^ VALIDATION;
         let firsts: Vec<usize> = (0..count).step_by(TOGETHER).collect();
-        let draw = |first: &usize| {
-            Batch::draw(prior, rim, seed, *first as u64, TOGETHER.min(count - first), source_weight)
-        };
+        let draw =
+            |first: &usize| Batch::draw(prior, rim, seed, *first as u64, TOGETHER.min(count - first), source_weight);
         Self { batches: firsts.par_iter().map(draw).collect() }
     }
 
@@ -109,7 +109,8 @@ impl ValidationSet {
             let values = last.clone().into_data().into_vec::<f32>().ok()?;
             let cells = pixels * pixels;
             let chi2 = rim.gradients(&batch.data, &values).1;
-            for (k, (state, truth)) in values.chunks_exact(2 * cells).zip(batch.truth.chunks_exact(2 * cells)).enumerate()
+            for (k, (state, truth)) in
+                values.chunks_exact(2 * cells).zip(batch.truth.chunks_exact(2 * cells)).enumerate()
             {
                 sources.push(relative_error(&state[..cells], &truth[..cells]));
                 let radius = batch.einstein_radii[k] / rim.model().grids().step();
