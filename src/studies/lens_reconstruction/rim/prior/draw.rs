@@ -78,7 +78,7 @@ impl MassDraw {
             multipoles,
             satellites,
             subhaloes,
-            structure_large: uniform_in(rng, 0.04, 0.12),
+            structure_large: uniform_in(rng, 0.04, 0.11),
             structure_fine: uniform_in(rng, 0.01, 0.04),
         }
     }
@@ -97,9 +97,10 @@ impl MassDraw {
     }
 }
 
-/// A satellite galaxy: its Einstein radius equally likely in the logarithm, its distance equally likely at every radius.
+/// A satellite galaxy: its Einstein radius a fiftieth to three tenths of the main one, equally likely in the logarithm, its distance equally likely
+/// at every radius.
 fn satellite(rng: &mut impl Rng, main: f64) -> PseudoJaffe {
-    let radius = log_uniform(rng, 0.02, 0.3).min(0.35 * main);
+    let radius = main * log_uniform(rng, 0.02, 0.3);
     let core = uniform_in(rng, 0.02, 0.06);
     let (distance, angle) = (uniform_in(rng, 0.3, REACH), uniform_in(rng, 0.0, TAU));
     PseudoJaffe {
