@@ -24,6 +24,7 @@ pub use draw::{Clump, GalaxyDraw, MassDraw, Multipole, Spiral};
 pub use imaging::{Camera, Cuts};
 pub use tidal::TidalMass;
 
+use ndarray::Array2;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -132,6 +133,11 @@ impl Prior {
         let n = settings.pixels;
         let tidal = TidalMass::new(n, FIELD_ARCSEC / n as f64);
         Self { camera: Camera::new(n, RAYS), tidal, spectrum: structure::Spectrum::new(n), settings }
+    }
+
+    /// The PSF of an example, `[y, x]`, sum 1.
+    pub fn psf(&self, example: &Example) -> Array2<f64> {
+        imaging::pixel_gaussian(f64::from(example.psf_fwhm_arcsec), FIELD_ARCSEC / self.settings.pixels as f64)
     }
 
     /// The settings.
