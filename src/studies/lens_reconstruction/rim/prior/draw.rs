@@ -78,8 +78,8 @@ impl MassDraw {
             multipoles,
             satellites,
             subhaloes,
-            structure_large: uniform_in(rng, 0.03, 0.10),
-            structure_fine: uniform_in(rng, 0.03, 0.07),
+            structure_large: uniform_in(rng, 0.04, 0.11),
+            structure_fine: uniform_in(rng, 0.01, 0.04),
         }
     }
 
@@ -97,9 +97,10 @@ impl MassDraw {
     }
 }
 
-/// A satellite galaxy: its Einstein radius equally likely in the logarithm, its distance equally likely at every radius.
+/// A satellite galaxy: its Einstein radius a fiftieth to three tenths of the main one, equally likely in the logarithm, its distance equally likely
+/// at every radius.
 fn satellite(rng: &mut impl Rng, main: f64) -> PseudoJaffe {
-    let radius = log_uniform(rng, 0.02, 0.3).min(0.35 * main);
+    let radius = main * log_uniform(rng, 0.02, 0.3);
     let core = uniform_in(rng, 0.02, 0.06);
     let (distance, angle) = (uniform_in(rng, 0.3, REACH), uniform_in(rng, 0.0, TAU));
     PseudoJaffe {
@@ -180,8 +181,8 @@ impl GalaxyDraw {
     pub fn draw(rng: &mut impl Rng) -> Self {
         let disc = Sersic {
             amplitude: 1.0,
-            effective_radius_arcsec: log_uniform(rng, 0.08, 0.5),
-            index: uniform_in(rng, 0.5, 1.6),
+            effective_radius_arcsec: log_uniform(rng, 0.1, 0.6),
+            index: uniform_in(rng, 0.5, 1.5),
             axis_ratio: uniform_in(rng, 0.3, 1.0),
             position_angle_deg: uniform_in(rng, 0.0, 180.0),
             x_arcsec: uniform_in(rng, -OFFSET, OFFSET),
@@ -197,14 +198,14 @@ impl GalaxyDraw {
             }
         });
         let bulge = (uniform(rng) < 0.6).then(|| {
-            let radius = disc.effective_radius_arcsec * uniform_in(rng, 0.1, 0.4);
+            let radius = disc.effective_radius_arcsec * uniform_in(rng, 0.15, 0.5);
             let round = Sersic {
                 effective_radius_arcsec: radius,
-                index: uniform_in(rng, 1.0, 4.0),
+                index: uniform_in(rng, 0.8, 3.0),
                 axis_ratio: uniform_in(rng, disc.axis_ratio.max(0.6), 1.0),
                 ..disc
             };
-            with_flux(round, disc.total_flux() * log_uniform(rng, 0.03, 0.6))
+            with_flux(round, disc.total_flux() * log_uniform(rng, 0.02, 0.4))
         });
         let companion = (uniform(rng) < 0.25).then(|| {
             let (distance, angle) = (uniform_in(rng, 0.25, 1.0), uniform_in(rng, 0.0, TAU));

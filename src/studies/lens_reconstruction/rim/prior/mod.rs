@@ -16,6 +16,7 @@ mod draw;
 mod galaxy;
 mod imaging;
 mod mass;
+pub mod statistics;
 mod structure;
 mod tidal;
 
@@ -24,6 +25,8 @@ pub use imaging::{Camera, Cuts};
 pub use tidal::TidalMass;
 
 use ndarray::Array2;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 
 use crate::numerics::random;
 
@@ -146,15 +149,11 @@ impl Prior {
 
     /// Example `index` of a seed.
     pub fn example(&self, seed: u64, index: u64) -> Example {
-        let mut rng = random::stream(seed, "lens_reconstruction.prior", index);
-        let mut normals = random::stream(seed, "lens_reconstruction.prior.structure", index);
-        let [low, high] = self.settings.einstein_radius_arcsec;
+        let [mut rng, mut normals] = streams(seed, index);
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let einstein_radius = random::uniform_in(&mut rng, low, high);
-            let draw = MassDraw::draw(&mut rng, einstein_radius);
-            let structure = self.spectrum.field(&mut normals, &draw);
+            let (draw, structure) = self.mass(&mut rng, &mut normals);
             let lens = self.lens(draw, &structure);
             for galaxy_attempt in 1..=GALAXIES {
                 let galaxy = GalaxyDraw::draw(&mut rng);
@@ -176,6 +175,22 @@ impl Prior {
                 return self.finish(seed, index, lens, galaxy, &source, &noiseless, psf_fwhm, sigma);
             }
         }
+    }
+
+    /// Convergence of the first mass that example `index` tries (with all structure, even where the settings are smooth), row by row.
+    pub fn convergence(&self, seed: u64, index: u64) -> Vec<f64> {
+        let [mut rng, mut normals] = streams(seed, index);
+        let (draw, structure) = self.mass(&mut rng, &mut normals);
+        mass::convergence(&draw, &structure, &self.tidal, self.settings.pixels)
+    }
+
+    /// Draws a mass and its random structure.
+    fn mass(&self, rng: &mut impl Rng, normals: &mut impl Rng) -> (MassDraw, Vec<f64>) {
+        let [low, high] = self.settings.einstein_radius_arcsec;
+        let einstein_radius = random::uniform_in(rng, low, high);
+        let draw = MassDraw::draw(rng, einstein_radius);
+        let structure = self.spectrum.field(normals, &draw);
+        (draw, structure)
     }
 
     fn lens(&self, draw: MassDraw, structure: &[f64]) -> Lens {
@@ -215,12 +230,137 @@ impl Prior {
     }
 }
 
+/// Of one example: the stream of what is drawn, and that of the random structure, whose length depends on the pixels.
+fn streams(seed: u64, index: u64) -> [ChaCha8Rng; 2] {
+    ["lens_reconstruction.prior", "lens_reconstruction.prior.structure"].map(|name| random::stream(seed, name, index))
+}
+
 /// A normal deviate within limits: `[least, greatest, mean, standard deviation]`.
-fn cut_normal(rng: &mut impl rand::Rng, [least, greatest, mean, width]: [f64; 4]) -> f64 {
+fn cut_normal(rng: &mut impl Rng, [least, greatest, mean, width]: [f64; 4]) -> f64 {
     loop {
         let value = mean + width * random::normal(rng);
         if (least..=greatest).contains(&value) {
             return value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::numerics::statistics::median;
+    use crate::studies::lens_models::{DeflectionScratch, PixelDeflection};
+    use crate::studies::lens_reconstruction::pixelated::SourceGrid;
+
+    fn prior(pixels: usize) -> Prior {
+        Prior::new(PriorSettings { pixels, ..PriorSettings::default() })
+    }
+
+    #[test]
+    fn an_example_is_a_function_of_settings_seed_and_index() {
+        let first = prior(32);
+        // Another order, and another instance, as another thread would have.
+        let late: Vec<Example> = [2, 1, 0].map(|k| first.example(4, k)).to_vec();
+        let early: Vec<Example> = [0, 1, 2].map(|k| prior(32).example(4, k)).to_vec();
+        assert!(early.iter().eq(late.iter().rev()));
+        assert_ne!(first.example(5, 0).image, early[0].image);
+        assert_ne!(early[0].image, early[1].image);
+    }
+
+    /// The image follows from source and convergence alone, by the settled rules, written out here ray by ray.
+    #[test]
+    fn the_image_is_made_of_source_and_convergence_alone() {
+        let n = 40;
+        let example = prior(n).example(9, 3);
+        let step = FIELD_ARCSEC / n as f64;
+        let kappa: Vec<f64> = example.log_convergence.iter().map(|k| 10f64.powf(f64::from(*k))).collect();
+        let (mut ax, mut ay) = (vec![0.0; n * n], vec![0.0; n * n]);
+        PixelDeflection::new([n, n], step).apply(&kappa, [&mut ax, &mut ay], &mut DeflectionScratch::default());
+        let grid = SourceGrid { centre: [0.0; 2], pixel: SOURCE_FIELD_ARCSEC / n as f64, side: n };
+        let source: Vec<f64> = example.source.iter().map(|v| f64::from(*v)).collect();
+        let between = |map: &[f64], u: f64, v: f64| {
+            let (i, j) = ((u.floor().max(0.0) as usize).min(n - 2), (v.floor().max(0.0) as usize).min(n - 2));
+            let (p, q) = (u - i as f64, v - j as f64);
+            let at = |j: usize, i: usize| map[j * n + i];
+            (1.0 - q) * ((1.0 - p) * at(j, i) + p * at(j, i + 1))
+                + q * ((1.0 - p) * at(j + 1, i) + p * at(j + 1, i + 1))
+        };
+        let mut sharp = vec![0.0; n * n];
+        for (k, value) in sharp.iter_mut().enumerate() {
+            for ray in 0..16 {
+                let u = (k % n) as f64 + ((ray % 4) as f64 + 0.5) / 4.0 - 0.5;
+                let v = (k / n) as f64 + ((ray / 4) as f64 + 0.5) / 4.0 - 0.5;
+                let [x, y] = [u, v].map(|w| (w - 0.5 * (n as f64 - 1.0)) * step);
+                *value += grid.value_and_slope(&source, x - between(&ax, u, v), y - between(&ay, u, v)).0 / 16.0;
+            }
+        }
+        let psf = imaging::pixel_gaussian(f64::from(example.psf_fwhm_arcsec), step);
+        let half = psf.nrows() / 2;
+        for k in [n * n / 2 + 7, 13 * n + 25, 25 * n + 12] {
+            let mut blurred = 0.0;
+            for ((b, a), weight) in psf.indexed_iter() {
+                let (j, i) = (k / n + half - b, k % n + half - a);
+                blurred += weight * sharp[j * n + i];
+            }
+            assert!((blurred - f64::from(example.noiseless[k])).abs() < 2e-5, "{blurred} {}", example.noiseless[k]);
+        }
+        let residual: Vec<f64> = example
+            .image
+            .iter()
+            .zip(&example.noiseless)
+            .map(|(a, b)| f64::from((a - b) / example.noise_sigma))
+            .collect();
+        let variance = residual.iter().map(|r| r * r).sum::<f64>() / residual.len() as f64;
+        assert!((variance - 1.0).abs() < 0.15, "{variance}");
+    }
+
+    #[test]
+    fn every_example_passes_the_cuts_and_radii_are_spread_evenly() {
+        let prior = prior(32);
+        let examples: Vec<Example> = (0..240).map(|k| prior.example(1, k)).collect();
+        let mut radii: Vec<f64> = Vec::new();
+        for e in &examples {
+            assert!(e.source.iter().copied().fold(0.0f32, f32::max) == 1.0 && e.source.iter().all(|v| *v >= 0.0));
+            assert!(e.magnification >= 3.0 && e.log_convergence.iter().any(|k| *k > 0.0));
+            assert!((0.06..=0.3).contains(&e.psf_fwhm_arcsec) && (0.001..=0.1).contains(&e.noise_sigma));
+            // Of an isothermal lens 0.71; a steep one keeps less of its mass above 1.
+            let ratio = e.supercritical_radius_arcsec / e.einstein_radius_arcsec;
+            assert!((0.4..1.0).contains(&ratio), "{ratio}");
+            radii.push(f64::from(e.einstein_radius_arcsec));
+        }
+        // A quarter of 2 arcsec apart; the standard error of a quartile of 240 is 0.06.
+        radii.sort_by(f64::total_cmp);
+        for (k, expected) in [(60, 1.0), (120, 1.5), (180, 2.0)] {
+            assert!((radii[k] - expected).abs() < 0.2, "{} {expected}", radii[k]);
+        }
+    }
+
+    #[test]
+    fn the_noise_regimes_are_the_paper_s() {
+        for (regime, [least, most], middle) in [
+            (NoiseRegime::Low, [0.001, 0.1], 0.0249),
+            (NoiseRegime::Medium, [0.01, 0.1], 0.0438),
+            (NoiseRegime::High, [0.01, 0.1], 0.0545),
+        ] {
+            let mut rng = random::stream(1, "regime", 0);
+            let mut values: Vec<f64> = (0..4000).map(|_| cut_normal(&mut rng, regime.distribution())).collect();
+            assert!(values.iter().all(|v| (least..=most).contains(v)));
+            // The medians of these cut normal distributions (SciPy `truncnorm`).
+            let found = median(&mut values).unwrap();
+            assert!((found - middle).abs() < 0.002, "{regime:?} {found}");
+        }
+    }
+
+    #[test]
+    fn the_smooth_control_has_the_same_sky() {
+        let rough = prior(32);
+        let smooth = Prior::new(PriorSettings { smooth: true, ..rough.settings().clone() });
+        for k in 0..3 {
+            let (a, b) = (rough.example(2, k), smooth.example(2, k));
+            assert_eq!((&a.source, a.noise_sigma, a.psf_fwhm_arcsec), (&b.source, b.noise_sigma, b.psf_fwhm_arcsec));
+            assert_eq!((a.mass.slope, a.mass.shear), (b.mass.slope, b.mass.shear));
+            assert!(b.mass.satellites.is_empty() && b.mass.subhaloes.is_empty());
+            assert!(a.log_convergence != b.log_convergence && a.image != b.image);
         }
     }
 }
