@@ -1,0 +1,3 @@
+//! What studies share to learn.
+
+pub mod kernels;
