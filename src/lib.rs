@@ -36,6 +36,7 @@
 pub mod app;
 pub mod cli;
 pub mod data;
+pub mod learning;
 pub mod numerics;
 pub mod panels;
 pub mod plots;

@@ -23,6 +23,7 @@ mod lens_blind_fit;
 mod lens_exchange;
 mod lens_pixels;
 mod lens_tasks;
+mod lens_training;
 mod numerics_contour;
 mod painter;
 mod plots_image_view;

@@ -103,8 +103,18 @@ impl Prepared {
     pub fn run(self, out: &Path, overwrite: bool, board: &Arc<Board>, hooks: &Hooks) -> Result<RunResult, TaskError> {
         self.afford().map_err(TaskError::Failed)?;
         let Self { entry, request, .. } = self;
+        if let Some(folder) = checkpoint(out) {
+            board.set_checkpoint(folder);
+        }
         write_run(&entry, &request, Part::create(out, overwrite)?, board, hooks)
     }
+}
+
+/// `DIR.checkpoint` beside the run folder `DIR`: what a long task keeps there outlives a run that was stopped.
+fn checkpoint(out: &Path) -> Option<PathBuf> {
+    let mut name = out.file_name()?.to_owned();
+    name.push(".checkpoint");
+    Some(out.with_file_name(name))
 }
 
 /// The run itself, into a part folder.

@@ -7,10 +7,11 @@ pub mod lens_reconstruction;
 
 use crate::tasks::TaskEntry;
 
-static REGISTRY: [TaskEntry; 3] = [
+static REGISTRY: [TaskEntry; 4] = [
     TaskEntry::of::<lens_reconstruction::SimulateRequest>(),
     TaskEntry::of::<lens_reconstruction::FitRequest>(),
     TaskEntry::of::<lens_reconstruction::BenchmarkRequest>(),
+    TaskEntry::of::<lens_reconstruction::rim::TrainRequest>(),
 ];
 
 /// Every task, in the order of `sextans list`.

@@ -165,6 +165,7 @@ struct BoardState {
     latest: Option<Arc<dyn Any + Send + Sync>>,
     latest_at: Option<Instant>,
     product: Option<std::path::PathBuf>,
+    checkpoint: Option<std::path::PathBuf>,
 }
 
 impl std::fmt::Debug for Board {
@@ -220,6 +221,16 @@ impl Board {
     /// The folder of the last finished run of this job, if it wrote one.
     pub fn product(&self) -> Option<std::path::PathBuf> {
         lock(&self.state).product.clone()
+    }
+
+    /// Says where a long task may keep its state, so that it can go on when it was stopped. The first to say so is heard.
+    pub fn set_checkpoint(&self, folder: std::path::PathBuf) {
+        lock(&self.state).checkpoint.get_or_insert(folder);
+    }
+
+    /// A folder, not made yet perhaps, for the state of a long task; none if nothing is to be kept.
+    pub fn checkpoint(&self) -> Option<std::path::PathBuf> {
+        lock(&self.state).checkpoint.clone()
     }
 
     fn wake(&self) {

@@ -153,8 +153,7 @@ pub(super) unsafe fn sigmoid<V: Lanes>(x: V) -> V {
 /// As [`Lanes`].
 #[inline(always)]
 unsafe fn exponential<V: Lanes>(x: V) -> V {
-    const TERMS: [f32; 8] =
-        [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5, 1.0, 1.0];
+    const TERMS: [f32; 8] = [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5, 1.0, 1.0];
     // Adding and taking away 1.5 * 2^23 rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
     // SAFETY: passed on.
@@ -174,7 +173,8 @@ mod tests {
 
     #[test]
     fn both_functions_agree_with_the_standard_library_on_every_level() {
-        let x: Vec<f32> = (-4000..=4000).map(|k| k as f32 * 0.005).chain([0.0, 1e-8, -1e-8, 60.0, -60.0, 1e30, -1e30]).collect();
+        let x: Vec<f32> =
+            (-4000..=4000).map(|k| k as f32 * 0.005).chain([0.0, 1e-8, -1e-8, 60.0, -60.0, 1e30, -1e30]).collect();
         for level in Level::available() {
             let mut t = x.clone();
             apply(level, Activation::Tanh, &mut t);
@@ -182,7 +182,11 @@ mod tests {
             apply(level, Activation::Sigmoid, &mut s);
             for (k, &x) in x.iter().enumerate() {
                 let x = f64::from(x);
-                assert!((f64::from(t[k]) - x.tanh()).abs() < 4e-7 * x.tanh().abs().max(1e-12), "tanh({x}) = {} at {level:?}", t[k]);
+                assert!(
+                    (f64::from(t[k]) - x.tanh()).abs() < 4e-7 * x.tanh().abs().max(1e-12),
+                    "tanh({x}) = {} at {level:?}",
+                    t[k]
+                );
                 let wanted = 1.0 / (1.0 + (-x.clamp(-87.0, 87.0)).exp());
                 assert!((f64::from(s[k]) - wanted).abs() < 4e-7 * wanted, "sigmoid({x}) = {} at {level:?}", s[k]);
             }

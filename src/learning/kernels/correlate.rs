@@ -33,7 +33,18 @@ pub(super) fn correlate(level: Level, geometry: &Geometry, small: &[f32], big: &
             let taps = g.gathering(&lattice, lattice.channel_len());
             let per_channel = g.big_channels * g.taps();
             partial.par_chunks_mut(4 * per_channel).enumerate().for_each(|(block, out)| {
-                with_lanes(level, Dots { small: &small, big: &big, lattice: &lattice, taps: &taps, geometry: g, first: 4 * block, out });
+                with_lanes(
+                    level,
+                    Dots {
+                        small: &small,
+                        big: &big,
+                        lattice: &lattice,
+                        taps: &taps,
+                        geometry: g,
+                        first: 4 * block,
+                        out,
+                    },
+                );
             });
             partial
         })
@@ -116,7 +127,13 @@ impl Dots<'_> {
     /// # Safety
     /// As [`Lanes`]; the planes hold margins and slack around every position, and the small plane zeros where there is no position.
     #[inline(always)]
-    unsafe fn block<V: Lanes, const S: usize, const J: usize>(&mut self, at: usize, len: usize, column: usize, columns: usize) {
+    unsafe fn block<V: Lanes, const S: usize, const J: usize>(
+        &mut self,
+        at: usize,
+        len: usize,
+        column: usize,
+        columns: usize,
+    ) {
         let taps = self.taps;
         // SAFETY: see above.
         unsafe {

@@ -82,7 +82,10 @@ impl Geometry {
     /// # Panics
     /// Where a slice is not as long as the geometry says, or the geometry is none that the lattice describes.
     pub(super) fn assert_lengths(&self, small: usize, big: usize, weight: usize) {
-        assert!(!self.is_empty() && self.stride.iter().all(|s| (1..=2).contains(s)), "a geometry without positions: {self:?}");
+        assert!(
+            !self.is_empty() && self.stride.iter().all(|s| (1..=2).contains(s)),
+            "a geometry without positions: {self:?}"
+        );
         assert_eq!(small, self.small_elements(), "elements of the small grids of {self:?}");
         assert_eq!(big, self.big_elements(), "elements of the big grids of {self:?}");
         assert_eq!(weight, self.weight_elements(), "elements of the weight of {self:?}");

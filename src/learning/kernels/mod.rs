@@ -211,20 +211,12 @@ fn apply<const D: usize>(
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.map(Tensor::into_dispatch));
     let taken = ops::takes(&x) && ops::takes(&weight) && bias.as_ref().is_none_or(ops::takes);
     match geometry {
-        Some(g) if taken && !g.is_empty() => {
-            Tensor::from_dispatch(match bias {
-                Some(bias) => {
-                    <Dispatch as KernelOps>::kernel_product_with_bias(x, weight, bias, g, product, activation)
-                }
-                None => <Dispatch as KernelOps>::kernel_product(x, weight, g, product, activation),
-            })
-        }
+        Some(g) if taken && !g.is_empty() => Tensor::from_dispatch(match bias {
+            Some(bias) => <Dispatch as KernelOps>::kernel_product_with_bias(x, weight, bias, g, product, activation),
+            None => <Dispatch as KernelOps>::kernel_product(x, weight, g, product, activation),
+        }),
         _ => {
-            let y = elsewhere(
-                Tensor::from_dispatch(x),
-                Tensor::from_dispatch(weight),
-                bias.map(Tensor::from_dispatch),
-            );
+            let y = elsewhere(Tensor::from_dispatch(x), Tensor::from_dispatch(weight), bias.map(Tensor::from_dispatch));
             activate_elsewhere(y, activation)
         }
     }

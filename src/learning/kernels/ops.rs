@@ -50,7 +50,11 @@ pub trait KernelBackend: Backend {
     /// The activation of every element.
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
     /// `gradient * activation'` told by the activation's value `y`.
-    fn activate_gradient(y: FloatTensor<Self>, gradient: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
+    fn activate_gradient(
+        y: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self>;
 }
 
 /// The elements of a tensor in order.

@@ -137,7 +137,13 @@ impl Task<'_> {
     /// # Safety
     /// As [`Lanes`]; the turned planes hold the margin that the tap reaches and whole vectors of channels.
     #[inline(always)]
-    unsafe fn block<V: Lanes, const P: usize, const C: usize>(&mut self, s: usize, b: usize, tap: usize, offset: isize) {
+    unsafe fn block<V: Lanes, const P: usize, const C: usize>(
+        &mut self,
+        s: usize,
+        b: usize,
+        tap: usize,
+        offset: isize,
+    ) {
         let width = self.turned.width;
         let small_channel = self.small.channel;
         // SAFETY: see above.

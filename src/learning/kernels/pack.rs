@@ -120,8 +120,15 @@ impl<'a> Grid<'a> {
     }
 
     /// Writes every element of `plane`, zeros included: buffers come with old contents.
-    fn pack_phase<'s>(&self, plane: &mut [f32], lattice: &Lattice, phase: [usize; 3], source: impl Fn(usize) -> &'s [f32]) {
-        let count: [usize; 3] = std::array::from_fn(|a| (self.sides[a] + self.stride[a] - 1 - phase[a]) / self.stride[a]);
+    fn pack_phase<'s>(
+        &self,
+        plane: &mut [f32],
+        lattice: &Lattice,
+        phase: [usize; 3],
+        source: impl Fn(usize) -> &'s [f32],
+    ) {
+        let count: [usize; 3] =
+            std::array::from_fn(|a| (self.sides[a] + self.stride[a] - 1 - phase[a]) / self.stride[a]);
         let (head, body) = plane.split_at_mut(lattice.margin);
         head.fill(0.0);
         let (body, tail) = body.split_at_mut(lattice.positions());

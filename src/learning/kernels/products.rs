@@ -17,7 +17,14 @@ pub(super) fn samples_in_a_row(geometry: &Geometry) -> usize {
 }
 
 /// `small[s] = bias[s] + sum over b, tap of weight[s][b][tap] big[b]`; `small` is overwritten.
-pub(super) fn gather(level: Level, geometry: &Geometry, big: &[f32], weight: &[f32], bias: Option<&[f32]>, small: &mut [f32]) {
+pub(super) fn gather(
+    level: Level,
+    geometry: &Geometry,
+    big: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    small: &mut [f32],
+) {
     let g = geometry;
     g.assert_lengths(small.len(), big.len(), weight.len());
     assert!(bias.is_none_or(|b| b.len() == g.small_channels), "biases of {g:?}");
@@ -28,7 +35,14 @@ pub(super) fn gather(level: Level, geometry: &Geometry, big: &[f32], weight: &[f
 }
 
 /// `big[b] = bias[b] + sum over s, tap of weight[s][b][tap] small[s]`; `big` is overwritten.
-pub(super) fn spread(level: Level, geometry: &Geometry, small: &[f32], weight: &[f32], bias: Option<&[f32]>, big: &mut [f32]) {
+pub(super) fn spread(
+    level: Level,
+    geometry: &Geometry,
+    small: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    big: &mut [f32],
+) {
     let g = geometry;
     g.assert_lengths(small.len(), big.len(), weight.len());
     assert!(bias.is_none_or(|b| b.len() == g.big_channels), "biases of {g:?}");
@@ -221,12 +235,19 @@ impl Task<'_> {
     /// As [`Lanes`]. Elements: `planes` holds the margin that taps reach before and after each position and [`SLACK`] after the last;
     /// `weights` holds all channels of `channels` and `summed`; the runs lie in the task's own part of the result.
     #[inline(always)]
-    unsafe fn block<V: Lanes, const P: usize, const C: usize>(&self, at: usize, channel: usize, taps: &[Tap], runs: &[Run]) {
+    unsafe fn block<V: Lanes, const P: usize, const C: usize>(
+        &self,
+        at: usize,
+        channel: usize,
+        taps: &[Tap],
+        runs: &[Run],
+    ) {
         let Weights { data, out, sum } = self.sums.weights;
         let area = self.sums.out_sides.iter().product::<usize>();
         // SAFETY: see above.
         unsafe {
-            let mut sums: [[V; P]; C] = std::array::from_fn(|c| [V::splat(self.sums.bias.map_or(0.0, |b| b[channel + c])); P]);
+            let mut sums: [[V; P]; C] =
+                std::array::from_fn(|c| [V::splat(self.sums.bias.map_or(0.0, |b| b[channel + c])); P]);
             let mut x = self.planes.data.as_ptr().add(self.planes.lead + at);
             let mut w = data.as_ptr().add(channel * out);
             for _ in 0..self.summed {

@@ -39,9 +39,8 @@ mod tests {
     fn sums_of_channels_are_exact_for_whole_numbers() {
         let (batch, channels, area) = (3, 2, 77);
         let x: Vec<f32> = (0..batch * channels * area).map(|k| (k % 13) as f32 - 4.0).collect();
-        let wanted: Vec<f32> = (0..channels)
-            .map(|c| (0..batch).flat_map(|n| &x[(n * channels + c) * area..][..area]).sum())
-            .collect();
+        let wanted: Vec<f32> =
+            (0..channels).map(|c| (0..batch).flat_map(|n| &x[(n * channels + c) * area..][..area]).sum()).collect();
         for level in Level::available() {
             assert_eq!(channel_sums(level, &x, batch, channels), wanted, "{level:?}");
         }

@@ -55,7 +55,10 @@ const SHAPES: &[[usize; 8]] = &[
 
 fn assert_close(found: &[f32], wanted: &[f64], terms: usize, what: &str) {
     // Errors of a sum of `terms` numbers below one grow like the square root of the count; four times that is never met.
-    let allowed = 4.0 * f64::from(f32::EPSILON) * (terms as f64).sqrt() * (1.0 + wanted.iter().fold(0.0, |m: f64, v| m.max(v.abs())));
+    let allowed = 4.0
+        * f64::from(f32::EPSILON)
+        * (terms as f64).sqrt()
+        * (1.0 + wanted.iter().fold(0.0, |m: f64, v| m.max(v.abs())));
     for (k, (a, b)) in found.iter().zip(wanted).enumerate() {
         assert!((f64::from(*a) - b).abs() <= allowed, "{what}, element {k}: {a} instead of {b}, allowed {allowed:e}");
     }

@@ -91,14 +91,18 @@ fn transposed_convolutions_of_images_and_their_gradients_are_those_of_burn() {
             [i, o, k, k],
             (bias == 1).then_some(o),
             super::transposed_convolution2d,
-            |x, w, b| module::conv_transpose2d(x, w, b, ConvTransposeOptions::new([2; 2], [1; 2], [k % 2; 2], [1; 2], 1)),
+            |x, w, b| {
+                module::conv_transpose2d(x, w, b, ConvTransposeOptions::new([2; 2], [1; 2], [k % 2; 2], [1; 2], 1))
+            },
         );
     }
 }
 
 #[test]
 fn convolutions_of_cubes_and_their_gradients_are_those_of_burn() {
-    for [batch, i, o, d, h, w, stride] in [[2, 3, 5, 4, 6, 7, 1], [1, 16, 8, 8, 8, 8, 1], [2, 4, 6, 6, 8, 4, 2], [1, 3, 2, 5, 7, 9, 2]] {
+    for [batch, i, o, d, h, w, stride] in
+        [[2, 3, 5, 4, 6, 7, 1], [1, 16, 8, 8, 8, 8, 1], [2, 4, 6, 6, 8, 4, 2], [1, 3, 2, 5, 7, 9, 2]]
+    {
         compare(
             &format!("convolution3d {batch} {i} {o} {d} {h} {w} stride {stride}"),
             [batch, i, d, h, w],
@@ -119,7 +123,9 @@ fn transposed_convolutions_of_cubes_and_their_gradients_are_those_of_burn() {
             [i, o, k, k, k],
             Some(o),
             super::transposed_convolution3d,
-            |x, w, b| module::conv_transpose3d(x, w, b, ConvTransposeOptions::new([2; 3], [1; 3], [k % 2; 3], [1; 3], 1)),
+            |x, w, b| {
+                module::conv_transpose3d(x, w, b, ConvTransposeOptions::new([2; 3], [1; 3], [k % 2; 3], [1; 3], 1))
+            },
         );
     }
 }

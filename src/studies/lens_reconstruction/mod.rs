@@ -3,7 +3,8 @@
 //! - [`Observation`]: image, noise, PSF and mask. [`Scene`]: mass, source, lens light and sky.
 //! - [`imaging`]: the forward model and its analytic Jacobian. [`classical`]: the blind parametric fit.
 //! - [`pixelated`]: sources, and corrections of the mass, in pixels.
-//! - Tasks: [`SimulateRequest`] (`lens_reconstruction.simulate`), [`FitRequest`] (`lens_reconstruction.fit`), [`BenchmarkRequest`] (`lens_reconstruction.benchmark`).
+//! - Tasks: [`SimulateRequest`] (`lens_reconstruction.simulate`), [`FitRequest`] (`lens_reconstruction.fit`), [`BenchmarkRequest`] (`lens_reconstruction.benchmark`), [`rim::TrainRequest`] (`lens_reconstruction.train`).
+//! - [`rim`]: the Recurrent Inference Machine.
 //!
 //! Valid for one galaxy lens with one dominant source, measured noise and PSF. A singular isothermal ellipsoid with shear
 //! cannot follow structure in the mass, nor a Sersic profile structure in the source: look at the residuals.
@@ -32,6 +33,7 @@ pub mod positions;
 mod render;
 mod request;
 mod residual_statistics;
+pub mod rim;
 mod sampling;
 mod scene;
 pub mod simulate;
