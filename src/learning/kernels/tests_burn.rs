@@ -18,7 +18,7 @@ fn numbers<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Ten
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().to_vec().unwrap()
+    tensor.into_data().try_to_vec().unwrap()
 }
 
 fn assert_same(ours: &[f32], theirs: &[f32], what: &str) {
