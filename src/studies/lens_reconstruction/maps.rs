@@ -99,12 +99,17 @@ fn metrics_beyond_isothermal(lens: &LensModel) -> Vec<(String, f64)> {
             let (amplitude, angle) = multipole.amplitude_and_angle();
             metrics.push((format!("multipole{}_arcsec", multipole.order), amplitude));
             metrics.push((format!("multipole{}_angle_deg", multipole.order), angle));
-        } else if let Mass::Sis(sphere) = mass {
+        } else {
             satellites += 1;
-            let mut put = |what: &str, value| metrics.push((format!("satellite_{satellites}_{what}"), value));
-            put("einstein_radius_arcsec", sphere.einstein_radius_arcsec);
-            put("x_arcsec", sphere.x_arcsec);
-            put("y_arcsec", sphere.y_arcsec);
+            let kind = mass.kind();
+            // What no fit moves is told only where it is something: a round mass needs no ellipticity.
+            let told = kind
+                .names()
+                .iter()
+                .zip(mass.parameters())
+                .enumerate()
+                .filter(|(i, (_, v))| kind.moves(*i) || *v != 0.0);
+            metrics.extend(told.map(|(_, (what, value))| (format!("satellite_{satellites}_{what}"), value)));
         }
     }
     metrics

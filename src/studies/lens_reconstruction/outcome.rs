@@ -21,7 +21,7 @@ use super::positions::{image_rms, trace};
 use super::request::{FitRequest, Method};
 use super::{Observation, Orientation, Scene};
 use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, read_ecsv, wcs_keywords, write_ecsv, write_planes};
-use crate::studies::lens_models::{Deflector, LensLayout, MassKind, Sersic};
+use crate::studies::lens_models::{Deflector, MassKind, Sersic};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
 /// Files of a run, in order of importance.
@@ -262,16 +262,6 @@ pub(super) fn world_keywords(header: &Header) -> Vec<Keyword> {
     }
 }
 
-/// Name among the metrics of a quantity of the posterior: `mass[2].x_arcsec` is `satellite_1_x_arcsec` when two multipoles stand before it.
-fn metric_of(lens: LensLayout, quantity: &str) -> String {
-    let Some((mass, what)) = quantity.strip_prefix("mass[").and_then(|rest| rest.split_once("].")) else {
-        return quantity.replace('.', "_");
-    };
-    let place = mass.parse().unwrap_or(0);
-    let number = lens.kinds().take(place + 1).filter(|k| !matches!(k, MassKind::Multipole(_))).count();
-    format!("satellite_{number}_{what}")
-}
-
 fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>) -> Metrics {
     let mut metrics = lens_metrics(&fit.scene.lens);
     let errors = fit.lens_errors_gaussian;
@@ -299,8 +289,8 @@ fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>) -> Metrics {
             let [da, db] = [0, 1].map(|k| fit.errors_gaussian[first + k]);
             put(&format!("multipole{order}_arcsec_error"), (a * da).hypot(b * db) / a.hypot(b).max(1e-12));
         } else {
-            for (place, name) in names.iter().enumerate().skip(first).take(kind.parameters()) {
-                put(&format!("{}_error", metric_of(fit.layout.lens, name)), fit.errors_gaussian[place]);
+            for place in (first..first + kind.parameters()).filter(|place| kind.moves(place - first)) {
+                put(&format!("{}_error", names[place]), fit.errors_gaussian[place]);
             }
         }
     }
@@ -326,7 +316,7 @@ fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>) -> Metrics {
     if let Some(posterior) = posterior {
         for quantity in posterior.quantities.iter().filter(|q| q.is_of_lens()) {
             let [low, median, high] = quantity.quantiles;
-            let name = metric_of(fit.layout.lens, &quantity.name);
+            let name = quantity.name.replace('.', "_");
             for (suffix, value) in [("low", low), ("median", median), ("high", high)] {
                 put(&format!("{name}_{suffix}"), value);
             }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::classical::{FitSettings, LensLight};
+use super::classical::{FitSettings, LensLight, Satellite, read_satellites};
 use super::cosmology::Cosmology;
 use super::pixelated::{InversionSettings, PixelSettings, Regularisation};
 use super::positions::read_positions;
@@ -161,8 +161,11 @@ pub struct FitRequest {
     pub free_slope: bool,
     /// Fit multipoles of order 3 and 4 of the mass: boxy, disky or lopsided.
     pub multipoles: bool,
-    /// Satellites of the lens: first guesses of their places in arcsec from the image centre, `[[x, y], …]`; an isothermal sphere is fitted at each.
-    pub satellites: Vec<[f64; 2]>,
+    /// Satellites of the lens: first guesses of their places in arcsec from the image centre and what is fitted there,
+    /// `[[0.9, 0.7], [-1.2, 0.4, "nfw"], …]`. Without a name an isothermal sphere; others are `pseudo_jaffe`, `nfw` and `point_mass`, all round.
+    #[serde(deserialize_with = "read_satellites")]
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub satellites: Vec<Satellite>,
     /// Each pixel is the mean of this many by this many rays; for a source in pixels of twice as many.
     #[schemars(range(min = FitSettings::SUPERSAMPLING[0], max = FitSettings::SUPERSAMPLING[1]))]
     pub supersampling: usize,

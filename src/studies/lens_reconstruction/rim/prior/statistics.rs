@@ -3,7 +3,6 @@
 //! A power-law ellipse is fitted to the logarithm of the convergence at 0.4 to 3 arcsec from its peak; the rest is measured by its scatter, by the
 //! scatter that is left when it is smoothed, and by its power spectrum.
 
-use std::f64::consts::PI;
 use std::ops::ControlFlow;
 
 use rustfft::FftPlanner;
