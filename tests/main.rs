@@ -24,6 +24,7 @@ mod lens_exchange;
 mod lens_pixels;
 mod lens_prior;
 mod lens_tasks;
+mod lens_training;
 mod numerics_contour;
 mod painter;
 mod plots_image_view;

@@ -18,6 +18,9 @@ pub(super) struct Arguments {
     /// Threads for parallel loops [default: one a core; with the window one less]
     #[arg(long, global = true, value_name = "N", value_parser = threads, display_order = 901)]
     pub(super) threads: Option<usize>,
+    /// Folder of the files that come with the program, e.g. trained weights [default: found beside it]
+    #[arg(long, global = true, value_name = "DIR", display_order = 902)]
+    pub(super) resources: Option<PathBuf>,
     /// What to do; without it the window opens.
     #[command(subcommand)]
     pub(super) command: Option<Command>,

@@ -75,6 +75,12 @@ pub fn status(arguments: impl IntoIterator<Item = OsString>, faces: &Faces) -> u
 
 fn carry_out(arguments: Arguments, faces: &Faces, output: &mut Output) -> Result<(), CliError> {
     let threads = arguments.threads;
+    if let Some(folder) = arguments.resources {
+        if !folder.is_dir() {
+            return Err(CliError::Usage(format!("--resources {}: is no folder", folder.display())));
+        }
+        crate::data::set_resource_folder(folder);
+    }
     match arguments.command {
         None => window::open(&arguments.files, threads, faces),
         Some(Command::Demo { study }) => demo::run(study, threads, faces, output),

@@ -34,7 +34,7 @@ impl Adam {
         // 10 / steps: half of the mean is of the last seven per cent of a young training.
         let renewed = (1.0 / memory).max(10.0 / (self.steps as f64 + 10.0)) as f32;
         let moments = self.first.iter_mut().zip(&mut self.second).zip(&mut self.mean);
-        for (((w, g), ((m, v), mean))) in values.iter_mut().zip(gradient).zip(moments) {
+        for ((w, g), ((m, v), mean)) in values.iter_mut().zip(gradient).zip(moments) {
             *m = BETA_1 * *m + (1.0 - BETA_1) * g;
             *v = BETA_2 * *v + (1.0 - BETA_2) * g * g;
             *w -= rate * (*m * c1) / ((*v * c2).sqrt() + EPSILON);

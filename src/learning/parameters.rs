@@ -77,7 +77,7 @@ impl ModuleVisitor for Read {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val();
         self.out.parts.push(Part { name: self.path.join("."), shape: tensor.dims().to_vec() });
-        self.out.values.extend(tensor.into_data().into_vec::<f32>().unwrap_or_default());
+        self.out.values.extend(tensor.into_data().try_into_vec::<f32>().unwrap_or_default());
     }
 }
 
@@ -106,7 +106,7 @@ impl ModuleVisitor for ReadGradients<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val();
         let count: usize = tensor.dims().iter().product();
-        match tensor.grad(self.gradients).and_then(|g| g.into_data().into_vec::<f32>().ok()) {
+        match tensor.grad(self.gradients).and_then(|g| g.into_data().try_into_vec::<f32>().ok()) {
             Some(values) => self.out.extend(values),
             None => self.out.resize(self.out.len() + count, 0.0),
         }

@@ -57,7 +57,7 @@ pub fn unroll(
         let along = if step == 0 {
             Tensor::zeros(shape, &device)
         } else {
-            let values = state.clone().detach().into_data().into_vec::<f32>().unwrap_or_default();
+            let values = state.clone().detach().into_data().try_into_vec::<f32>().unwrap_or_default();
             let Some(mut values) = gradient(step, &values) else { break };
             for value in values.iter_mut().filter(|v| !v.is_finite()) {
                 *value = 0.0;

@@ -79,7 +79,7 @@ impl RecurrentUnet {
         let levels = (0..size.levels)
             .map(|level| {
                 let (here, below) = (size.channels(level), size.channels(level + 1));
-                let mut plain = |inputs: usize, initial: &mut Initial| Convolution::new(initial, [inputs, here], 3, 1);
+                let plain = |inputs: usize, initial: &mut Initial| Convolution::new(initial, [inputs, here], 3, 1);
                 Level {
                     before: (0..size.convolutions).map(|_| plain(here, initial)).collect(),
                     memory: ConvGru::new(initial, here),

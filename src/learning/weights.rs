@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use half::f16;
+use burn::tensor::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde_json::Value;
 

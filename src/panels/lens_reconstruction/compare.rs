@@ -176,6 +176,7 @@ impl Finished {
             Method::Parametric => "Parametric fit",
             Method::Inversion => "Inversion",
             Method::Pixels => "Pixels",
+            Method::Rim => "Network",
         }
     }
 

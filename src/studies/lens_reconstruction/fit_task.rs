@@ -9,8 +9,9 @@ use super::load::{Loaded, load};
 use super::outcome::FitOutcome;
 use super::pixel_task::{self, Reconstruction, Stage};
 use super::request::{FitRequest, Method};
+use super::rim::SHIPPED;
 use super::{Orientation, Scene};
-use crate::data::FitsFile;
+use crate::data::{FitsFile, find_resource};
 use crate::studies::lens_models::LensModel;
 use crate::tasks::{Cost, Lane, Progress, Task, TaskError};
 use ndarray::Array2;
@@ -83,6 +84,17 @@ impl Task for FitRequest {
                 found.psf = beside("psf.fits");
             }
         }
+        if found.method == Method::Rim && found.weights.is_none() {
+            let path = find_resource(SHIPPED).map_err(|e| {
+                TaskError::field(
+                    "weights",
+                    "(none)",
+                    &e,
+                    "train a network with lens_reconstruction.train, or name one with --input weights=FILE",
+                )
+            })?;
+            found.weights = Some(path);
+        }
         Ok(found)
     }
 
@@ -112,7 +124,7 @@ impl Task for FitRequest {
         let share = match self.method {
             Method::Parametric if self.posterior_draws == 0 => 1.0,
             Method::Parametric => FITTED,
-            Method::Inversion | Method::Pixels => BEFORE_PIXELS,
+            Method::Inversion | Method::Pixels | Method::Rim => BEFORE_PIXELS,
         };
         let mut meter = Meter::default();
         let fit = fit_parametric(&observation, &settings, &mut |step: &FitStep<'_>| {
@@ -123,7 +135,7 @@ impl Task for FitRequest {
                 Phase::LensLight => "lens light alone",
                 Phase::Null => "null: no source",
                 Phase::Scan | Phase::Starts => "arcs alone",
-                Phase::Joint | Phase::Inversion | Phase::Pixels => "everything",
+                Phase::Joint | Phase::Inversion | Phase::Pixels | Phase::Rim => "everything",
             };
             // A line that is taken up again later begins anew: the steps between belong to another phase.
             if meter.in_phase <= 1.0 {
@@ -174,7 +186,10 @@ impl Task for FitRequest {
         // A source in pixels may have moved the mass that the parametric fit began with, and replaces its source.
         let final_scene = match &pixels {
             None => fit.scene.clone(),
-            Some(found) => Scene { lens: found.lens().clone(), sources: Vec::new(), ..fit.scene.clone() },
+            Some(found) => {
+                let lens = found.lens().unwrap_or(&fit.scene.lens).clone();
+                Scene { lens, sources: Vec::new(), ..fit.scene.clone() }
+            }
         };
         let outcome = FitOutcome::new(&observation, &fit, posterior, &header, unit, &checks)
             .with_pixels(&observation, &fit, pixels.as_ref())
@@ -182,9 +197,12 @@ impl Task for FitRequest {
             .with_sky(Orientation::of(&header, observation.data.dim()));
         let centres = final_scene.lens.centres();
         let marked = (settings.positions.as_slice(), settings.positions_threshold_arcsec);
-        let outcome = match pixels.as_ref().and_then(Reconstruction::corrected) {
-            Some(lens) => outcome.with_rays(lens, &centres, marked),
-            None => outcome.with_rays(&final_scene.lens.prepare(), &centres, marked),
+        let outcome = match &pixels {
+            Some(Reconstruction::Pixels(found)) => outcome.with_rays(&found.lens, &centres, marked),
+            Some(Reconstruction::Rim(found)) => outcome.with_rays(&found.lens, &centres, marked),
+            None | Some(Reconstruction::Inversion(_)) => {
+                outcome.with_rays(&final_scene.lens.prepare(), &centres, marked)
+            }
         };
         progress.fraction(1.0);
         Ok(outcome)
@@ -229,7 +247,7 @@ impl Meter {
             Phase::Scan => (0.15, 0.3, 200.0),
             Phase::Starts => (0.3, 0.6, 400.0),
             Phase::Joint => (0.6, 0.95, 200.0),
-            Phase::Null | Phase::Inversion | Phase::Pixels => (0.95, 1.0, 60.0),
+            Phase::Null | Phase::Inversion | Phase::Pixels | Phase::Rim => (0.95, 1.0, 60.0),
         };
         let fraction = from + (to - from) * (1.0 - (-self.in_phase / usual).exp());
         self.most = self.most.max(fraction);

@@ -1,6 +1,7 @@
 //! The part of `lens_reconstruction.fit` that follows the parametric fit: source, and mass, in pixels, with their live updates.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::Array2;
@@ -8,10 +9,10 @@ use ndarray::Array2;
 use super::classical::{ParametricFit, Phase};
 use super::fit_task::{FitUpdate, LiveMap, cut};
 use super::pixelated::{
-    CorrectedLens, Event, Inversion, InversionSettings, InversionStep, PixelFit, PixelStep, SourceGrid, fit_pixels,
-    invert,
+    Event, Inversion, InversionSettings, InversionStep, PixelFit, PixelStep, SourceGrid, fit_pixels, invert,
 };
 use super::request::{FitRequest, Method};
+use super::rim::{self, Guess, RimFit, RimStep, WorkingFrame, reconstruct};
 use super::{LensError, Observation};
 use crate::studies::lens_models::LensModel;
 use crate::tasks::{Cost, Progress, TaskError};
@@ -27,22 +28,17 @@ pub(super) enum Reconstruction {
     Inversion(Box<Inversion>),
     /// Source and convergence in pixels.
     Pixels(Box<PixelFit>),
+    /// The same by the network.
+    Rim(Box<RimFit>),
 }
 
 impl Reconstruction {
-    /// The lens that the source in pixels lies behind, without a correction in pixels.
-    pub(super) fn lens(&self) -> &LensModel {
+    /// The parametric lens that the source in pixels lies behind, without a correction in pixels; none where the mass is all in pixels.
+    pub(super) fn lens(&self) -> Option<&LensModel> {
         match self {
-            Self::Inversion(found) => &found.lens,
-            Self::Pixels(found) => &found.parametric,
-        }
-    }
-
-    /// The lens with its correction in pixels, where it has one.
-    pub(super) fn corrected(&self) -> Option<&CorrectedLens> {
-        match self {
-            Self::Inversion(_) => None,
-            Self::Pixels(found) => Some(&found.lens),
+            Self::Inversion(found) => Some(&found.lens),
+            Self::Pixels(found) => Some(&found.parametric),
+            Self::Rim(_) => None,
         }
     }
 }
@@ -58,8 +54,13 @@ pub(super) fn cost(request: &FitRequest, pixels: f64) -> Cost {
         Method::Parametric => 0.0,
         Method::Inversion => inversion,
         Method::Pixels => inversion + 20.0 * solve + 1.5e-3 * (pixels / 16_384.0).min(10.0) * 2500.0,
+        Method::Rim => 1.0,
     };
-    let bytes = if request.method == Method::Parametric { 0.0 } else { 8.0 * 5.0 * n * n + 8.0 * 0.4 * n * pixels };
+    let bytes = match request.method {
+        Method::Parametric => 0.0,
+        Method::Inversion | Method::Pixels => 8.0 * 5.0 * n * n + 8.0 * 0.4 * n * pixels,
+        Method::Rim => 500e6,
+    };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate
     Cost { bytes: bytes as u64, seconds }
 }
@@ -100,6 +101,7 @@ impl Stage<'_> {
                 let found = self.fit_pixels(request, &inverted, &foreground, [middle, 0.98], progress)?;
                 Ok(Some(Reconstruction::Pixels(Box::new(found))))
             }
+            Method::Rim => Ok(Some(Reconstruction::Rim(Box::new(self.machine(request, &foreground, progress)?)))),
         }
     }
 
@@ -153,6 +155,53 @@ impl Stage<'_> {
             go_on(progress)
         });
         checked(found, progress)
+    }
+
+    fn machine(
+        &self,
+        request: &FitRequest,
+        foreground: &Array2<f64>,
+        progress: &Progress<FitUpdate>,
+    ) -> Result<RimFit, TaskError> {
+        progress.phase(Phase::Rim.label());
+        let path = request.weights.as_deref().unwrap_or(Path::new(rim::SHIPPED));
+        let (machine, domain) = rim::load(path)?;
+        let light = &self.observation.data - foreground;
+        let galaxy = &self.fit.scene.lens.galaxy;
+        let guess = Guess {
+            centre: [galaxy.x_arcsec, galaxy.y_arcsec],
+            einstein_radius_arcsec: self.fit.effective_einstein_radius_arcsec,
+        };
+        let usual = machine.settings.steps as f64;
+        let found = reconstruct(&machine, self.observation, &light, guess, &domain, &mut |frame, step| {
+            let k = step.number as f64;
+            progress.fraction(self.from + (0.98 - self.from) * k / usual);
+            progress.log("network", self.steps + k, step.reduced_chi2);
+            progress.update(|| self.machine_update(frame, step));
+            progress.check().is_ok()
+        });
+        checked(found, progress)
+    }
+
+    /// Model and residual are those of the machine's own pixels.
+    fn machine_update(&self, frame: &WorkingFrame, step: &RimStep) -> FitUpdate {
+        let thin = |a: &Array2<f64>| Arc::new(a.mapv(|v| v as f32));
+        FitUpdate {
+            phase: Phase::Rim,
+            start: 0,
+            step: step.number,
+            reduced_chi2: step.reduced_chi2,
+            model: thin(&step.model),
+            residual: thin(&step.residual),
+            lens: self.fit.scene.lens.clone(),
+            pixel_scale_arcsec: frame.step_arcsec(),
+            source: Some(live(&step.source, frame.source_grid())),
+            convergence: Some(LiveMap {
+                map: thin(&step.convergence),
+                pixel_scale_arcsec: frame.step_arcsec(),
+                centre_arcsec: frame.centre,
+            }),
+        }
     }
 
     fn inversion_update(&self, step: &InversionStep, foreground: &Array2<f64>) -> FitUpdate {

@@ -26,6 +26,8 @@ pub enum Method {
     Inversion,
     /// The parametric fit, then source and convergence in pixels together: the most probable ones under smoothness priors.
     Pixels,
+    /// The parametric fit, then source and convergence in pixels by a Recurrent Inference Machine: a network that has learned to follow the likelihood.
+    Rim,
 }
 
 impl Method {
@@ -34,8 +36,9 @@ impl Method {
         match field {
             "posterior_draws" => self == Self::Parametric,
             "source_pixels" | "source_regularisation" | "regularisation_strength" | "around_parametric_source" => {
-                self != Self::Parametric
+                matches!(self, Self::Inversion | Self::Pixels)
             }
+            "weights" => self == Self::Rim,
             "optimise_lens" => self == Self::Inversion,
             "convergence_regularisation" | "convergence_step" | "positive_source" => self == Self::Pixels,
             _ => true,
@@ -120,6 +123,9 @@ pub struct FitRequest {
     pub omega_matter: f64,
     /// How the lens is reconstructed.
     pub method: Method,
+    /// With `rim`: the trained network; automatic: the one that comes with the program (the record holds which).
+    #[schemars(extend("x-input" = true))]
+    pub weights: Option<PathBuf>,
     /// Pixels along each side of a source in pixels. The time grows with the sixth power.
     #[schemars(range(min = InversionSettings::SOURCE_PIXELS[0], max = InversionSettings::SOURCE_PIXELS[1]))]
     pub source_pixels: usize,
@@ -197,6 +203,7 @@ impl Default for FitRequest {
             hubble_constant: Cosmology::default().hubble_constant,
             omega_matter: Cosmology::default().omega_matter,
             method: Method::Parametric,
+            weights: None,
             source_pixels: InversionSettings::default().source_pixels,
             source_regularisation: InversionSettings::default().regularisation,
             regularisation_strength: None,

@@ -214,8 +214,12 @@ impl Shown {
         let plural = if images == 1 { "" } else { "s" };
         ui.label(RichText::new(format!("Source at {x:.4}, {y:.4} arcsec: {images} image{plural}")).small());
         images_ui(ui, &self.traced, finished.days);
-        if finished.outcome.method == Method::Pixels {
-            let text = "Through the parametric lens, without its corrections in pixels";
+        let text = match finished.outcome.method {
+            Method::Parametric | Method::Inversion => None,
+            Method::Pixels => Some("Through the parametric lens, without its corrections in pixels"),
+            Method::Rim => Some("Through the parametric lens that was fitted before, not through the mass in pixels"),
+        };
+        if let Some(text) = text {
             ui.add(egui::Label::new(RichText::new(text).small().weak()).wrap());
         }
     }

@@ -247,7 +247,10 @@ pub(super) fn parameters_ui(ui: &mut Ui, finished: &Finished, with_sheet: bool) 
         Method::Pixels => {
             "The radius is that of the mass in pixels; the others are those of the parametric lens that was corrected."
         }
-        _ => "± from the curvature of χ² (Gaussian); leaves out what the model cannot represent.",
+        Method::Rim => "The radius is that of the mass in pixels; the others are those of the parametric fit before.",
+        Method::Parametric | Method::Inversion => {
+            "± from the curvature of χ² (Gaussian); leaves out what the model cannot represent."
+        }
     };
     ui.add(egui::Label::new(small(words.into()).weak()).wrap());
 }

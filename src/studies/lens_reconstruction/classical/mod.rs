@@ -137,6 +137,8 @@ pub enum Phase {
     Inversion,
     /// After the fit: source and convergence in pixels.
     Pixels,
+    /// After the fit: the same by the Recurrent Inference Machine.
+    Rim,
 }
 
 impl Phase {
@@ -150,6 +152,7 @@ impl Phase {
             Self::Null => "comparison without a source",
             Self::Inversion => "source in pixels",
             Self::Pixels => "source and convergence in pixels",
+            Self::Rim => "Recurrent Inference Machine",
         }
     }
 }

@@ -6,13 +6,14 @@ use ndarray::Array2;
 
 use super::FitOutcome;
 use crate::numerics::lbfgs::End;
-use crate::studies::lens_models::{ISOTHERMAL_SLOPE, LensModel, Mass, Sersic, Window, lens_curves};
+use crate::studies::lens_models::{Deflector, ISOTHERMAL_SLOPE, LensModel, Mass, Sersic, Window, lens_curves};
 use crate::studies::lens_reconstruction::classical::{ParametricFit, lens_errors};
 use crate::studies::lens_reconstruction::curves::{Curves, curves_of, traced_curves};
 use crate::studies::lens_reconstruction::maps::{convergence_map, lens_metrics};
 use crate::studies::lens_reconstruction::pixel_task::Reconstruction;
 use crate::studies::lens_reconstruction::pixelated::{Inversion, PixelFit, SourceGrid};
 use crate::studies::lens_reconstruction::request::Method;
+use crate::studies::lens_reconstruction::rim::RimFit;
 use crate::studies::lens_reconstruction::{Observation, Scene};
 use crate::tasks::Metrics;
 
@@ -36,6 +37,9 @@ pub(super) fn remark(method: Method, scene: Option<&Scene>) -> String {
         Method::Pixels => {
             format!("source and convergence in pixels, the most probable ones together, from: {mass}; {light}")
         }
+        Method::Rim => format!(
+            "source and convergence in pixels by a Recurrent Inference Machine, after a parametric fit: {mass}; {light}"
+        ),
     }
 }
 
@@ -68,10 +72,13 @@ fn light_in_words(galaxies: &[Sersic]) -> Option<String> {
 pub(super) fn left_out(method: Method) -> &'static [&'static str] {
     const SOURCE: &str = "the lensed source in pixels; it is in source.fits";
     const MASS: &str = "the correction of the mass in pixels, EXCESS in convergence.fits; this is the parametric lens without its correction in pixels";
+    const WHOLE: &str =
+        "the mass in pixels, in convergence.fits; this is the parametric lens that was fitted before it";
     match method {
         Method::Parametric => &[],
         Method::Inversion => &[SOURCE],
         Method::Pixels => &[SOURCE, MASS],
+        Method::Rim => &[SOURCE, WHOLE],
     }
 }
 
@@ -104,7 +111,7 @@ fn thin(map: &Array2<f64>) -> Arc<Array2<f32>> {
 struct Common<'a> {
     grid: SourceGrid,
     source: &'a Array2<f64>,
-    sigma: &'a Array2<f64>,
+    sigma: Option<&'a Array2<f64>>,
     lensed: &'a Array2<f64>,
     reduced_chi2: f64,
 }
@@ -133,6 +140,7 @@ impl FitOutcome {
         let common = match pixels {
             Reconstruction::Inversion(inversion) => self.with_inversion(observation, fit, inversion),
             Reconstruction::Pixels(fit) => self.with_pixel_fit(observation, fit),
+            Reconstruction::Rim(found) => self.with_machine(observation, fit, found),
         };
         let Common { grid, source, sigma, lensed, reduced_chi2 } = common;
         let foreground = &fit.lens_light_image + fit.scene.sky;
@@ -142,7 +150,7 @@ impl FitOutcome {
         self.model = thin(&model);
         self.residual = thin(&residual);
         self.source = thin(source);
-        self.source_sigma = Some(thin(sigma));
+        self.source_sigma = sigma.map(thin);
         self.source_scale_arcsec = grid.pixel;
         self.source_centre_arcsec = grid.centre;
         self.metrics.insert("reduced_chi2".into(), reduced_chi2);
@@ -188,7 +196,7 @@ impl FitOutcome {
         Common {
             grid: found.grid,
             source: &found.source,
-            sigma: &found.sigma,
+            sigma: Some(&found.sigma),
             lensed: &found.lensed_source_image,
             reduced_chi2: found.reduced_chi2(),
         }
@@ -221,7 +229,7 @@ impl FitOutcome {
         without_errors(&mut self.metrics);
         let centre = [self.metrics["lens_x_arcsec"], self.metrics["lens_y_arcsec"]];
         let before = self.metrics.get("einstein_radius_arcsec").copied().unwrap_or(f64::NAN);
-        if let Some((curves, radius)) = corrected_curves(found, &lens, centre, before) {
+        if let Some((curves, radius)) = curves_in_pixels(&found.lens, &lens, centre, before) {
             self.curves = curves;
             self.put(&[("einstein_radius_arcsec", radius), ("einstein_radius_arcsec_parametric", before)]);
         }
@@ -232,22 +240,60 @@ impl FitOutcome {
         Common {
             grid: found.grid,
             source: &found.source,
-            sigma: &found.sigma,
+            sigma: Some(&found.sigma),
+            lensed: &found.lensed_source_image,
+            reduced_chi2: found.reduced_chi2(),
+        }
+    }
+
+    fn with_machine<'a>(&mut self, observation: &Observation, fit: &ParametricFit, found: &'a RimFit) -> Common<'a> {
+        self.method = Method::Rim;
+        self.warnings.extend(found.concerns.iter().cloned());
+        self.put(&[
+            ("gradients", found.gradients as f64),
+            ("network_steps", found.steps.len() as f64),
+            ("degrees_of_freedom", found.pixels as f64),
+            ("field_arcsec", 2.0 * found.lens.half_arcsec()),
+        ]);
+        without_errors(&mut self.metrics);
+        let centre = [self.metrics["lens_x_arcsec"], self.metrics["lens_y_arcsec"]];
+        let before = self.metrics.get("einstein_radius_arcsec").copied().unwrap_or(f64::NAN);
+        let radius = match curves_in_pixels(&found.lens, &fit.scene.lens, centre, before) {
+            Some((curves, radius)) => {
+                self.curves = curves;
+                radius
+            }
+            None => f64::NAN,
+        };
+        self.put(&[("einstein_radius_arcsec", radius), ("einstein_radius_arcsec_parametric", before)]);
+        let convergence = found.lens.convergence_map(observation.data.dim(), self.pixel_scale_arcsec);
+        let smooth = convergence_map(&fit.scene.lens, observation.data.dim(), self.pixel_scale_arcsec);
+        self.convergence = thin(&convergence);
+        self.convergence_excess = Some(Arc::new(&*self.convergence - &smooth));
+        Common {
+            grid: found.grid,
+            source: &found.source,
+            sigma: None,
             lensed: &found.lensed_source_image,
             reduced_chi2: found.reduced_chi2(),
         }
     }
 }
 
-/// Curves of the corrected mass around the galaxy, and the effective Einstein radius; `None` where no closed tangential curve was found.
-fn corrected_curves(found: &PixelFit, parametric: &LensModel, centre: [f64; 2], radius: f64) -> Option<(Curves, f64)> {
+/// Curves of a mass in pixels around the galaxy, and the effective Einstein radius; `None` where no closed tangential curve was found.
+fn curves_in_pixels(
+    lens: &impl Deflector,
+    parametric: &LensModel,
+    centre: [f64; 2],
+    radius: f64,
+) -> Option<(Curves, f64)> {
     /// Cells of the window in which the curves are traced.
     const CELLS: usize = 160;
     let window = Window { centre, half_width_arcsec: 2.0 * radius, cells: CELLS };
-    let traced = lens_curves(&found.lens, window, &[centre]);
-    let effective = traced.effective_einstein_radius_arcsec(&found.lens)?;
+    let traced = lens_curves(lens, window, &[centre]);
+    let effective = traced.effective_einstein_radius_arcsec(lens)?;
     // Between pixels the correction has no cusp: the cut is that of the parametric centre.
-    let curves = traced_curves(&found.lens, centre, 2.0 * radius, &[centre]);
+    let curves = traced_curves(lens, centre, 2.0 * radius, &[centre]);
     Some((Curves { cut: curves_of(parametric).cut, ..curves }, effective))
 }
 

@@ -115,7 +115,11 @@ impl Deflector for CorrectedLens {
 }
 
 /// Potential of a convergence in pixels: its convolution with `ln r / pi`, the pixel's own mean in the centre.
-fn potential_of(convergence: &[f64], [rows, columns]: [usize; 2], step: f64) -> Vec<f64> {
+pub(in crate::studies::lens_reconstruction) fn potential_of(
+    convergence: &[f64],
+    [rows, columns]: [usize; 2],
+    step: f64,
+) -> Vec<f64> {
     // The mean of ln r over a square of side 1 about its centre.
     let own = 0.5 * (0.5f64).ln() + 0.25 * std::f64::consts::PI - 1.5;
     let kernel = Array2::from_shape_fn((2 * rows - 1, 2 * columns - 1), |(j, i)| {

@@ -20,6 +20,7 @@ pub use grid::{SourceGrid, Stencil};
 pub use inversion::{Inversion, InversionCallback, InversionSettings, InversionStep, grid_of, invert, recover_source};
 pub use joint::{JointModel, Parts};
 pub use mass::CorrectedLens;
+pub(super) use mass::potential_of;
 pub use pixels::{PixelCallback, PixelFit, PixelSettings, PixelStep, fit_pixels, joint_model};
 pub use prior::{Prior, Regularisation};
 

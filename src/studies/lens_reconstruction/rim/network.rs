@@ -80,14 +80,19 @@ pub struct State {
     pub source: Array2<f64>,
     /// `log10` of the convergence, `[y, x]`.
     pub log_convergence: Array2<f64>,
-    /// `chi2` over all used pixels, of the state before this evaluation's change; NaN for the first.
-    pub chi2_before: f64,
+    /// `chi2` over all used pixels.
+    pub chi2: f64,
 }
 
 impl Rim {
     /// A network with fresh parameters on `device`.
     pub fn new(settings: &RimSettings, seed: u64, device: &Device) -> Self {
         let network = RecurrentUnet::new(&settings.size(), &mut Initial::new(seed, device));
+        Self::with_network(settings, network)
+    }
+
+    /// A machine around a network of these settings.
+    pub fn with_network(settings: &RimSettings, network: RecurrentUnet) -> Self {
         Self { settings: settings.clone(), network, model: LensingModel::new(Grids::of(settings.pixels)) }
     }
 
@@ -150,25 +155,36 @@ impl Rim {
         (results.into_iter().flat_map(|r| r.0).collect(), chi2)
     }
 
-    /// Runs the machine on one image; the state after every evaluation. `each` as in [`Rim::states`].
-    pub fn run(&self, data: &PixelData, device: &Device, mut each: impl FnMut(usize) -> bool) -> Vec<State> {
-        let n = self.settings.pixels;
-        let mut chi2 = vec![f64::NAN];
-        let states = self.states(std::slice::from_ref(data), device, |step, values| {
-            chi2.push(values[0]);
-            each(step)
+    /// Runs the machine on one image; the state after every evaluation. `each` sees them as they come and stops the loop by saying false,
+    /// then nothing is returned.
+    pub fn run(
+        &self,
+        data: &PixelData,
+        device: &Device,
+        mut each: impl FnMut(usize, &State) -> bool,
+    ) -> Option<Vec<State>> {
+        let input = self.input(std::slice::from_ref(data), device);
+        let mut out: Vec<State> = Vec::with_capacity(self.settings.steps);
+        let mut take = |values: &[f32], chi2: f64| {
+            out.push(self.state(values, chi2));
+            each(out.len() - 1, &out[out.len() - 1])
+        };
+        let states = unroll(&self.network, &input, CHANNELS, self.settings.steps, |_, values| {
+            let (gradient, chi2) = self.gradients(std::slice::from_ref(data), values);
+            take(values, chi2[0]).then_some(gradient)
         });
-        states
-            .into_iter()
-            .zip(chi2)
-            .map(|(state, chi2_before)| {
-                let values = state.into_data().into_vec::<f32>().unwrap_or_default();
-                let map = |part: &[f32]| {
-                    Array2::from_shape_vec((n, n), part.iter().map(|v| f64::from(*v)).collect()).unwrap_or_default()
-                };
-                let (source, log_convergence) = values.split_at((n * n).min(values.len()));
-                State { source: map(source), log_convergence: map(log_convergence), chi2_before }
-            })
-            .collect()
+        let last = states.last().filter(|_| states.len() == self.settings.steps)?;
+        let values = last.clone().into_data().try_into_vec::<f32>().ok()?;
+        let chi2 = self.gradients(std::slice::from_ref(data), &values).1[0];
+        take(&values, chi2).then_some(out)
+    }
+
+    fn state(&self, values: &[f32], chi2: f64) -> State {
+        let n = self.settings.pixels;
+        let map = |part: &[f32]| {
+            Array2::from_shape_vec((n, n), part.iter().map(|v| f64::from(*v)).collect()).unwrap_or_default()
+        };
+        let (source, log_convergence) = values.split_at((n * n).min(values.len()));
+        State { source: map(source), log_convergence: map(log_convergence), chi2 }
     }
 }

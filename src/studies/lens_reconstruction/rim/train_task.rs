@@ -374,7 +374,7 @@ impl<'a> Training<'a> {
         let mut mean = Rim::new(&self.request.settings(), self.request.seed, &device);
         mean.set_values(&self.adam.mean);
         let card = json!({
-            "network": "lens_reconstruction.rim",
+            "network": super::loading::NETWORK,
             "settings": self.request.settings(),
             "parameters": self.values.len(),
             "request": self.request,

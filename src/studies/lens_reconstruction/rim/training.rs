@@ -106,7 +106,7 @@ impl ValidationSet {
             let last = states.get(rim.settings.steps - 1)?;
             out.loss += f64::from(batch.loss(&states, pixels, device).into_scalar::<f32>()) * batch.data.len() as f64;
             images += batch.data.len() as f64;
-            let values = last.clone().into_data().into_vec::<f32>().ok()?;
+            let values = last.clone().into_data().try_into_vec::<f32>().ok()?;
             let cells = pixels * pixels;
             let chi2 = rim.gradients(&batch.data, &values).1;
             for (k, (state, truth)) in
@@ -150,7 +150,7 @@ impl ValidationSet {
     pub(super) fn pictures(&self, rim: &Rim, device: &Device, count: usize) -> Vec<[Vec<f32>; 5]> {
         let Some(batch) = self.batches.first() else { return Vec::new() };
         let states = rim.states(&batch.data, device, |_, _| true);
-        let Some(values) = states.last().and_then(|s| s.clone().into_data().into_vec::<f32>().ok()) else {
+        let Some(values) = states.last().and_then(|s| s.clone().into_data().try_into_vec::<f32>().ok()) else {
             return Vec::new();
         };
         let cells = rim.model().grids().cells();

@@ -36,6 +36,8 @@ use crate::numerics::random;
 pub const FIELD_ARCSEC: f64 = 7.68;
 /// Side of the source (arcsec).
 pub const SOURCE_FIELD_ARCSEC: f64 = 3.0;
+/// Least and greatest full width at half maximum of the PSF (arcsec).
+pub const PSF_FWHM_ARCSEC: [f64; 2] = [0.06, 0.3];
 /// Rays along each side of a pixel of a true image.
 const RAYS: usize = 4;
 /// Galaxies tried behind one mass before another mass is drawn.
@@ -157,7 +159,7 @@ impl Prior {
             let lens = self.lens(draw, &structure);
             for galaxy_attempt in 1..=GALAXIES {
                 let galaxy = GalaxyDraw::draw(&mut rng);
-                let psf_fwhm = cut_normal(&mut rng, [0.06, 0.3, 0.08, 0.05]);
+                let psf_fwhm = cut_normal(&mut rng, [PSF_FWHM_ARCSEC[0], PSF_FWHM_ARCSEC[1], 0.08, 0.05]);
                 let sigma = cut_normal(&mut rng, self.settings.noise.distribution());
                 let source = galaxy::render(&galaxy, self.settings.pixels);
                 let noiseless = self.camera.image(&lens.sources, &source, psf_fwhm);

@@ -1,0 +1,44 @@
+//! Trained machines from their files.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+
+use super::domain::Domain;
+use super::network::{Rim, RimSettings};
+use super::train_task::TrainRequest;
+use crate::learning::{LearningError, weights};
+use crate::tasks::TaskError;
+
+/// The network that comes with the program.
+pub const SHIPPED: &str = "weights/lens_reconstruction/rim_64.safetensors";
+
+/// What the card calls such a network.
+pub(super) const NETWORK: &str = "lens_reconstruction.rim";
+
+/// Reads a machine and what it was trained on.
+///
+/// # Errors
+/// A file that cannot be read, or that holds another network.
+pub fn load(path: &Path) -> Result<(Rim, Domain), TaskError> {
+    let failed = |e: LearningError| TaskError::file(&e.path, e.problem);
+    let weights = weights::load(path).map_err(failed)?;
+    let named = weights.card.get("network").and_then(|v| v.as_str()).unwrap_or_default();
+    if named != NETWORK {
+        let problem =
+            format!("holds the network \"{named}\"; expected \"{NETWORK}\", as lens_reconstruction.train writes it");
+        return Err(TaskError::file(path, problem));
+    }
+    let part = |name: &str| weights.card.get(name).cloned().unwrap_or_default();
+    let unread =
+        |what: &str, e: &dyn std::fmt::Display| TaskError::file(path, format!("its card has no usable {what} ({e})"));
+    let settings: RimSettings = serde_json::from_value(part("settings")).map_err(|e| unread("settings", &e))?;
+    if let Some(problem) = settings.problem() {
+        return Err(unread("settings", &problem));
+    }
+    let request: TrainRequest = serde_json::from_value(part("request")).map_err(|e| unread("request", &e))?;
+    let mut rim = Rim::new(&settings, 0, &Device::flex());
+    let values = weights.values_for(path, &rim.parameters().parts).map_err(failed)?;
+    rim.set_values(&values);
+    Ok((rim, Domain::of(request.noise)))
+}
