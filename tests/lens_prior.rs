@@ -6,7 +6,9 @@ use sextans::app::{Session, ViewRecord};
 use sextans::data::read_planes;
 use sextans::runs::{Hooks, execute};
 use sextans::studies::lens_reconstruction::rim::prior::statistics::{MapStatistics, measure};
-use sextans::studies::lens_reconstruction::rim::prior::{FIELD_ARCSEC, Prior, PriorOutcome, PriorRequest, PriorSettings};
+use sextans::studies::lens_reconstruction::rim::prior::{
+    FIELD_ARCSEC, Prior, PriorOutcome, PriorRequest, PriorSettings,
+};
 use sextans::tasks::{Board, Outcome, TaskEntry};
 
 use super::fits_support::data_folder;
@@ -49,7 +51,8 @@ fn real_convergence_maps_lie_within_the_prior() {
 fn the_task_leaves_cubes_and_a_table_that_load_back() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("drawn");
-    let request = serde_json::to_value(PriorRequest { examples: 5, noise: Default::default(), ..PriorRequest::default() });
+    let request =
+        serde_json::to_value(PriorRequest { examples: 5, noise: Default::default(), ..PriorRequest::default() });
     let entry = TaskEntry::of::<PriorRequest>();
     let run = execute(&entry, &request.unwrap(), &out, false, &Board::new(), &Hooks::NONE).unwrap();
     let loaded = PriorOutcome::load(&out, &run.record.request, &run.record.metrics).unwrap();

@@ -10,9 +10,7 @@ use crate::panels::PanelContext;
 use crate::panels::maps::{Look, MapSpec, Views};
 use crate::plots::headless::Headless;
 use crate::plots::picture::Picture;
-use crate::studies::lens_reconstruction::rim::prior::{
-    FIELD_ARCSEC, PriorOutcome, PriorRequest, SOURCE_FIELD_ARCSEC,
-};
+use crate::studies::lens_reconstruction::rim::prior::{FIELD_ARCSEC, PriorOutcome, PriorRequest, SOURCE_FIELD_ARCSEC};
 use crate::tasks::{Progress, Task};
 use crate::workers::{Answer, Key, Weigh};
 
@@ -102,7 +100,10 @@ impl LensReconstruction {
 
     /// What is drawn, and the way to others.
     pub(super) fn samples_settings_ui(&mut self, ui: &mut Ui) {
-        ui.add(egui::Label::new("What the network learns from: composite masses and galaxies, simulated on the fly.").wrap());
+        ui.add(
+            egui::Label::new("What the network learns from: composite masses and galaxies, simulated on the fly.")
+                .wrap(),
+        );
         ui.horizontal(|ui| {
             let others = ui.button(RichText::new("Draw others").strong());
             if others.on_hover_text("The next four lenses of this seed").clicked() {
@@ -123,7 +124,10 @@ impl LensReconstruction {
         ui.add_space(6.0);
         ui.add(
             egui::Label::new(
-                RichText::new("External shear is made by mass near the edges of the field: network and simulation know no other.").weak(),
+                RichText::new(
+                    "External shear is made by mass near the edges of the field: network and simulation know no other.",
+                )
+                .weak(),
             )
             .wrap(),
         );

@@ -74,7 +74,8 @@ const TOGETHER: usize = 64;
 
 impl Task for PriorRequest {
     const NAME: &'static str = "lens_reconstruction.prior";
-    const SUMMARY: &'static str = "Draw simulated lenses from the prior that the network is trained on, with source and convergence.";
+    const SUMMARY: &'static str =
+        "Draw simulated lenses from the prior that the network is trained on, with source and convergence.";
     const OUTPUTS: &'static [(&'static str, &'static str)] = &[
         ("images.fits", "images with noise, [example, y, x]"),
         ("noiseless.fits", "images without noise"),
@@ -105,12 +106,8 @@ impl Task for PriorRequest {
     fn run(&self, progress: &Progress<()>) -> Result<PriorOutcome, TaskError> {
         self.cost()?;
         progress.phase("drawing lenses");
-        let settings = PriorSettings {
-            pixels: self.pixels,
-            noise: self.noise,
-            smooth: self.smooth,
-            ..PriorSettings::default()
-        };
+        let settings =
+            PriorSettings { pixels: self.pixels, noise: self.noise, smooth: self.smooth, ..PriorSettings::default() };
         let prior = Prior::new(settings);
         let mut rows: Vec<(Example, Option<MapStatistics>)> = Vec::with_capacity(self.examples);
         while rows.len() < self.examples {
@@ -158,7 +155,9 @@ fn statistic(row: &Row, of: fn(&MapStatistics) -> f64) -> f64 {
 }
 
 const NUMBERS: [NumberColumn; 29] = [
-    ("einstein_radius", "arcsec", "radius within which the mean convergence is 1", |r| f64::from(r.0.einstein_radius_arcsec)),
+    ("einstein_radius", "arcsec", "radius within which the mean convergence is 1", |r| {
+        f64::from(r.0.einstein_radius_arcsec)
+    }),
     ("supercritical_radius", "arcsec", "square root of the mass in pixels above 1, over pi", |r| {
         f64::from(r.0.supercritical_radius_arcsec)
     }),
@@ -197,7 +196,9 @@ const COUNTS: [(&str, &str, fn(&Example) -> usize); 6] = [
     ("subhaloes", "dark subhaloes", |e| e.mass.subhaloes.len()),
     ("source_arms", "spiral arms of the source", |e| e.galaxy.spiral.map_or(0, |s| s.arms as usize)),
     ("source_bulge", "1 if the source has a bulge", |e| usize::from(e.galaxy.bulge.is_some())),
-    ("source_companion", "1 if a second galaxy stands beside the source", |e| usize::from(e.galaxy.companion.is_some())),
+    ("source_companion", "1 if a second galaxy stands beside the source", |e| {
+        usize::from(e.galaxy.companion.is_some())
+    }),
     ("source_clumps", "clumps of the source", |e| e.galaxy.clumps.len()),
 ];
 
@@ -205,13 +206,15 @@ fn table(rows: &[Row], first: u64) -> Table {
     let integers = |of: &dyn Fn(usize) -> u64| -> ColumnData {
         (0..rows.len()).map(|k| i64::try_from(of(k)).unwrap_or(i64::MAX)).collect::<Vec<_>>().into()
     };
-    let mut columns = vec![TableColumn::new("index", "", integers(&|k| first + k as u64)).described("number of the lens")];
+    let mut columns =
+        vec![TableColumn::new("index", "", integers(&|k| first + k as u64)).described("number of the lens")];
     columns.extend(NUMBERS.map(|(name, unit, about, of)| {
         TableColumn::new(name, unit, ColumnData::from(rows.iter().map(of).collect::<Vec<_>>())).described(about)
     }));
-    columns.extend(COUNTS.map(|(name, about, of)| {
-        TableColumn::new(name, "", integers(&|k| of(&rows[k].0) as u64)).described(about)
-    }));
+    columns
+        .extend(COUNTS.map(|(name, about, of)| {
+            TableColumn::new(name, "", integers(&|k| of(&rows[k].0) as u64)).described(about)
+        }));
     Table::new(columns)
 }
 
@@ -286,7 +289,10 @@ mod tests {
         let files = made.save(folder.path(), &provenance).unwrap();
         assert!(PriorRequest::OUTPUTS.iter().map(|o| o.0).eq(files.iter().map(String::as_str)));
         let read = PriorOutcome::load(folder.path(), &Value::Null, &made.metrics()).unwrap();
-        assert_eq!((&read.images, &read.sources, &read.log_convergences), (&made.images, &made.sources, &made.log_convergences));
+        assert_eq!(
+            (&read.images, &read.sources, &read.log_convergences),
+            (&made.images, &made.sources, &made.log_convergences)
+        );
         assert_eq!(read.metrics(), made.metrics());
         assert!((1.5..2.6).contains(&made.metrics()["median_map_slope"]), "{:?}", made.metrics());
     }

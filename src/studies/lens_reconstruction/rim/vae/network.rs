@@ -177,9 +177,7 @@ impl Network {
         let both = self.describe.forward(deepest.clone());
         Encoded {
             mean: both.clone().narrow(1, 0, self.latent),
-            log_variance: both
-                .narrow(1, self.latent, self.latent)
-                .clamp(-MOST_LOG_VARIANCE, MOST_LOG_VARIANCE),
+            log_variance: both.narrow(1, self.latent, self.latent).clamp(-MOST_LOG_VARIANCE, MOST_LOG_VARIANCE),
             deepest,
         }
     }
@@ -262,7 +260,7 @@ impl Vae {
     /// Descriptions of maps (one after the other, each row by row).
     pub fn encode(&self, maps: &[f32]) -> Vec<Latent> {
         let encoded = self.network.encode(self.input(maps));
-        let values = |t: Tensor<2>| t.into_data().into_vec::<f32>().unwrap_or_default();
+        let values = |t: Tensor<2>| t.into_data().try_into_vec::<f32>().unwrap_or_default();
         let (means, sigmas) = (values(encoded.mean), values((encoded.log_variance * 0.5).exp()));
         let rows = means.chunks_exact(self.settings.latent).zip(sigmas.chunks_exact(self.settings.latent));
         rows.map(|(mean, sigma)| Latent { mean: mean.to_vec(), sigma: sigma.to_vec() }).collect()
@@ -274,7 +272,7 @@ impl Vae {
         let whole = latents[..batch * self.settings.latent].to_vec();
         let data = TensorData::new(whole, [batch, self.settings.latent]);
         let (maps, _) = self.network.decode(Tensor::from_data(data, &self.device));
-        maps.into_data().into_vec().unwrap_or_default()
+        maps.into_data().try_into_vec().unwrap_or_default()
     }
 
     /// `count` maps drawn from the prior of the descriptions, a standard normal distribution.
@@ -282,16 +280,6 @@ impl Vae {
         let mut latents = vec![0.0; count * self.settings.latent];
         random::fill_normal(&mut random::stream(seed, "lens_reconstruction.vae", 0), &mut latents);
         self.decode(&latents.iter().map(|v| *v as f32).collect::<Vec<_>>())
-    }
-
-    /// `count` maps near one that is given: its mean description, shaken by `spread` in each number (the authors' fine-tuning takes 0.3).
-    pub fn near(&self, map: &[f32], spread: f64, seed: u64, count: usize) -> Vec<f32> {
-        let Some(latent) = self.encode(map).into_iter().next() else { return Vec::new() };
-        let mut shaken = vec![0.0; count * latent.mean.len()];
-        random::fill_normal(&mut random::stream(seed, "lens_reconstruction.vae.near", 0), &mut shaken);
-        let means = latent.mean.iter().cycle();
-        let latents: Vec<f32> = shaken.iter().zip(means).map(|(z, mean)| mean + (spread * z) as f32).collect();
-        self.decode(&latents)
     }
 }
 
@@ -317,9 +305,6 @@ mod tests {
         assert_eq!(vae.sample(1, 3).len(), 3 * 1024);
         assert_eq!(vae.sample(1, 3), vae.sample(1, 3));
         assert_ne!(vae.sample(1, 1), vae.sample(2, 1));
-        // Without shaking: what the decoder makes of the mean.
-        let near = vae.near(&maps[..1024], 0.0, 1, 1);
-        assert!(near.iter().zip(&decoded).all(|(a, b)| (a - b).abs() < 1e-5));
         assert!(VaeSettings { pixels: 36, ..settings() }.problem().is_some());
     }
 

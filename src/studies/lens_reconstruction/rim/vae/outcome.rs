@@ -85,7 +85,8 @@ impl Outcome for VaeTrainOutcome {
         let card = format!("{:#}\n", self.card);
         write_atomically(&folder.join(CARD), |out| out.write_all(card.as_bytes()))?;
         let column = |name: &str, values: Vec<f64>| TableColumn::new(name, "", ColumnData::from(values));
-        let losses = [("step", 0), ("loss", 1)].map(|(name, k)| column(name, self.losses.iter().map(|l| l[k]).collect()));
+        let losses =
+            [("step", 0), ("loss", 1)].map(|(name, k)| column(name, self.losses.iter().map(|l| l[k]).collect()));
         write_ecsv(&folder.join(LOSSES), &Table::new(losses.into()))?;
         let looks = &self.validations;
         let looks = vec![

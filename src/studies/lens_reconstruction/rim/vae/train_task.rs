@@ -137,8 +137,7 @@ impl VaeTrainRequest {
 
 impl Task for VaeTrainRequest {
     const NAME: &'static str = "lens_reconstruction.train_vae";
-    const SUMMARY: &'static str =
-        "Train a variational autoencoder of convergences or of sources, near whose descriptions fine-tuning draws lenses.";
+    const SUMMARY: &'static str = "Train a variational autoencoder of convergences or of sources, near whose descriptions fine-tuning draws lenses.";
     const OUTPUTS: &'static [(&'static str, &'static str)] = outcome::OUTPUTS;
     const LANE: Lane = Lane::Long;
     type Update = VaeTrainUpdate;
@@ -229,8 +228,7 @@ impl<'a> Training<'a> {
         history.validations.iter().for_each(|v| show(v, progress));
         let prior = Prior::new(PriorSettings { pixels: request.pixels, ..PriorSettings::default() });
         progress.phase("drawing the validation set");
-        let validation_set =
-            draw(&prior, request.part, request.seed ^ VALIDATION, 0, request.validation_examples);
+        let validation_set = draw(&prior, request.part, request.seed ^ VALIDATION, 0, request.validation_examples);
         let now = Instant::now();
         Ok(Self {
             request,
@@ -426,8 +424,7 @@ fn rms(found: &[f32], truth: &[f32]) -> f64 {
 /// The same for somebody who says the mean of all maps, whatever the map.
 fn null(maps: &[f32], cells: usize) -> f64 {
     let count = (maps.len() / cells) as f32;
-    let mean: Vec<f32> =
-        (0..cells).map(|p| maps.chunks_exact(cells).map(|m| m[p]).sum::<f32>() / count).collect();
+    let mean: Vec<f32> = (0..cells).map(|p| maps.chunks_exact(cells).map(|m| m[p]).sum::<f32>() / count).collect();
     maps.chunks_exact(cells).map(|m| rms(&mean, m)).sum::<f64>() / f64::from(count)
 }
 
