@@ -6,7 +6,7 @@
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Shape, Tensor, TensorData};
 
-use super::kernels;
+use super::kernels::{self, Activation};
 use crate::numerics::random;
 
 /// Where the parameters of a new network come from: a stream of the seed for each, in the order of their making.
@@ -71,9 +71,9 @@ impl Convolution {
         Self { weight: initial.glorot([outputs, inputs, kernel, kernel], fans), bias: initial.zeros([outputs]), stride }
     }
 
-    /// `[batch, in, y, x]` to `[batch, out, y / stride, x / stride]`.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        kernels::convolution2d(x, self.weight.val(), Some(self.bias.val()), self.stride)
+    /// `[batch, in, y, x]` to `[batch, out, y / stride, x / stride]`, with an activation.
+    pub fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+        kernels::activated_convolution2d(x, self.weight.val(), Some(self.bias.val()), self.stride, activation)
     }
 }
 
@@ -94,9 +94,9 @@ impl TransposedConvolution {
         Self { weight: initial.glorot([inputs, outputs, KERNEL, KERNEL], fans), bias: initial.zeros([outputs]) }
     }
 
-    /// `[batch, in, y, x]` to `[batch, out, 2 y, 2 x]`.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        kernels::transposed_convolution2d(x, self.weight.val(), Some(self.bias.val()))
+    /// `[batch, in, y, x]` to `[batch, out, 2 y, 2 x]`, with an activation.
+    pub fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+        kernels::activated_transposed_convolution2d(x, self.weight.val(), Some(self.bias.val()), activation)
     }
 }
 
@@ -146,10 +146,10 @@ impl ConvGru {
     /// The next memory, which is the output too. Without a memory it is zero.
     pub fn forward(&self, x: Tensor<4>, memory: Option<Tensor<4>>) -> Tensor<4> {
         let h = memory.unwrap_or_else(|| Tensor::zeros(x.dims(), &x.device()));
-        let gates = kernels::sigmoid(self.gates.forward(Tensor::cat(vec![x.clone(), h.clone()], 1)));
+        let gates = self.gates.forward(Tensor::cat(vec![x.clone(), h.clone()], 1), Activation::Sigmoid);
         let z = gates.clone().narrow(1, 0, self.channels);
         let r = gates.narrow(1, self.channels, self.channels);
-        let c = kernels::tanh(self.candidate.forward(Tensor::cat(vec![x, r * h.clone()], 1)));
+        let c = self.candidate.forward(Tensor::cat(vec![x, r * h.clone()], 1), Activation::Tanh);
         c.clone() + z * (h - c)
     }
 }

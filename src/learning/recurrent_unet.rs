@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::kernels;
+use super::kernels::Activation;
 use super::layers::{ConvGru, Convolution, Initial, TransposedConvolution};
 
 /// Most channels of a level.
@@ -102,24 +102,24 @@ impl RecurrentUnet {
     /// One evaluation: `[batch, inputs, y, x]` to `[batch, outputs, y, x]`, and what to remember. An empty memory is a fresh one.
     pub fn forward(&self, x: Tensor<4>, memory: &Memory) -> (Tensor<4>, Memory) {
         let mut next = Memory::with_capacity(self.levels.len() + 1);
-        let mut x = kernels::tanh(self.first.forward(x));
+        let mut x = self.first.forward(x, Activation::Tanh);
         for (k, level) in self.levels.iter().enumerate() {
             for convolution in &level.before {
-                x = kernels::tanh(convolution.forward(x));
+                x = convolution.forward(x, Activation::Tanh);
             }
             next.push(level.memory.forward(x.clone(), memory.get(k).cloned()));
-            x = kernels::tanh(level.down.forward(x));
+            x = level.down.forward(x, Activation::Tanh);
         }
         next.push(self.bottleneck.forward(x, memory.get(self.levels.len()).cloned()));
         let mut x = next[self.levels.len()].clone();
         for (k, level) in self.levels.iter().enumerate().rev() {
-            x = kernels::tanh(level.up.forward(x));
+            x = level.up.forward(x, Activation::Tanh);
             x = Tensor::cat(vec![x, next[k].clone()], 1);
             for convolution in &level.after {
-                x = kernels::tanh(convolution.forward(x));
+                x = convolution.forward(x, Activation::Tanh);
             }
         }
-        (self.last.forward(x), next)
+        (self.last.forward(x, Activation::Linear), next)
     }
 }
 

@@ -259,7 +259,7 @@ mod tests {
     fn the_surrogate_has_the_gradient_of_chi2() {
         let (rim, device, data, _) = case();
         // With one evaluation there is no gradient among the inputs: the whole dependence is differentiated.
-        let rim = Rim { settings: RimSettings { steps: 1, ..rim.settings.clone() }, ..rim };
+        let rim = Rim::with_network(&RimSettings { steps: 1, ..rim.settings.clone() }, rim.network);
         let states = rim.states(std::slice::from_ref(&data), &device, |_, _| true);
         let (loss, _) = surrogate(&rim, &device, &data, &states).unwrap();
         let gradient = gradients(&rim.network, &loss.backward());
