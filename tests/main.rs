@@ -22,6 +22,7 @@ mod house_arrows;
 mod lens_blind_fit;
 mod lens_exchange;
 mod lens_pixels;
+mod lens_prior;
 mod lens_tasks;
 mod lens_training;
 mod numerics_contour;

@@ -100,6 +100,27 @@ impl TransposedConvolution {
     }
 }
 
+/// A matrix and a bias.
+#[derive(Module, Debug)]
+pub struct Dense {
+    /// `[in, out]`.
+    pub weight: Param<Tensor<2>>,
+    /// `[out]`.
+    pub bias: Param<Tensor<1>>,
+}
+
+impl Dense {
+    /// From `inputs` to `outputs` values.
+    pub fn new(initial: &mut Initial, [inputs, outputs]: [usize; 2]) -> Self {
+        Self { weight: initial.glorot([inputs, outputs], inputs + outputs), bias: initial.zeros([outputs]) }
+    }
+
+    /// `[batch, in]` to `[batch, out]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        x.matmul(self.weight.val()) + self.bias.val().unsqueeze()
+    }
+}
+
 /// A convolutional gated recurrent unit (Ballas et al. 2016, arXiv:1511.06432) with as many channels of memory as of input:
 /// `z, r = sigmoid(W_zr [x, h])`, `c = tanh(W_c [x, r h])`, `h' = z h + (1 - z) c`.
 #[derive(Module, Debug)]

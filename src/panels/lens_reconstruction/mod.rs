@@ -9,6 +9,7 @@ mod desk;
 mod desk_events;
 mod desk_files;
 mod lens_light;
+mod prior_samples;
 mod run_step;
 mod simulated;
 
@@ -29,6 +30,7 @@ use super::study::{self, Step, StudyHead, StudyRun, head_ui, keep_ui, run_into};
 use super::{Command, Panel, PanelAction, PanelContext, PanelEntry, Product, Services, Severity};
 use crate::plots::picture::Picture;
 use crate::runs::{Library, Record};
+use crate::studies::lens_reconstruction::rim::prior::{PriorOutcome, PriorRequest};
 use crate::studies::lens_reconstruction::{FitOutcome, FitRequest, SimulateOutcome, SimulateRequest};
 use crate::tasks::{AnyOutcome, Board, Field, Task, TaskEntry, TaskError, fields};
 use crate::workers::{Answer, Key};
@@ -58,6 +60,8 @@ pub(super) enum Origin {
     Simulate,
     /// The user's own files.
     Files,
+    /// No lens to fit: what the network is trained on.
+    Prior,
 }
 
 /// What a session keeps of this panel.
@@ -67,6 +71,7 @@ struct Saved {
     step: Step,
     origin: Origin,
     simulate: SimulateRequest,
+    prior: PriorRequest,
     fit: FitRequest,
     run: Option<PathBuf>,
     /// What step 3 shows.
@@ -94,6 +99,7 @@ pub struct LensReconstruction {
     reloads: u64,
     fit_fields: Vec<Field>,
     simulate_fields: Vec<Field>,
+    prior_fields: Vec<Field>,
     views: Views,
     preview: Preview,
     /// The tools of step 1.
@@ -126,6 +132,7 @@ impl LensReconstruction {
             reloads: 0,
             fit_fields: fields(&(TaskEntry::of::<FitRequest>().schema)(), &Value::Null),
             simulate_fields: fields(&(TaskEntry::of::<SimulateRequest>().schema)(), &Value::Null),
+            prior_fields: fields(&(TaskEntry::of::<PriorRequest>().schema)(), &Value::Null),
             views: Views::default(),
             preview: Preview::default(),
             tools: Tools::default(),
@@ -153,6 +160,7 @@ impl LensReconstruction {
         let ready = match self.saved.origin {
             Origin::Simulate => self.preview.has_simulation(),
             Origin::Files => self.preview.has_files() && self.problem.is_none() && !self.saved.desk.unwritten(),
+            Origin::Prior => false,
         };
         ready && !self.run.is_running()
     }
@@ -160,7 +168,12 @@ impl LensReconstruction {
     /// True when the fit may start from step 2, where nothing is read of the files.
     fn can_run(&self) -> bool {
         let written = self.problem.is_none() && !self.saved.desk.unwritten();
-        !self.run.is_running() && (self.saved.origin == Origin::Simulate || written)
+        !self.run.is_running()
+            && match self.saved.origin {
+                Origin::Simulate => true,
+                Origin::Files => written,
+                Origin::Prior => false,
+            }
     }
 
     fn take_finished(&mut self, cx: &mut PanelContext<'_>) {
@@ -307,6 +320,7 @@ impl Panel for LensReconstruction {
             desk_files::MASK,
             lens_light::LENS_LIGHT,
             simulated::IMAGES,
+            prior_samples::SAMPLES,
             SHEET,
             ARRIVAL,
         ] {
@@ -373,6 +387,11 @@ impl Panel for LensReconstruction {
         {
             self.saved.simulate = request;
             self.saved.origin = Origin::Simulate;
+        } else if let Ok(request) = serde_json::from_value::<PriorRequest>(record.request.clone())
+            && record.task == PriorRequest::NAME
+        {
+            self.saved.prior = request;
+            self.saved.origin = Origin::Prior;
         } else {
             return false;
         }
@@ -499,10 +518,13 @@ fn run_simulated(
     run_fit(&fit.clone().on_simulation(&simulated.folder), board, library)
 }
 
-/// `panel.png` of a run: the Compare step of a finished fit, the maps of a simulation.
+/// `panel.png` of a run: the Compare step of a finished fit, the maps of a simulation, the first lenses of the prior.
 fn picture(record: &Record, outcome: &AnyOutcome) -> Option<Picture> {
     if let Some(simulated) = outcome.get::<SimulateOutcome>() {
         return simulated::picture(&simulated);
+    }
+    if let Some(drawn) = outcome.get::<PriorOutcome>() {
+        return prior_samples::picture(&drawn, &serde_json::from_value(record.request.clone()).ok()?);
     }
     compare::picture(outcome.get::<FitOutcome>()?, record.clone())
 }

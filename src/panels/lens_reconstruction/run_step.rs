@@ -32,6 +32,7 @@ impl LensReconstruction {
             let what = match self.saved.origin {
                 Origin::Simulate => "the simulated lens",
                 Origin::Files => "your files",
+                Origin::Prior => "a lens that is to be chosen in step 1",
             };
             if self.run.is_running() {
                 self.run.controls_ui(ui, cx.services);

@@ -3,6 +3,7 @@
 //!
 //! - [`LensingModel`]: image of a pixelated source behind a pixelated convergence, and the gradient of `-ln L`, by hand.
 //! - [`prior`]: the lenses and sources that the network is trained on.
+//! - [`vae`]: short descriptions of convergences and sources.
 //! - [`Rim`]: the network and its loop. [`TrainRequest`]: the task `lens_reconstruction.train`.
 //!
 //! Everything lives on fixed grids ([`Grids`]): image and convergence over one field, the source over a smaller one, all centred.
@@ -20,6 +21,7 @@ mod reconstruct;
 mod train_outcome;
 mod train_task;
 mod training;
+pub mod vae;
 
 pub use domain::Domain;
 pub use frame::WorkingFrame;

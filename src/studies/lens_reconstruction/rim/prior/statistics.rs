@@ -261,7 +261,7 @@ mod tests {
         let noisy = measure(&map(0.05), n, step).unwrap();
         assert!((noisy.scatter - 0.05).abs() < 0.002 && (noisy.sturdy_scatter - 0.05).abs() < 0.002);
         // A Gaussian of s pixels keeps 1 / (4 pi s^2) of white variance; the pixel itself takes part: 1 - 2 / (2 pi s^2) + 1 / (4 pi s^2).
-        let expected = 0.05 * (1.0 - 0.75 / (PI * 4.0)).sqrt();
+        let expected = 0.05 * (1.0 - 0.75 / (std::f64::consts::PI * 4.0)).sqrt();
         assert!((noisy.fine_scatter - expected).abs() < 0.002, "{} {expected}", noisy.fine_scatter);
         assert!(noisy.power_slope.abs() < 0.2, "{}", noisy.power_slope);
         assert_eq!(measure(&vec![0.0; n * n], n, step), None);
