@@ -1,11 +1,14 @@
 //! What a fit leaves behind: maps, curves, numbers.
 
 mod pixels;
+mod steps;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::Array2;
+
+pub use steps::NetworkSteps;
 
 use super::classical::{ParametricFit, Posterior};
 use super::cosmology::Cosmology;
@@ -19,6 +22,7 @@ use super::maps::{
 use super::model_file::{MODEL, read_model, write_model};
 use super::positions::{image_rms, trace};
 use super::request::{FitRequest, Method};
+use super::truth::{Gridded, Truth};
 use super::{Observation, Orientation, Scene};
 use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, read_ecsv, wcs_keywords, write_ecsv, write_planes};
 use crate::studies::lens_models::{Deflector, MassKind, Sersic};
@@ -43,6 +47,10 @@ pub(super) const OUTPUTS: &[(&str, &str)] = &[
     (lensing_maps::FILE, "MAGNIFICATION (signed), DEFLECTION_X and DEFLECTION_Y (arcsec), POTENTIAL (arcsec^2)"),
     (COOLEST, "the model as a COOLEST template, the standard of the lensing community"),
     (LENSTRONOMY, "the model as lenstronomy keywords, a Python module that runs as it is"),
+    (
+        steps::FILE,
+        "with `method=rim`, every evaluation of the network: SOURCE, CONVERGENCE, MODEL, RESIDUAL, [step, y, x] on its own grids, and REDUCED_CHI2",
+    ),
     (POSTERIOR, "draws of the posterior, with `posterior_draws` above 0: chain, log-posterior, lens and galaxies"),
 ];
 
@@ -101,6 +109,8 @@ pub struct FitOutcome {
     pub scene: Option<Scene>,
     /// Draws of the posterior, when they were asked for.
     pub posterior: Option<Arc<Posterior>>,
+    /// Every evaluation of the network, when it made the answer.
+    pub steps: Option<Arc<NetworkSteps>>,
     /// Magnification, deflection and potential of the lens, with its correction in pixels where it has one.
     pub lensing: Option<LensingMaps>,
     /// Name and content of the files for other programs.
@@ -150,9 +160,24 @@ impl FitOutcome {
             metrics: metrics_of(fit, posterior.as_ref()),
             warnings: warnings_of(fit, posterior.as_ref(), checks),
             posterior: posterior.map(Arc::new),
+            steps: None,
             lensing: None,
             texts: Vec::new(),
         }
+    }
+
+    /// With how far source and convergence are from the truth.
+    #[must_use]
+    pub(super) fn with_truth(mut self, truth: &Truth, centre: [f64; 2], ring_radius_arcsec: f64) -> Self {
+        let source = Gridded {
+            map: self.source.as_ref().clone(),
+            centre: self.source_centre_arcsec,
+            pixel: self.source_scale_arcsec,
+        };
+        let convergence =
+            Gridded { map: self.convergence.as_ref().clone(), centre: [0.0; 2], pixel: self.pixel_scale_arcsec };
+        self.metrics.extend(truth.metrics(&source, &convergence, centre, ring_radius_arcsec));
+        self
     }
 
     /// With the maps of the whole lens: what light meets. `centres`: of its masses.
@@ -389,6 +414,9 @@ impl Outcome for FitOutcome {
         if let Some(posterior) = &self.posterior {
             write_ecsv(&folder.join(POSTERIOR), &posterior.table())?;
         }
+        if let Some(steps) = &self.steps {
+            steps.write(folder, unit, &history)?;
+        }
         if let Some(lensing) = &self.lensing {
             lensing.write(folder, &grid, &history)?;
         }
@@ -400,6 +428,7 @@ impl Outcome for FitOutcome {
             POSTERIOR => self.posterior.is_some(),
             MODEL => self.scene.is_some(),
             lensing_maps::FILE => self.lensing.is_some(),
+            steps::FILE => self.steps.is_some(),
             COOLEST | LENSTRONOMY => self.texts.iter().any(|(name, _)| name == file),
             _ => true,
         });
@@ -455,6 +484,7 @@ impl Outcome for FitOutcome {
             wcs: world_keywords(header),
             scene: read_model(folder, &metrics)?,
             posterior: read_posterior(folder, &metrics)?,
+            steps: NetworkSteps::read(folder)?.map(Arc::new),
             lensing: LensingMaps::read(folder)?,
             texts: [COOLEST, LENSTRONOMY]
                 .into_iter()
