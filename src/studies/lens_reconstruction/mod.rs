@@ -49,6 +49,7 @@ pub use error::LensError;
 pub use fit_task::{FitUpdate, LiveMap};
 pub use lensing_maps::LensingMaps;
 pub use load::{Check, Loaded, Verdict, load};
+pub use maps::convergence_on;
 pub use mass_sheet::{SHEETS, convergence_with_sheet, source_with_sheet};
 pub use model_file::lens_of;
 pub use observation::{Frame, Observation};

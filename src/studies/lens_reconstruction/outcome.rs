@@ -166,6 +166,11 @@ impl FitOutcome {
         }
     }
 
+    /// One of its numbers, if it has a value.
+    pub fn metrics_of(&self, name: &str) -> Option<f64> {
+        self.metrics.get(name).copied().filter(|v| v.is_finite())
+    }
+
     /// With how far source and convergence are from the truth.
     #[must_use]
     pub(super) fn with_truth(mut self, truth: &Truth, centre: [f64; 2], ring_radius_arcsec: f64) -> Self {

@@ -184,7 +184,10 @@ impl Stage<'_> {
             match event {
                 RimEvent::Step(frame, step) => {
                     count += 1.0;
-                    progress.fraction(share(first * (count - self.steps).min(evaluations) / evaluations));
+                    // The second time it has been fine-tuned, and everything is nearly done.
+                    if count - self.steps <= evaluations {
+                        progress.fraction(share(first * (count - self.steps) / evaluations));
+                    }
                     progress.log("network", count, step.reduced_chi2);
                     progress.update(|| self.machine_update(frame, step));
                 }

@@ -9,6 +9,7 @@
 //! Everything lives on fixed grids ([`Grids`]): image and convergence over one field, the source over a smaller one, all centred.
 //! Lensing knows no absolute angle, so an image of any scale is brought to these grids before, and back afterwards.
 
+mod correlation;
 mod domain;
 pub mod finetune;
 mod frame;
@@ -23,6 +24,7 @@ mod train_task;
 mod training;
 pub mod vae;
 
+pub use correlation::{Correlation, correlations};
 pub use domain::Domain;
 pub use frame::WorkingFrame;
 pub use likelihood::{Grids, LensingModel, PixelData, Workspace};
