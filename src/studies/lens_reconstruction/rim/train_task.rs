@@ -373,6 +373,9 @@ impl<'a> Training<'a> {
         let device = Device::flex();
         let mut mean = Rim::new(&self.request.settings(), self.request.seed, &device);
         mean.set_values(&self.adam.mean);
+        let of_mean = json!({"source_error": null.source_error, "convergence_error_dex": null.convergence_error_dex});
+        // What it was trained on before is part of what it is.
+        let began_with = self.request.weights.as_deref().and_then(|path| weights::load(path).ok()).map(|w| w.card);
         let card = json!({
             "network": super::loading::NETWORK,
             "settings": self.request.settings(),
@@ -384,7 +387,8 @@ impl<'a> Training<'a> {
             "machine": format!("{} threads, CPU", rayon::current_num_threads()),
             "data": "simulated on the fly (lens_reconstruction.prior)",
             "validation": self.validations.last(),
-            "null": null,
+            "mean_of_truths": of_mean,
+            "began_with": began_with,
         });
         Ok(TrainOutcome {
             pictures: self.validation_set.pictures(&mean, &device, SHOWN),
