@@ -36,6 +36,7 @@ mod sampling;
 mod scene;
 pub mod simulate;
 mod simulate_task;
+mod simulated_source;
 mod tracing;
 
 pub use arrival::{ArrivalSurface, Isochrone, arrival_surface};
@@ -56,4 +57,5 @@ pub use request::{FitRequest, MaskMeaning, Method};
 pub use residual_statistics::{Lag, ResidualStatistics, Sample, clipped_scatter, residual_statistics, sample};
 pub use scene::{Layout, Scene};
 pub use simulate_task::{SimulateOutcome, SimulateRequest, SimulatedGalaxy, SimulatedLens};
+pub use simulated_source::{PixelSource, SourceClumps};
 pub use tracing::{Stationary, Traced, TracedImage, Tracer};
