@@ -295,12 +295,9 @@ impl LensReconstruction {
     }
 
     fn sliders_ui(&mut self, ui: &mut Ui) {
-        if let Ok(mut request) = serde_json::to_value(&self.saved.simulate)
-            && crate::panels::request_ui(ui, "lens simulate", &mut request, &self.simulate_fields, false, |_| true)
-            && let Ok(changed) = serde_json::from_value(request)
-        {
-            self.saved.simulate = changed;
-        }
+        let simulate = &mut self.saved.simulate;
+        let edited = crate::panels::edit_request(ui, "lens simulate", simulate, &self.simulate_fields, false, |_| true);
+        self.unreadable = edited.err().or(self.unreadable.take());
     }
 
     fn files_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
@@ -341,14 +338,10 @@ impl LensReconstruction {
             }
         }
         ui.add_space(4.0);
-        if let Ok(mut request) = serde_json::to_value(&self.saved.fit)
-            && crate::panels::request_ui(ui, "lens files", &mut request, &self.fit_fields, true, |f| {
-                FILE_FIELDS.contains(&f.name.as_str())
-            })
-            && let Ok(changed) = serde_json::from_value(request)
-        {
-            self.saved.fit = changed;
-        }
+        let of_files = |f: &crate::tasks::Field| FILE_FIELDS.contains(&f.name.as_str());
+        let edited =
+            crate::panels::edit_request(ui, "lens files", &mut self.saved.fit, &self.fit_fields, true, of_files);
+        self.unreadable = edited.err().or(self.unreadable.take());
         if let Some(preview) = &self.preview.files {
             ui.add_space(8.0);
             ui.horizontal(|ui| {

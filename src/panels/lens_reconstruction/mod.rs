@@ -110,6 +110,8 @@ pub struct LensReconstruction {
     refocus: bool,
     /// What is wrong with what is set in step 1.
     problem: Option<String>,
+    /// What is wrong with what is written in the inspector: nothing is fitted until it is mended.
+    unreadable: Option<String>,
     /// Pixel scale in the field that asks for it.
     asked_scale: f64,
     /// The panel shows its finished example: go to Compare when the run is done.
@@ -139,6 +141,7 @@ impl LensReconstruction {
             grip: None,
             refocus: false,
             problem: None,
+            unreadable: None,
             asked_scale: 0.05,
             to_compare: false,
         }
@@ -162,13 +165,14 @@ impl LensReconstruction {
             Origin::Files => self.preview.has_files() && self.problem.is_none() && !self.saved.desk.unwritten(),
             Origin::Prior => false,
         };
-        ready && !self.run.is_running()
+        ready && self.unreadable.is_none() && !self.run.is_running()
     }
 
     /// True when the fit may start from step 2, where nothing is read of the files.
     fn can_run(&self) -> bool {
         let written = self.problem.is_none() && !self.saved.desk.unwritten();
         !self.run.is_running()
+            && self.unreadable.is_none()
             && match self.saved.origin {
                 Origin::Simulate => true,
                 Origin::Files => written,
@@ -273,26 +277,24 @@ impl Panel for LensReconstruction {
 
     fn inspector_ui(&mut self, ui: &mut Ui, _cx: &mut PanelContext<'_>) {
         ui.label(egui::RichText::new("Fit").strong());
-        if let Ok(mut request) = serde_json::to_value(&self.saved.fit) {
-            let simulated = self.saved.origin == Origin::Simulate;
-            // What the simulation decides, and what stands in step 1 already.
-            let wanted = |f: &Field| {
-                f.kind != crate::tasks::FieldKind::Input
-                    && self.saved.fit.method.uses(&f.name)
-                    && !(simulated && SIMULATED_FIELDS.contains(&f.name.as_str()))
-                    && (simulated || !data_step::FILE_FIELDS.contains(&f.name.as_str()))
-            };
-            if super::request_ui(ui, "lens fit", &mut request, &self.fit_fields, true, wanted)
-                && let Ok(changed) = serde_json::from_value(request)
-            {
-                self.saved.fit = changed;
-            }
-        }
+        let simulated = self.saved.origin == Origin::Simulate;
+        // What the simulation decides, and what stands in step 1 already.
+        let wanted = |f: &Field| {
+            f.kind != crate::tasks::FieldKind::Input
+                && self.saved.fit.method.uses(&f.name)
+                && !(simulated && SIMULATED_FIELDS.contains(&f.name.as_str()))
+                && (simulated || !data_step::FILE_FIELDS.contains(&f.name.as_str()))
+        };
+        let mut fit = self.saved.fit.clone();
+        self.unreadable = super::edit_request(ui, "lens fit", &mut fit, &self.fit_fields, true, wanted).err();
+        self.saved.fit = fit;
         if ui
             .button("Defaults")
             .on_hover_text("Put every setting of the fit back to its default; the files stay")
             .clicked()
         {
+            super::forget_drafts(ui);
+            self.unreadable = None;
             let old = std::mem::take(&mut self.saved.fit);
             self.saved.fit = FitRequest {
                 image: old.image,
@@ -355,6 +357,8 @@ impl Panel for LensReconstruction {
     fn act(&mut self, name: &str, cx: &mut PanelContext<'_>) {
         if name == "fit" && self.can_start() {
             self.start(cx);
+        } else if let Some(problem) = self.unreadable.as_ref().filter(|_| name == "fit") {
+            cx.error(problem.clone());
         } else if name == "escape" {
             self.tools.escape();
         } else if let Some((tool, ..)) = Tool::ALL.into_iter().find(|t| t.1 == name)

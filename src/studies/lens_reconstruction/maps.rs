@@ -13,6 +13,16 @@ use crate::tasks::{Metrics, Provenance, TaskError};
 
 /// Centre (arcsec) and pixel (arcsec) of a square source map of `n` pixels that holds the caustics and the sources.
 pub fn source_grid(scene: &Scene, curves: &Curves, n: usize) -> ([f64; 2], f64) {
+    source_grid_holding(scene, curves, None, n)
+}
+
+/// The same of a map that also holds a square: its centre and half its side (arcsec).
+pub fn source_grid_holding(
+    scene: &Scene,
+    curves: &Curves,
+    square: Option<([f64; 2], f64)>,
+    n: usize,
+) -> ([f64; 2], f64) {
     let mut low = [f64::INFINITY; 2];
     let mut high = [f64::NEG_INFINITY; 2];
     let mut hold = |x: f64, y: f64, r: f64| {
@@ -25,6 +35,9 @@ pub fn source_grid(scene: &Scene, curves: &Curves, n: usize) -> ([f64; 2], f64) 
     for s in &scene.sources {
         // Three effective radii hold most of the light; a very large one must not shrink the rest to a dot.
         hold(s.x_arcsec, s.y_arcsec, (3.0 * s.effective_radius_arcsec).clamp(0.02, 1.5));
+    }
+    if let Some(([x, y], half)) = square {
+        hold(x, y, half);
     }
     if !low[0].is_finite() {
         return ([0.0, 0.0], 0.02);
@@ -68,7 +81,8 @@ pub fn convergence_on(lens: &LensModel, centre: [f64; 2], shape: (usize, usize),
     })
 }
 
-fn place(centre: [f64; 2], scale: f64, (rows, columns): (usize, usize), (j, i): (usize, usize)) -> [f64; 2] {
+/// Where a pixel of a grid lies (arcsec).
+pub(super) fn place(centre: [f64; 2], scale: f64, (rows, columns): (usize, usize), (j, i): (usize, usize)) -> [f64; 2] {
     let offset = |k: usize, n: usize| (k as f64 - 0.5 * (n as f64 - 1.0)) * scale;
     [centre[0] + offset(i, columns), centre[1] + offset(j, rows)]
 }

@@ -38,6 +38,7 @@ mod sampling;
 mod scene;
 pub mod simulate;
 mod simulate_task;
+mod simulated_source;
 mod tracing;
 mod truth;
 
@@ -60,5 +61,6 @@ pub use request::{FitRequest, MaskMeaning, Method};
 pub use residual_statistics::{Lag, ResidualStatistics, Sample, clipped_scatter, residual_statistics, sample};
 pub use scene::{Layout, Scene};
 pub use simulate_task::{SimulateOutcome, SimulateRequest, SimulatedGalaxy, SimulatedLens};
+pub use simulated_source::{PixelSource, SourceClumps};
 pub use tracing::{Stationary, Traced, TracedImage, Tracer};
 pub use truth::{Gridded, Truth};
