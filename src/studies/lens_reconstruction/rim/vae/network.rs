@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::learning::LearningError;
+use crate::learning::kernels::Activation;
 use crate::learning::layers::{Convolution, Dense, Initial, TransposedConvolution};
 use crate::learning::parameters::{Parameters, with_values};
 use crate::learning::weights;
@@ -167,11 +168,11 @@ impl Network {
     /// `[batch, 1, y, x]` to its description.
     pub(super) fn encode(&self, maps: Tensor<4>) -> Encoded {
         let batch = maps.dims()[0];
-        let mut x = relu(self.enter.forward(maps));
+        let mut x = relu(self.enter.forward(maps, Activation::Linear));
         for level in &self.down {
-            x = leaky_relu(level.first.forward(x), LEAK);
-            x = leaky_relu(level.second.forward(x), LEAK);
-            x = level.down.forward(x);
+            x = leaky_relu(level.first.forward(x, Activation::Linear), LEAK);
+            x = leaky_relu(level.second.forward(x, Activation::Linear), LEAK);
+            x = level.down.forward(x, Activation::Linear);
         }
         let deepest = x.reshape([batch, self.bottleneck.iter().product()]);
         let both = self.describe.forward(deepest.clone());
@@ -189,11 +190,11 @@ impl Network {
         let [channels, rows, columns] = self.bottleneck;
         let mut x = deepest.clone().reshape([batch, channels, rows, columns]);
         for level in &self.up {
-            x = level.up.forward(x);
-            x = leaky_relu(level.first.forward(x), LEAK);
-            x = leaky_relu(level.second.forward(x), LEAK);
+            x = level.up.forward(x, Activation::Linear);
+            x = leaky_relu(level.first.forward(x, Activation::Linear), LEAK);
+            x = leaky_relu(level.second.forward(x, Activation::Linear), LEAK);
         }
-        (self.leave.forward(x), deepest)
+        (self.leave.forward(x, Activation::Linear), deepest)
     }
 }
 
