@@ -3,6 +3,7 @@
 mod cube_view;
 mod fits_cube;
 mod image_view;
+mod learning;
 mod pixelated;
 mod window;
 
@@ -105,6 +106,7 @@ criterion_group!(
     fits_cube::fits_cube,
     cube_view::cube_view,
     image_view::image_view,
+    learning::learning,
     pixelated::pixelated,
     window::window_claims
 );

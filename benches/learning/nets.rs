@@ -171,6 +171,10 @@ impl Gru {
     }
 
     fn forward(&self, x: Tensor<4>, h: Tensor<4>, ops: Ops) -> Tensor<4> {
+        if ops == Ops::Kernels {
+            let of = |layer: &Layer<4>| (layer.weight.val(), layer.bias.val());
+            return kernels::conv_gru(x, h, of(&self.gates), of(&self.candidate));
+        }
         let gates = self.gates.forward(Tensor::cat(vec![x.clone(), h.clone()], 1), 1, Activation::Sigmoid, ops);
         let [z, r]: [Tensor<4>; 2] = gates.chunk(2, 1).try_into().expect("two gates");
         let c = self.candidate.forward(Tensor::cat(vec![x, r * h.clone()], 1), 1, Activation::Tanh, ops);

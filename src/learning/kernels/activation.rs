@@ -38,20 +38,39 @@ struct Forward<'a> {
     values: &'a mut [f32],
 }
 
+// No closures and no adapters below: what is not inlined by force may be compiled without the instructions of the level.
 impl Kernel for Forward<'_> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
-        // SAFETY: the trait's contract; `each` owns whole vectors.
+        let whole = self.values.len() / V::WIDTH * V::WIDTH;
+        let (values, rest) = self.values.split_at_mut(whole);
+        let mut last = [0.0; WIDEST];
+        last[..rest.len()].copy_from_slice(rest);
+        // SAFETY: the trait's contract; `values` and `last` hold whole vectors.
         unsafe {
             match self.activation {
                 Activation::Linear => {}
-                Activation::Tanh => each(self.values, |v: V| tanh(v)),
-                Activation::Sigmoid => each(self.values, |v: V| sigmoid(v)),
+                Activation::Tanh => {
+                    for chunk in values.chunks_exact_mut(V::WIDTH) {
+                        tanh(V::load(chunk.as_ptr())).store(chunk.as_mut_ptr());
+                    }
+                    tanh(V::load(last.as_ptr())).store(last.as_mut_ptr());
+                }
+                Activation::Sigmoid => {
+                    for chunk in values.chunks_exact_mut(V::WIDTH) {
+                        sigmoid(V::load(chunk.as_ptr())).store(chunk.as_mut_ptr());
+                    }
+                    sigmoid(V::load(last.as_ptr())).store(last.as_mut_ptr());
+                }
             }
         }
+        rest.copy_from_slice(&last[..rest.len()]);
     }
 }
+
+/// Elements of the longest vector.
+const WIDEST: usize = 16;
 
 struct Backward<'a> {
     activation: Activation,
@@ -63,31 +82,22 @@ impl Kernel for Backward<'_> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
-        // Plain loops: the compiler turns them into the vectors of the level.
-        let pairs = self.gradient.iter_mut().zip(self.y);
+        let n = self.gradient.len().min(self.y.len());
+        let (y, gradient) = (&self.y[..n], &mut self.gradient[..n]);
         match self.activation {
             Activation::Linear => {}
-            Activation::Tanh => pairs.for_each(|(g, y)| *g *= 1.0 - y * y),
-            Activation::Sigmoid => pairs.for_each(|(g, y)| *g *= y * (1.0 - y)),
+            Activation::Tanh => {
+                for k in 0..n {
+                    gradient[k] *= 1.0 - y[k] * y[k];
+                }
+            }
+            Activation::Sigmoid => {
+                for k in 0..n {
+                    gradient[k] *= y[k] * (1.0 - y[k]);
+                }
+            }
         }
     }
-}
-
-/// Applies `f` to all elements, the last ones in a padded vector.
-///
-/// # Safety
-/// As [`Lanes`].
-#[inline(always)]
-unsafe fn each<V: Lanes>(values: &mut [f32], f: impl Fn(V) -> V) {
-    let mut whole = values.chunks_exact_mut(V::WIDTH);
-    // SAFETY: chunks of exactly a vector.
-    whole.by_ref().for_each(|chunk| unsafe { f(V::load(chunk.as_ptr())).store(chunk.as_mut_ptr()) });
-    let rest = whole.into_remainder();
-    let mut last = [0.0; 16];
-    last[..rest.len()].copy_from_slice(rest);
-    // SAFETY: no vector is longer than 16.
-    unsafe { f(V::load(last.as_ptr())).store(last.as_mut_ptr()) };
-    rest.copy_from_slice(&last[..rest.len()]);
 }
 
 /// Quotient of odd and even polynomials of degree 13 and 6, beyond 9 the value there (1 to single precision); at most 3e-7 off.
@@ -104,9 +114,23 @@ pub(super) unsafe fn tanh<V: Lanes>(x: V) -> V {
     unsafe {
         let x = V::splat(-9.0).maximum(V::splat(9.0).minimum(x));
         let square = x.multiply(x);
-        let polynomial =
-            |c: &[f32]| c[1..].iter().fold(V::splat(c[0]), |sum, &c| sum.multiply_add(square, V::splat(c)));
-        x.multiply(polynomial(&ODD)).divide(polynomial(&EVEN))
+        x.multiply(polynomial(square, &ODD)).divide(polynomial(square, &EVEN))
+    }
+}
+
+/// Sum of `terms` times powers of `x`, the highest first.
+///
+/// # Safety
+/// As [`Lanes`].
+#[inline(always)]
+unsafe fn polynomial<V: Lanes, const N: usize>(x: V, terms: &[f32; N]) -> V {
+    // SAFETY: passed on.
+    unsafe {
+        let mut sum = V::splat(terms[0]);
+        for term in &terms[1..] {
+            sum = sum.multiply_add(x, V::splat(*term));
+        }
+        sum
     }
 }
 
@@ -139,8 +163,7 @@ unsafe fn exponential<V: Lanes>(x: V) -> V {
         // ln 2 in two parts, so that nothing is lost in the difference.
         let rest = whole.multiply_add(V::splat(-0.693_359_4), x);
         let rest = whole.multiply_add(V::splat(2.121_944_4e-4), rest);
-        let sum = TERMS[1..].iter().fold(V::splat(TERMS[0]), |sum, &c| sum.multiply_add(rest, V::splat(c)));
-        sum.multiply(whole.power_of_two())
+        polynomial(rest, &TERMS).multiply(whole.power_of_two())
     }
 }
 

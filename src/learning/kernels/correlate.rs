@@ -5,14 +5,14 @@ use rayon::prelude::*;
 use super::geometry::{Geometry, Lattice, Tap};
 use super::lanes::{Kernel, Lanes, Level, with_lanes};
 use super::outer;
-use super::pack::{Grid, Planes};
+use super::pack::{Grid, Images, Planes};
 use super::products::samples_in_a_row;
 
 /// Positions whose small and big planes stay in the first-level cache.
 const CHUNK: usize = 1024;
 
 /// `weight[s][b][tap] = sum over samples and positions of small[s] big[b]`; groups of samples are added in order.
-pub(super) fn correlate(level: Level, geometry: &Geometry, small: &[f32], big: &[f32], weight: &mut [f32]) {
+pub(super) fn correlate(level: Level, geometry: &Geometry, small: &[f32], big: Images, weight: &mut [f32]) {
     let g = geometry;
     g.assert_lengths(small.len(), big.len(), weight.len());
     let group = samples_in_a_row(g);

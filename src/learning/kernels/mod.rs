@@ -7,6 +7,7 @@
 //! | `pack` | grids as rows of positions, in pooled buffers |
 //! | `products` | forward and gradient of the input |
 //! | `correlate` | gradient of the weight |
+//! | `gru` | the convolutional gated recurrent unit as one operation |
 //! | `activation`, `sums` | tanh, sigmoid; ordered sums |
 //! | `ops` | the operations of burn and their gradients |
 //!
@@ -17,6 +18,7 @@
 pub mod activation;
 mod correlate;
 pub mod geometry;
+mod gru;
 pub mod lanes;
 pub mod ops;
 mod outer;
@@ -131,6 +133,51 @@ pub fn activated_transposed_convolution3d(
         let options = ConvTransposeOptions::new([2; 3], [1; 3], [kz % 2, ky % 2, kx % 2], [1; 3], 1);
         module::conv_transpose3d(x, weight, bias, options)
     })
+}
+
+/// One step of a convolutional gated recurrent unit (Ballas et al. 2016, arXiv:1511.06432):
+/// `z, r = sigmoid(W_zr [x, h] + b)`, `c = tanh(W_c [x, r h] + b)`, result `z h + (1 - z) c`.
+///
+/// `x` and `h` are `[batch, channels, h, w]`; `gates` are the weight `[2 channels, 2 channels, k, k]` (z before r; its inputs x before h)
+/// and bias `[2 channels]`, `candidate` those of `c`, `[channels, 2 channels, k, k]` and `[channels]`; k is odd.
+pub fn conv_gru(
+    x: Tensor<4>,
+    h: Tensor<4>,
+    gates: (Tensor<4>, Tensor<1>),
+    candidate: (Tensor<4>, Tensor<1>),
+) -> Tensor<4> {
+    let dims = x.dims();
+    let (f, k) = (dims[1], gates.0.dims()[2]);
+    assert_eq!(h.dims(), dims, "conv_gru: shapes of the memory and of x");
+    assert_eq!(gates.0.dims(), [2 * f, 2 * f, k, k], "conv_gru: shape of the weight of the gates");
+    assert_eq!(candidate.0.dims(), [f, 2 * f, k, k], "conv_gru: shape of the weight of the candidate");
+    assert_eq!((gates.1.dims(), candidate.1.dims()), ([2 * f], [f]), "conv_gru: shapes of the biases");
+    let all = [x.into_dispatch(), h.into_dispatch(), gates.0.into_dispatch(), candidate.0.into_dispatch()];
+    let biases = [gates.1.into_dispatch(), candidate.1.into_dispatch()];
+    if k % 2 == 1 && !dims.contains(&0) && all.iter().chain(&biases).all(ops::takes) {
+        let ([x, h, gates, candidate], [gates_bias, candidate_bias]) = (all, biases);
+        let y = <Dispatch as KernelOps>::kernel_gru(x, h, gates, gates_bias, candidate, candidate_bias);
+        return Tensor::from_dispatch(y);
+    }
+    let [x, h, gates, candidate] = all.map(Tensor::<4>::from_dispatch);
+    let [gates_bias, candidate_bias] = biases.map(|b| Some(Tensor::from_dispatch(b)));
+    conv_gru_of_parts(x, h, (gates, gates_bias), (candidate, candidate_bias))
+}
+
+/// [`conv_gru`] by convolutions and operations of burn.
+fn conv_gru_of_parts(
+    x: Tensor<4>,
+    h: Tensor<4>,
+    gates: (Tensor<4>, Option<Tensor<1>>),
+    candidate: (Tensor<4>, Option<Tensor<1>>),
+) -> Tensor<4> {
+    let f = x.dims()[1];
+    let joined = Tensor::cat(vec![x.clone(), h.clone()], 1);
+    let both = activated_convolution2d(joined, gates.0, gates.1, 1, Activation::Sigmoid);
+    let (z, r) = (both.clone().narrow(1, 0, f), both.narrow(1, f, f));
+    let joined = Tensor::cat(vec![x, r * h.clone()], 1);
+    let c = activated_convolution2d(joined, candidate.0, candidate.1, 1, Activation::Tanh);
+    c.clone() + z * (h - c)
 }
 
 /// Hyperbolic tangent of every element.

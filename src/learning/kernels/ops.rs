@@ -11,7 +11,7 @@ use burn::tensor::{DType, TensorData};
 use super::activation::{self, Activation};
 use super::geometry::Geometry;
 use super::lanes::Level;
-use super::{correlate, products, sums};
+use super::{correlate, gru, products, sums};
 
 /// Which way a kernel is read; see [`super::geometry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,17 @@ pub trait KernelBackend: Backend {
     fn correlate(small: FloatTensor<Self>, big: FloatTensor<Self>, geometry: Geometry) -> FloatTensor<Self>;
     /// Sums over all but axis 1: gradient of a bias.
     fn channel_sums(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// A step of [`gru`]: the result, the gates and the candidate.
+    fn gru_step(
+        x: FloatTensor<Self>,
+        h: FloatTensor<Self>,
+        parameters: GruParameters<FloatTensor<Self>>,
+    ) -> [FloatTensor<Self>; 3];
+    /// Gradients of `x`, `h` and the parameters from that of the result.
+    fn gru_gradients(
+        gradient: FloatTensor<Self>,
+        state: GruState<FloatTensor<Self>>,
+    ) -> ([FloatTensor<Self>; 2], GruParameters<FloatTensor<Self>>);
     /// The activation of every element.
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
     /// `gradient * activation'` told by the activation's value `y`.
@@ -55,6 +66,26 @@ pub trait KernelBackend: Backend {
         gradient: FloatTensor<Self>,
         activation: Activation,
     ) -> FloatTensor<Self>;
+}
+
+/// Parameters of a recurrent unit, in the order of the parents of its node.
+#[derive(Clone, Debug)]
+pub struct GruParameters<T> {
+    gates: T,
+    gates_bias: T,
+    candidate: T,
+    candidate_bias: T,
+}
+
+/// What the way back of a recurrent unit needs.
+#[derive(Clone, Debug)]
+pub struct GruState<T> {
+    x: T,
+    h: T,
+    /// Values of both gates and of the candidate.
+    values: [T; 2],
+    /// Weights of both.
+    weights: [T; 2],
 }
 
 /// The elements of a tensor in order.
@@ -90,7 +121,7 @@ impl KernelBackend for Flex {
         };
         let mut out = vec![0.0; g.batch * channels * sides.iter().product::<usize>()];
         match product {
-            Product::Gather => products::gather(level, &g, x.storage(), weight.storage(), bias, &mut out),
+            Product::Gather => products::gather(level, &g, x.storage::<f32>().into(), weight.storage(), bias, &mut out),
             Product::Spread => products::spread(level, &g, x.storage(), weight.storage(), bias, &mut out),
         }
         activation::apply(level, activation, &mut out);
@@ -105,7 +136,7 @@ impl KernelBackend for Flex {
         let (small, big) = (contiguous(small), contiguous(big));
         let rank = small.layout().shape().num_dims();
         let mut out = vec![0.0; g.small_channels * g.big_channels * g.taps()];
-        correlate::correlate(Level::current(), &g, small.storage(), big.storage(), &mut out);
+        correlate::correlate(Level::current(), &g, small.storage(), big.storage::<f32>().into(), &mut out);
         let mut shape = vec![g.small_channels, g.big_channels];
         shape.extend(&g.kernel[5 - rank..]);
         tensor(out, shape)
@@ -119,6 +150,54 @@ impl KernelBackend for Flex {
         tensor(out, [channels])
     }
 
+    fn gru_step(x: FlexTensor, h: FlexTensor, parameters: GruParameters<FlexTensor>) -> [FlexTensor; 3] {
+        let (x, h) = (contiguous(x), contiguous(h));
+        let p = parameters;
+        let [gates, gates_bias] = [contiguous(p.gates), contiguous(p.gates_bias)];
+        let [candidate, candidate_bias] = [contiguous(p.candidate), contiguous(p.candidate_bias)];
+        let size = gru_size(&x, &gates);
+        let parameters = gru::Parameters {
+            gates: gates.storage(),
+            gates_bias: gates_bias.storage(),
+            candidate: candidate.storage(),
+            candidate_bias: candidate_bias.storage(),
+        };
+        let found = gru::forward(Level::current(), &size, x.storage(), h.storage(), &parameters);
+        let [ny, nx] = size.sides;
+        [
+            tensor(found.y, [size.batch, size.channels, ny, nx]),
+            tensor(found.gates, [size.batch, 2 * size.channels, ny, nx]),
+            tensor(found.candidate, [size.batch, size.channels, ny, nx]),
+        ]
+    }
+
+    fn gru_gradients(
+        gradient: FlexTensor,
+        state: GruState<FlexTensor>,
+    ) -> ([FlexTensor; 2], GruParameters<FlexTensor>) {
+        let gradient = contiguous(gradient);
+        let [x, h] = [contiguous(state.x), contiguous(state.h)];
+        let (values, weights) = (state.values.map(contiguous), state.weights.map(contiguous));
+        let size = gru_size(&x, &weights[0]);
+        let (f, k, [ny, nx]) = (size.channels, size.kernel, size.sides);
+        let found = gru::backward(
+            Level::current(),
+            &size,
+            gradient.storage(),
+            [x.storage(), h.storage()],
+            [values[0].storage(), values[1].storage()],
+            [weights[0].storage(), weights[1].storage()],
+        );
+        let images = [size.batch, f, ny, nx];
+        let parameters = GruParameters {
+            gates: tensor(found.gates, [2 * f, 2 * f, k, k]),
+            gates_bias: tensor(found.gates_bias, [2 * f]),
+            candidate: tensor(found.candidate, [f, 2 * f, k, k]),
+            candidate_bias: tensor(found.candidate_bias, [f]),
+        };
+        ([tensor(found.x, images), tensor(found.h, images)], parameters)
+    }
+
     fn activate(x: FlexTensor, activation: Activation) -> FlexTensor {
         let mut x = writable(x);
         activation::apply(Level::current(), activation, x.storage_mut());
@@ -130,6 +209,12 @@ impl KernelBackend for Flex {
         activation::apply_gradient(Level::current(), activation, y.storage(), gradient.storage_mut());
         gradient
     }
+}
+
+/// Sizes of a recurrent unit from its input and the weight of its gates, `[2 channels, 2 channels, k, k]`.
+fn gru_size(x: &FlexTensor, gates: &FlexTensor) -> gru::Size {
+    let (shape, kernel) = (x.layout().shape(), gates.layout().shape());
+    gru::Size { batch: shape[0], channels: shape[1], sides: [shape[2], shape[3]], kernel: kernel[2] }
 }
 
 /// What the public functions call: routed to the back end of the tensors.
@@ -151,6 +236,15 @@ pub trait KernelOps: Backend {
         geometry: Geometry,
         product: Product,
         activation: Activation,
+    ) -> FloatTensor<Self>;
+    /// A step of a convolutional gated recurrent unit; see [`gru`].
+    fn kernel_gru(
+        x: FloatTensor<Self>,
+        h: FloatTensor<Self>,
+        gates: FloatTensor<Self>,
+        gates_bias: FloatTensor<Self>,
+        candidate: FloatTensor<Self>,
+        candidate_bias: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
     /// The activation of every element.
     fn kernel_activation(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
@@ -176,6 +270,18 @@ impl KernelOps for Flex {
         activation: Activation,
     ) -> FlexTensor {
         Self::product(x, weight, Some(bias), geometry, product, activation)
+    }
+
+    fn kernel_gru(
+        x: FlexTensor,
+        h: FlexTensor,
+        gates: FlexTensor,
+        gates_bias: FlexTensor,
+        candidate: FlexTensor,
+        candidate_bias: FlexTensor,
+    ) -> FlexTensor {
+        let [y, _, _] = Self::gru_step(x, h, GruParameters { gates, gates_bias, candidate, candidate_bias });
+        y
     }
 
     fn kernel_activation(x: FlexTensor, activation: Activation) -> FlexTensor {
@@ -241,6 +347,25 @@ fn tracked<B: KernelBackend>(
     (ProductState { x, weight, y: kept, geometry, product, activation }, y)
 }
 
+/// A recurrent unit.
+#[derive(Debug)]
+struct GruBackward;
+
+impl<B: KernelBackend> Backward<B, 6> for GruBackward {
+    type State = GruState<FloatTensor<B>>;
+
+    fn backward(self, ops: Ops<Self::State, 6>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = grads.consume::<B>(&ops.node);
+        let ([x, h], p) = B::gru_gradients(gradient, ops.state);
+        let found = [x, h, p.gates, p.gates_bias, p.candidate, p.candidate_bias];
+        for (node, gradient) in ops.parents.into_iter().zip(found) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
 /// An activation.
 #[derive(Debug)]
 struct ActivationBackward;
@@ -289,6 +414,30 @@ impl<B: KernelBackend, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
         let guards = [x_node, weight_node, bias_node];
         match Backward::<B, 3>::prepare::<C>(ProductBackward::<3>, guards).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(state, y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn kernel_gru(
+        x: FloatTensor<Self>,
+        h: FloatTensor<Self>,
+        gates: FloatTensor<Self>,
+        gates_bias: FloatTensor<Self>,
+        candidate: FloatTensor<Self>,
+        candidate_bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let guards = [x.node(), h.node(), gates.node(), gates_bias.node(), candidate.node(), candidate_bias.node()];
+        let (x, h) = (x.into_primitive(), h.into_primitive());
+        let parameters = GruParameters {
+            gates: gates.into_primitive(),
+            gates_bias: gates_bias.into_primitive(),
+            candidate: candidate.into_primitive(),
+            candidate_bias: candidate_bias.into_primitive(),
+        };
+        let weights = [parameters.gates.clone(), parameters.candidate.clone()];
+        let [y, z_and_r, c] = B::gru_step(x.clone(), h.clone(), parameters);
+        match Backward::<B, 6>::prepare::<C>(GruBackward, guards).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(GruState { x, h, values: [z_and_r, c], weights }, y),
             OpsKind::UnTracked(prep) => prep.finish(y),
         }
     }

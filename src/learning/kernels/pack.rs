@@ -63,11 +63,53 @@ pub(super) struct Planes {
     pub(super) lead: usize,
 }
 
+/// Channels of samples: in one tensor, or in two whose channels follow each other.
+#[derive(Clone, Copy)]
+pub(super) enum Images<'a> {
+    /// `[sample][channel][z][y][x]`
+    One(&'a [f32]),
+    /// The same, in two tensors.
+    Two {
+        /// The first channels of all samples.
+        first: &'a [f32],
+        /// Count of the first channels.
+        channels: usize,
+        /// The other channels of all samples.
+        second: &'a [f32],
+    },
+}
+
+impl<'a> From<&'a [f32]> for Images<'a> {
+    fn from(data: &'a [f32]) -> Self {
+        Self::One(data)
+    }
+}
+
+impl<'a> Images<'a> {
+    /// Elements.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::One(data) => data.len(),
+            Self::Two { first, second, .. } => first.len() + second.len(),
+        }
+    }
+
+    /// A channel of `area` elements of one of the samples with `channels` channels.
+    fn channel(&self, sample: usize, channel: usize, channels: usize, area: usize) -> &'a [f32] {
+        let (data, at) = match *self {
+            Self::One(data) => (data, sample * channels + channel),
+            Self::Two { first, channels: count, .. } if channel < count => (first, sample * count + channel),
+            Self::Two { second, channels: count, .. } => (second, sample * (channels - count) + channel - count),
+        };
+        &data[at * area..][..area]
+    }
+}
+
 /// One of the two grids of a geometry.
 #[derive(Clone, Copy)]
 pub(super) struct Grid<'a> {
-    /// `[sample][channel][z][y][x]`
-    pub(super) data: &'a [f32],
+    /// What lies on it.
+    pub(super) data: Images<'a>,
     /// Channels of a sample.
     pub(super) channels: usize,
     /// Sides.
@@ -78,13 +120,13 @@ pub(super) struct Grid<'a> {
 
 impl<'a> Grid<'a> {
     /// The small grid of a geometry.
-    pub(super) fn small(geometry: &Geometry, data: &'a [f32]) -> Self {
-        Self { data, channels: geometry.small_channels, sides: geometry.small, stride: [1; 3] }
+    pub(super) fn small(geometry: &Geometry, data: impl Into<Images<'a>>) -> Self {
+        Self { data: data.into(), channels: geometry.small_channels, sides: geometry.small, stride: [1; 3] }
     }
 
     /// The big grid of a geometry.
-    pub(super) fn big(geometry: &Geometry, data: &'a [f32]) -> Self {
-        Self { data, channels: geometry.big_channels, sides: geometry.big, stride: geometry.stride }
+    pub(super) fn big(geometry: &Geometry, data: impl Into<Images<'a>>) -> Self {
+        Self { data: data.into(), channels: geometry.big_channels, sides: geometry.big, stride: geometry.stride }
     }
 
     fn phases(&self) -> usize {
@@ -99,7 +141,7 @@ impl<'a> Grid<'a> {
         let mut data = Scratch::take(self.channels * channel);
         let side = self.sides.iter().product::<usize>();
         let pack = |(c, plane): (usize, &mut [f32])| {
-            let source = |s: usize| &self.data[((first + s) * self.channels + c) * side..][..side];
+            let source = |s: usize| self.data.channel(first + s, c, self.channels, side);
             for (phase, plane) in plane.chunks_exact_mut(len).enumerate() {
                 self.pack_phase(plane, lattice, self.phase(phase), source);
             }
@@ -186,7 +228,7 @@ mod tests {
         });
         let data: Vec<f32> = (1..=18).map(|k| k as f32).collect();
         let lattice = g.lattice(2);
-        let planes = Grid::big(&g, &data).pack(0, &lattice);
+        let planes = Grid::big(&g, data.as_slice()).pack(0, &lattice);
         assert!(planes.data.iter().all(|v| v.is_finite()));
         let row = |phase: usize| -> Vec<f32> {
             planes.data[phase * lattice.channel_len() + planes.lead..][..lattice.positions()].to_vec()

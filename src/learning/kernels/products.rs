@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::geometry::{Geometry, Lattice, SLACK, Tap};
 use super::lanes::{Kernel, Lanes, Level, with_lanes};
-use super::pack::{Grid, Planes};
+use super::pack::{Grid, Images, Planes};
 
 /// Positions a row should have before samples are worth working on one by one.
 const LONG_ROW: usize = 1000;
@@ -20,7 +20,7 @@ pub(super) fn samples_in_a_row(geometry: &Geometry) -> usize {
 pub(super) fn gather(
     level: Level,
     geometry: &Geometry,
-    big: &[f32],
+    big: Images,
     weight: &[f32],
     bias: Option<&[f32]>,
     small: &mut [f32],

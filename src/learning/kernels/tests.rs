@@ -77,13 +77,13 @@ fn every_product_agrees_with_plain_loops_on_every_level() {
         for level in Level::available() {
             let what = |name: &str| format!("{name} of {shape:?} at {level:?}");
             let mut out = vec![f32::NAN; gathered.len()];
-            products::gather(level, &g, &big, &weight, None, &mut out);
+            products::gather(level, &g, big.as_slice().into(), &weight, None, &mut out);
             assert_close(&out, &gathered, g.big_channels * g.taps(), &what("gather"));
             let mut out = vec![f32::NAN; spread.len()];
             products::spread(level, &g, &small, &weight, None, &mut out);
             assert_close(&out, &spread, g.small_channels * g.taps(), &what("spread"));
             let mut out = vec![f32::NAN; weight.len()];
-            correlate::correlate(level, &g, &small, &big, &mut out);
+            correlate::correlate(level, &g, &small, big.as_slice().into(), &mut out);
             assert_close(&out, &correlated, g.batch * g.small_len(), &what("correlate"));
         }
     }
@@ -100,7 +100,7 @@ fn a_bias_is_added_once_to_every_element_of_its_channel() {
         *v += f64::from(bias[k / g.small_len() % 3]);
     }
     let mut out = vec![0.0; plain.len()];
-    products::gather(Level::found(), &g, &big, &weight, Some(&bias), &mut out);
+    products::gather(Level::found(), &g, big.as_slice().into(), &weight, Some(&bias), &mut out);
     assert_close(&out, &plain, 19, "gather with bias");
 }
 
@@ -115,9 +115,9 @@ fn results_have_the_same_bits_on_any_number_of_threads() {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let mut out = [vec![0.0; small.len()], vec![0.0; big.len()], vec![0.0; weight.len()]];
-                products::gather(Level::found(), &g, &big, &weight, None, &mut out[0]);
+                products::gather(Level::found(), &g, big.as_slice().into(), &weight, None, &mut out[0]);
                 products::spread(Level::found(), &g, &small, &weight, None, &mut out[1]);
-                correlate::correlate(Level::found(), &g, &small, &big, &mut out[2]);
+                correlate::correlate(Level::found(), &g, &small, big.as_slice().into(), &mut out[2]);
                 out.map(|v| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>())
             })
         };

@@ -18,7 +18,7 @@ fn numbers<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Ten
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().to_vec().unwrap()
+    tensor.into_data().try_to_vec().unwrap()
 }
 
 fn assert_same(ours: &[f32], theirs: &[f32], what: &str) {
@@ -182,4 +182,35 @@ fn weights_alone_or_inputs_alone_may_want_gradients() {
     let tracked = x.require_grad();
     let gradients = super::convolution2d(tracked.clone(), weight.clone(), None, 1).sum().backward();
     assert!(tracked.grad(&gradients).is_some() && weight.grad(&gradients).is_none());
+}
+
+#[test]
+fn a_recurrent_unit_and_all_its_gradients_are_those_of_its_parts() {
+    for [batch, f, h, w, k] in [[2, 3, 6, 7, 3], [3, 16, 8, 8, 3], [5, 20, 4, 4, 3], [1, 2, 9, 5, 5]] {
+        let device = Device::flex().autodiff();
+        let run = |fused: bool| -> Vec<Vec<f32>> {
+            let x = numbers([batch, f, h, w], 1, &device).require_grad();
+            let memory = numbers([batch, f, h, w], 2, &device).require_grad();
+            let gates = (numbers([2 * f, 2 * f, k, k], 3, &device) * 0.3).detach().require_grad();
+            let candidate = (numbers([f, 2 * f, k, k], 4, &device) * 0.3).detach().require_grad();
+            let [gates_bias, candidate_bias] =
+                [(2 * f, 5), (f, 6)].map(|(n, seed)| numbers([n], seed, &device).require_grad());
+            let (g, c) = ((gates.clone(), gates_bias.clone()), (candidate.clone(), candidate_bias.clone()));
+            let y = if fused {
+                super::conv_gru(x.clone(), memory.clone(), g, c)
+            } else {
+                super::conv_gru_of_parts(x.clone(), memory.clone(), (g.0, Some(g.1)), (c.0, Some(c.1)))
+            };
+            let found = values(y.clone());
+            let gradients = (y * numbers([batch, f, h, w], 7, &device)).sum().backward();
+            let mut all = vec![found];
+            all.extend([&x, &memory, &gates, &candidate].map(|t| values(t.grad(&gradients).unwrap())));
+            all.extend([&gates_bias, &candidate_bias].map(|t| values(t.grad(&gradients).unwrap())));
+            all
+        };
+        let names = ["y", "dx", "dh", "gates", "candidate", "bias of the gates", "bias of the candidate"];
+        for ((ours, theirs), part) in run(true).iter().zip(&run(false)).zip(names) {
+            assert_same(ours, theirs, &format!("conv_gru {batch} {f} {h} {w} {k}: {part}"));
+        }
+    }
 }

@@ -44,11 +44,16 @@ pub fn source_map(sources: &[Sersic], centre: [f64; 2], scale: f64, (rows, colum
 
 /// Convergence on the grid of the image, `[y, x]`, each pixel the mean of 4 x 4 points (the centre is singular).
 pub fn convergence_map(lens: &LensModel, shape: (usize, usize), scale: f64) -> Array2<f32> {
+    convergence_on(lens, [0.0; 2], shape, scale)
+}
+
+/// The same on a grid whose middle is at `centre` (arcsec from the image centre).
+pub fn convergence_on(lens: &LensModel, centre: [f64; 2], shape: (usize, usize), scale: f64) -> Array2<f32> {
     const FINE: usize = 4;
     let lens = lens.prepare();
     let [cx, cy] = lens.centre();
     Array2::from_shape_fn(shape, |at| {
-        let [x, y] = place([0.0, 0.0], scale, shape, at);
+        let [x, y] = place(centre, scale, shape, at);
         let mut sum = 0.0;
         for a in 0..FINE {
             for b in 0..FINE {
@@ -99,12 +104,17 @@ fn metrics_beyond_isothermal(lens: &LensModel) -> Vec<(String, f64)> {
             let (amplitude, angle) = multipole.amplitude_and_angle();
             metrics.push((format!("multipole{}_arcsec", multipole.order), amplitude));
             metrics.push((format!("multipole{}_angle_deg", multipole.order), angle));
-        } else if let Mass::Sis(sphere) = mass {
+        } else {
             satellites += 1;
-            let mut put = |what: &str, value| metrics.push((format!("satellite_{satellites}_{what}"), value));
-            put("einstein_radius_arcsec", sphere.einstein_radius_arcsec);
-            put("x_arcsec", sphere.x_arcsec);
-            put("y_arcsec", sphere.y_arcsec);
+            let kind = mass.kind();
+            // What no fit moves is told only where it is something: a round mass needs no ellipticity.
+            let told = kind
+                .names()
+                .iter()
+                .zip(mass.parameters())
+                .enumerate()
+                .filter(|(i, (_, v))| kind.moves(*i) || *v != 0.0);
+            metrics.extend(told.map(|(_, (what, value))| (format!("satellite_{satellites}_{what}"), value)));
         }
     }
     metrics

@@ -123,17 +123,7 @@ pub fn measure(convergence: &[f64], pixels: usize, step: f64) -> Option<MapStati
     if points.len() < 100 {
         return None;
     }
-    let bounds = [10.0, 4.0, 0.65, 0.65, 0.4, 0.4];
-    let options = Options {
-        lower: bounds.map(|b: f64| -b).to_vec(),
-        upper: bounds.to_vec(),
-        relative_tolerance: 1e-8,
-        ..Options::unbounded(6)
-    };
-    let fitted =
-        fit(&mut Ellipse(&points), &[-0.7, 1.0, 0.0, 0.0, 0.0, 0.0], &options, |_, _| ControlFlow::Continue(()));
-    let p = six(&fitted.parameters);
-    let residuals: Vec<f64> = points.iter().map(|[x, y, log]| log - ellipse(p, [*x, *y]).0).collect();
+    let (p, residuals) = without_ellipse(&points);
     let sturdy = sturdy_scatter(&residuals)?;
     let ellipticity = p[2].hypot(p[3]);
     Some(MapStatistics {
@@ -155,6 +145,28 @@ pub fn measure(convergence: &[f64], pixels: usize, step: f64) -> Option<MapStati
             power_slope(&map, pixels, step)?
         },
     })
+}
+
+/// The best ellipse, `[c, t, e1, e2, x, y]`, and what points (position from about the centre in arcsec, logarithm of the convergence) have over it.
+fn without_ellipse(points: &[Point]) -> ([f64; 6], Vec<f64>) {
+    let bounds = [10.0, 4.0, 0.65, 0.65, 0.4, 0.4];
+    let options = Options {
+        lower: bounds.map(|b: f64| -b).to_vec(),
+        upper: bounds.to_vec(),
+        relative_tolerance: 1e-8,
+        ..Options::unbounded(6)
+    };
+    let fitted =
+        fit(&mut Ellipse(points), &[-0.7, 1.0, 0.0, 0.0, 0.0, 0.0], &options, |_, _| ControlFlow::Continue(()));
+    let p = six(&fitted.parameters);
+    let residuals = points.iter().map(|[x, y, log]| log - ellipse(p, [*x, *y]).0).collect();
+    (p, residuals)
+}
+
+/// What the logarithm of a convergence has over its best elliptical power law, at points given by position from about the centre (arcsec)
+/// and that logarithm.
+pub fn structure(points: &[[f64; 3]]) -> Vec<f64> {
+    without_ellipse(points).1
 }
 
 fn scatter(values: &[f64]) -> f64 {
