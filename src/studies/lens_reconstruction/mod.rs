@@ -3,7 +3,7 @@
 //! - [`Observation`]: image, noise, PSF and mask. [`Scene`]: mass, source, lens light and sky.
 //! - [`imaging`]: the forward model and its analytic Jacobian. [`classical`]: the blind parametric fit.
 //! - [`pixelated`]: sources, and corrections of the mass, in pixels.
-//! - Tasks: [`SimulateRequest`] (`lens_reconstruction.simulate`), [`FitRequest`] (`lens_reconstruction.fit`), [`BenchmarkRequest`] (`lens_reconstruction.benchmark`), [`rim::TrainRequest`] (`lens_reconstruction.train`).
+//! - Tasks: [`SimulateRequest`] (`lens_reconstruction.simulate`), [`FitRequest`] (`lens_reconstruction.fit`), [`BenchmarkRequest`] (`lens_reconstruction.benchmark`), [`rim::TrainRequest`] (`lens_reconstruction.train`), [`rim::prior::PriorRequest`] (`lens_reconstruction.prior`), [`rim::vae::VaeTrainRequest`] (`lens_reconstruction.train_vae`).
 //! - [`rim`]: the Recurrent Inference Machine.
 //!
 //! Valid for one galaxy lens with one dominant source, measured noise and PSF. A singular isothermal ellipsoid with shear

@@ -353,7 +353,7 @@ impl<'a> Training<'a> {
         let mean = self.mean();
         let cells = self.request.pixels * self.request.pixels;
         let (last, spread) = evaluate(&mean, &self.validation_set, self.adam.steps);
-        let null = null(&self.validation_set, cells);
+        let null_rms = null(&self.validation_set, cells);
         let card = json!({
             "network": "lens_reconstruction.vae",
             "settings": self.request.settings(),
@@ -365,7 +365,7 @@ impl<'a> Training<'a> {
             "machine": format!("{} threads, CPU", rayon::current_num_threads()),
             "data": "simulated on the fly (lens_reconstruction.prior)",
             "validation": last,
-            "null_rms": null,
+            "null_rms": null_rms,
             "latent_spread": spread,
         });
         VaeTrainOutcome {
@@ -376,7 +376,7 @@ impl<'a> Training<'a> {
             card,
             losses: self.history.losses,
             validations: self.history.validations,
-            null_rms: null,
+            null_rms,
         }
     }
 }
