@@ -6,12 +6,12 @@ use egui::{RichText, Ui};
 use ndarray::{Array2, Array3, Axis};
 
 use super::LensReconstruction;
-use crate::panels::PanelContext;
 use crate::panels::maps::{Look, MapSpec, Views};
+use crate::panels::{PanelContext, edit_request};
 use crate::plots::headless::Headless;
 use crate::plots::picture::Picture;
 use crate::studies::lens_reconstruction::rim::prior::{FIELD_ARCSEC, PriorOutcome, PriorRequest, SOURCE_FIELD_ARCSEC};
-use crate::tasks::{Progress, Task};
+use crate::tasks::{Field, Progress, Task};
 use crate::workers::{Answer, Key, Weigh};
 
 /// Name of the question.
@@ -113,13 +113,10 @@ impl LensReconstruction {
                 self.saved.prior = PriorRequest::default();
             }
         });
-        if let Ok(mut request) = serde_json::to_value(&self.saved.prior)
-            && crate::panels::request_ui(ui, "lens prior", &mut request, &self.prior_fields, false, |f| {
-                f.name != "examples"
-            })
-            && let Ok(changed) = serde_json::from_value(request)
-        {
-            self.saved.prior = changed;
+        // Numbers and choices only: nothing can be typed here that cannot be read.
+        let wanted = |f: &Field| f.name != "examples";
+        if let Err(problem) = edit_request(ui, "lens prior", &mut self.saved.prior, &self.prior_fields, false, wanted) {
+            ui.colored_label(ui.visuals().error_fg_color, problem);
         }
         ui.add_space(6.0);
         ui.add(

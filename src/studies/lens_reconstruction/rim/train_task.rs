@@ -369,11 +369,12 @@ impl<'a> Training<'a> {
     }
 
     fn finish(self) -> Result<TrainOutcome, TaskError> {
-        let null = self.validation_set.null(self.request.pixels);
+        let of_mean = self.validation_set.null(self.request.pixels);
         let device = Device::flex();
         let mut mean = Rim::new(&self.request.settings(), self.request.seed, &device);
         mean.set_values(&self.adam.mean);
-        let of_mean = json!({"source_error": null.source_error, "convergence_error_dex": null.convergence_error_dex});
+        let mean_of_truths =
+            json!({"source_error": of_mean.source_error, "convergence_error_dex": of_mean.convergence_error_dex});
         // What it was trained on before is part of what it is.
         let began_with = self.request.weights.as_deref().and_then(|path| weights::load(path).ok()).map(|w| w.card);
         let card = json!({
@@ -387,7 +388,7 @@ impl<'a> Training<'a> {
             "machine": format!("{} threads, CPU", rayon::current_num_threads()),
             "data": "simulated on the fly (lens_reconstruction.prior)",
             "validation": self.validations.last(),
-            "mean_of_truths": of_mean,
+            "mean_of_truths": mean_of_truths,
             "began_with": began_with,
         });
         Ok(TrainOutcome {
@@ -397,7 +398,7 @@ impl<'a> Training<'a> {
             card,
             losses: self.losses,
             validations: self.validations,
-            null,
+            null: of_mean,
         })
     }
 }
