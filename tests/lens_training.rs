@@ -78,7 +78,7 @@ fn weights_and_card_are_written_read_and_used() {
     let files = outcome.save(folder.path(), &provenance).unwrap();
     assert!(files.iter().all(|f| folder.path().join(f).is_file()), "{files:?}");
     let weights = folder.path().join("weights.safetensors");
-    let (rim, _) = load(&weights).unwrap();
+    let rim = load(&weights).unwrap().rim;
     assert_eq!(rim.settings, tiny().settings());
     let kept = rim.parameters();
     assert_eq!(kept.parts, outcome.parameters.parts);

@@ -69,7 +69,7 @@ impl Samples {
                 titles: [
                     format!("Lens {}: noise {noise:.3}", request.first + k as u64),
                     "Source".into(),
-                    format!("Convergence, {radius:.2} arcsec{satellites}"),
+                    format!("κ: {radius:.2}″{satellites}"),
                 ],
             }
         };

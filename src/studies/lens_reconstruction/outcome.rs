@@ -38,7 +38,7 @@ pub(super) const OUTPUTS: &[(&str, &str)] = &[
     ),
     (
         "convergence.fits",
-        "surface mass density over the critical one; in pixels with its EXCESS over the parametric one",
+        "surface mass density over the critical one; in pixels with its EXCESS over the parametric one, with `method=rim` with its standard deviation SIGMA",
     ),
     ("lens_light.fits", "light of the lens galaxy through the PSF"),
     (DATA, "what was fitted: DATA, NOISE, MASK (1 = fitted)"),
@@ -93,6 +93,8 @@ pub struct FitOutcome {
     pub source_sigma: Option<Arc<Array2<f32>>>,
     /// What the convergence has more than the parametric one, where it was reconstructed in pixels.
     pub convergence_excess: Option<Arc<Array2<f32>>>,
+    /// Standard deviation of the convergence, where the network made it.
+    pub convergence_sigma: Option<Arc<Array2<f32>>>,
     /// How it was made.
     pub method: Method,
     /// Critical curve and caustics.
@@ -149,6 +151,7 @@ impl FitOutcome {
             source: Arc::new(source),
             source_sigma: None,
             convergence_excess: None,
+            convergence_sigma: None,
             method: Method::Parametric,
             curves,
             pixel_scale_arcsec: scale,
@@ -395,6 +398,7 @@ impl Outcome for FitOutcome {
         source.extend(self.source_sigma.iter().map(|sigma| one("SIGMA", sigma, unit, &source_grid)));
         let mut convergence = vec![one("CONVERGENCE", &self.convergence, "", &grid)];
         convergence.extend(self.convergence_excess.iter().map(|excess| one("EXCESS", excess, "", &grid)));
+        convergence.extend(self.convergence_sigma.iter().map(|sigma| one("SIGMA", sigma, "", &grid)));
         for (file, planes) in [
             ("model.fits", vec![one("MODEL", &self.model, unit, &grid)]),
             ("residual.fits", vec![one("RESIDUAL", &self.residual, "sigma", &grid)]),
@@ -478,6 +482,7 @@ impl Outcome for FitOutcome {
             lens_light: read_map(folder, "lens_light.fits")?,
             convergence: convergence.first().cloned().ok_or_else(|| no_image("convergence.fits"))?,
             convergence_excess: convergence.get(1).cloned(),
+            convergence_sigma: convergence.get(2).cloned(),
             source: source.first().cloned().ok_or_else(|| no_image("source.fits"))?,
             source_sigma: source.get(1).cloned(),
             method,

@@ -12,7 +12,7 @@ use super::pixelated::{
     Event, Inversion, InversionSettings, InversionStep, PixelFit, PixelStep, SourceGrid, fit_pixels, invert,
 };
 use super::request::{FitRequest, Method};
-use super::rim::{self, Guess, RimEvent, RimFit, RimStep, WorkingFrame, reconstruct};
+use super::rim::{self, Guess, RimEvent, RimFit, RimStep, Spreading, WorkingFrame, reconstruct};
 use super::{LensError, Observation};
 use crate::studies::lens_models::LensModel;
 use crate::tasks::{Cost, Progress, TaskError};
@@ -168,19 +168,21 @@ impl Stage<'_> {
     ) -> Result<RimFit, TaskError> {
         progress.phase(Phase::Rim.label());
         let path = request.weights.as_deref().unwrap_or(Path::new(rim::SHIPPED));
-        let (machine, domain) = rim::load(path)?;
+        let trained = rim::load(path)?;
+        let settings = &trained.rim.settings;
         let light = &self.observation.data - foreground;
         let galaxy = &self.fit.scene.lens.galaxy;
         let guess = Guess {
             centre: [galaxy.x_arcsec, galaxy.y_arcsec],
             einstein_radius_arcsec: self.fit.effective_einstein_radius_arcsec,
         };
-        let finetuning = request.finetuning(machine.settings.pixels, self.fit.blank_sky.map(|sky| sky.reduced_chi2))?;
-        let (mut count, evaluations) = (self.steps, machine.settings.steps as f64);
+        let finetuning = request.finetuning(settings.pixels, self.fit.blank_sky.map(|sky| sky.reduced_chi2))?;
+        let (mut count, evaluations) = (self.steps, settings.steps as f64);
         let share = |done: f64| self.from + (0.98 - self.from) * done;
         // Fine-tuning takes nearly all of the time.
         let first = if finetuning.is_some() { 0.03 } else { 1.0 };
-        let found = reconstruct(&machine, self.observation, &light, guess, &domain, finetuning, &mut |event| {
+        let spreading = Spreading { draws: request.spread_draws, seed: request.seed };
+        let found = reconstruct(&trained, self.observation, &light, guess, finetuning, spreading, &mut |event| {
             match event {
                 RimEvent::Step(frame, step) => {
                     count += 1.0;

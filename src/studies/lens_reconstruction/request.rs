@@ -40,9 +40,12 @@ impl Method {
             "source_pixels" | "source_regularisation" | "regularisation_strength" | "around_parametric_source" => {
                 matches!(self, Self::Inversion | Self::Pixels)
             }
-            "weights" | "finetune_steps" | "finetune_systems" | "finetune_strength" | "finetune_learning_rate" => {
-                self == Self::Rim
-            }
+            "weights"
+            | "spread_draws"
+            | "finetune_steps"
+            | "finetune_systems"
+            | "finetune_strength"
+            | "finetune_learning_rate" => self == Self::Rim,
             "optimise_lens" => self == Self::Inversion,
             "convergence_regularisation" | "convergence_step" | "positive_source" => self == Self::Pixels,
             _ => true,
@@ -141,6 +144,9 @@ pub struct FitRequest {
     /// With `rim`: size of the steps of fine-tuning.
     #[schemars(range(min = 1e-8, max = 0.01), extend("x-log" = true))]
     pub finetune_learning_rate: f64,
+    /// With `rim`: times that the image is given fresh noise, for the errors; 0: none.
+    #[schemars(range(min = 0, max = 100))]
+    pub spread_draws: usize,
     /// The true source, where it is known: its errors are among the numbers of the run. Unit of the image; its grid stands in its header.
     #[schemars(extend("x-input" = true))]
     pub truth_source: Option<PathBuf>,
@@ -232,6 +238,7 @@ impl Default for FitRequest {
             finetune_systems: FinetuneSystems::default(),
             finetune_strength: FinetuneSettings::default().strength,
             finetune_learning_rate: FinetuneSettings::default().learning_rate,
+            spread_draws: 8,
             truth_source: None,
             truth_convergence: None,
             source_pixels: InversionSettings::default().source_pixels,

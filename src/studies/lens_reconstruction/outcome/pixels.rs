@@ -278,10 +278,19 @@ impl FitOutcome {
         let smooth = convergence_map(&fit.scene.lens, observation.data.dim(), self.pixel_scale_arcsec);
         self.convergence = thin(&convergence);
         self.convergence_excess = Some(Arc::new(&*self.convergence - &smooth));
+        self.convergence_sigma =
+            found.convergence_sigma(observation.data.dim(), self.pixel_scale_arcsec).as_ref().map(thin);
+        if let Some(calibration) = &found.calibration {
+            for (name, factors) in ["source", "convergence"].iter().zip(&calibration.factors) {
+                for (class, factor) in ["low", "middle", "high"].iter().zip(factors) {
+                    self.metrics.insert(format!("spread_factor_{name}_{class}_signal_to_noise"), *factor);
+                }
+            }
+        }
         Common {
             grid: found.grid,
             source: &found.source,
-            sigma: None,
+            sigma: found.source_sigma.as_ref(),
             lensed: &found.lensed_source_image,
             reduced_chi2: found.reduced_chi2(),
         }

@@ -6,6 +6,7 @@ use burn::tensor::Device;
 
 use super::domain::Domain;
 use super::network::{Rim, RimSettings};
+use super::spread::Calibration;
 use super::train_task::TrainRequest;
 use super::vae::Vae;
 use crate::data::find_resource;
@@ -24,11 +25,21 @@ const SHIPPED_VAES: [&str; 2] = [
 /// What the card calls such a network.
 pub(super) const NETWORK: &str = "lens_reconstruction.rim";
 
+/// A trained machine with what its card says of it.
+pub struct Trained {
+    /// The machine.
+    pub rim: Rim,
+    /// What it was trained on.
+    pub domain: Domain,
+    /// How its spread is to be stretched; none on old cards.
+    pub calibration: Option<Calibration>,
+}
+
 /// Reads a machine and what it was trained on.
 ///
 /// # Errors
 /// A file that cannot be read, or that holds another network.
-pub fn load(path: &Path) -> Result<(Rim, Domain), TaskError> {
+pub fn load(path: &Path) -> Result<Trained, TaskError> {
     let failed = |e: LearningError| TaskError::file(&e.path, e.problem);
     let weights = weights::load(path).map_err(failed)?;
     let named = weights.card.get("network").and_then(|v| v.as_str()).unwrap_or_default();
@@ -48,7 +59,8 @@ pub fn load(path: &Path) -> Result<(Rim, Domain), TaskError> {
     let mut rim = Rim::new(&settings, 0, &Device::flex());
     let values = weights.values_for(path, &rim.parameters().parts).map_err(failed)?;
     rim.set_values(&values);
-    Ok((rim, Domain::of(request.noise)))
+    let calibration = serde_json::from_value(part("spread")).ok();
+    Ok(Trained { rim, domain: Domain::of(request.noise), calibration })
 }
 
 /// The autoencoders of source and convergence that come with the program.

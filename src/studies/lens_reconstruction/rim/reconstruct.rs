@@ -4,12 +4,14 @@ use ndarray::Array2;
 
 use burn::tensor::Device;
 
-use super::domain::{Domain, concerns};
+use super::domain::concerns;
 use super::finetune::{Ball, FinetuneSettings, Finetuned, RandomBall, finetune};
 use super::frame::WorkingFrame;
 use super::likelihood::{PixelData, Workspace};
+use super::loading::Trained;
 use super::network::{Rim, State};
 use super::pixel_lens::PixelLens;
+use super::spread::{Calibration, spread};
 use super::vae::{SPREAD, Vae, VaeBall};
 use crate::studies::lens_reconstruction::pixelated::SourceGrid;
 use crate::studies::lens_reconstruction::pixelated::mock::lensed_image;
@@ -50,6 +52,12 @@ pub struct RimFit {
     pub source: Array2<f64>,
     /// Lensed source through the PSF, on the image, `[y, x]`.
     pub lensed_source_image: Array2<f64>,
+    /// Standard deviation of the source, `[y, x]`, unit of the image: the network spread, stretched as simulations ask.
+    pub source_sigma: Option<Array2<f64>>,
+    /// That of `log10` of the convergence on the machine's grid, `[y, x]` (dex).
+    pub log_convergence_sigma: Option<Array2<f64>>,
+    /// How the spread was stretched.
+    pub calibration: Option<Calibration>,
     /// `chi2` over the used pixels of the image.
     pub chi2: f64,
     /// Used pixels of the image.
@@ -68,6 +76,15 @@ impl RimFit {
     /// `chi2` a used pixel of the image.
     pub fn reduced_chi2(&self) -> f64 {
         self.chi2 / self.pixels.max(1) as f64
+    }
+
+    /// Standard deviation of the convergence on the pixels of an image of `shape`, `[y, x]`; NaN outside the field.
+    pub fn convergence_sigma(&self, shape: (usize, usize), pixel_scale_arcsec: f64) -> Option<Array2<f64>> {
+        let sigma = self.log_convergence_sigma.as_ref()?;
+        // As a map of its own it is brought back like a convergence.
+        let dex = self.frame.lens(sigma.iter().copied().collect()).convergence_map(shape, pixel_scale_arcsec);
+        let convergence = self.lens.convergence_map(shape, pixel_scale_arcsec);
+        Some(&convergence * &dex * std::f64::consts::LN_10)
     }
 }
 
@@ -96,20 +113,30 @@ pub struct Finetuning {
     pub vaes: Option<[Vae; 2]>,
 }
 
+/// How errors are estimated.
+#[derive(Clone, Copy, Debug)]
+pub struct Spreading {
+    /// Times that the image is given fresh noise; 0: no errors.
+    pub draws: usize,
+    /// Seed of the noise.
+    pub seed: u64,
+}
+
 /// Reconstructs source and convergence. `light`: the image without lens light and sky. `each` is told of every step and stops the work by saying
 /// false; while the network is fine-tuned that ends only the fine-tuning.
 ///
 /// # Errors
 /// Stopped, or an image on which nothing can be computed.
 pub fn reconstruct(
-    rim: &Rim,
+    trained: &Trained,
     observation: &Observation,
     light: &Array2<f64>,
     guess: Guess,
-    domain: &Domain,
     finetuning: Option<Finetuning>,
+    spreading: Spreading,
     each: &mut dyn FnMut(&RimEvent) -> bool,
 ) -> Result<RimFit, LensError> {
+    let Trained { rim, domain, calibration } = trained;
     let grids = *rim.model().grids();
     let frame = WorkingFrame::around(grids, observation, light, guess.centre, guess.einstein_radius_arcsec);
     let data = frame.bring(observation, light);
@@ -118,7 +145,27 @@ pub fn reconstruct(
     let steps = run(rim, &frame, &data, each)?;
     let answer = finish(observation, light, &frame, &steps[steps.len() - 1])?;
     let answer = RimFit { gradients: evaluations - 1, steps, concerns, ..answer };
-    let Some(finetuning) = finetuning else { return Ok(answer) };
+    let with_errors = |rim: &Rim, answer: RimFit| {
+        let Spreading { draws, seed } = spreading;
+        if draws < 2 {
+            return answer;
+        }
+        let source: Vec<f64> = answer.source.iter().map(|s| s / frame.brightness).collect();
+        let Some(mut sigma) = spread(rim, &data, draws, seed, &|| false) else { return answer };
+        if let Some(calibration) = calibration {
+            calibration.apply(&data, &source, &mut sigma);
+        }
+        let map = |values: &[f64], unit: f64| {
+            Array2::from_shape_vec(answer.source.dim(), values.iter().map(|v| v * unit).collect()).ok()
+        };
+        RimFit {
+            source_sigma: map(&sigma[0], frame.brightness),
+            log_convergence_sigma: map(&sigma[1], 1.0),
+            calibration: *calibration,
+            ..answer
+        }
+    };
+    let Some(finetuning) = finetuning else { return Ok(with_errors(rim, answer)) };
     let (tuned, finetuned) = tune(rim, &frame, &data, &answer, finetuning, each);
     let steps = run(&tuned, &frame, &data, each)?;
     let second = finish(observation, light, &frame, &steps[steps.len() - 1])?;
@@ -127,7 +174,11 @@ pub fn reconstruct(
     let looks = finetuned.reduced_chi2.len() + finetuned.systems;
     let gradients = answer.gradients + looks * (2 * evaluations - 1) + evaluations - 1;
     // On the pixels of the image it may be no gain at all: then the trained network's answer stands.
-    let best = if second.chi2 < answer.chi2 { RimFit { steps, concerns: answer.concerns, ..second } } else { answer };
+    let best = if second.chi2 < answer.chi2 {
+        with_errors(&tuned, RimFit { steps, concerns: answer.concerns, ..second })
+    } else {
+        with_errors(rim, answer)
+    };
     Ok(RimFit { gradients, reduced_chi2_before_finetune: before, finetuned: Some(finetuned), ..best })
 }
 
@@ -221,6 +272,9 @@ fn finish(
         grid,
         source,
         lensed_source_image,
+        source_sigma: None,
+        log_convergence_sigma: None,
+        calibration: None,
         chi2,
         pixels: observation.used_pixels(),
         reduced_chi2_before_finetune: f64::NAN,

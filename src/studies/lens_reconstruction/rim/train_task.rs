@@ -190,7 +190,7 @@ impl Task for TrainRequest {
                 .map_err(|e| TaskError::Failed(format!("no thread for the examples could be started ({e})")))?;
             training.go(batches, progress)
         })?;
-        training.finish()
+        training.finish(progress)
     }
 }
 
@@ -368,13 +368,16 @@ impl<'a> Training<'a> {
         checkpoint.save(folder).map_err(failed)
     }
 
-    fn finish(self) -> Result<TrainOutcome, TaskError> {
+    fn finish(self, progress: &Progress<TrainUpdate>) -> Result<TrainOutcome, TaskError> {
+        progress.phase("measuring the errors of the network");
         let of_mean = self.validation_set.null(self.request.pixels);
         let device = Device::flex();
         let mut mean = Rim::new(&self.request.settings(), self.request.seed, &device);
         mean.set_values(&self.adam.mean);
         let mean_of_truths =
             json!({"source_error": of_mean.source_error, "convergence_error_dex": of_mean.convergence_error_dex});
+        let calibration = self.validation_set.calibration(&mean, &|| progress.stopped());
+        progress.check()?;
         // What it was trained on before is part of what it is.
         let began_with = self.request.weights.as_deref().and_then(|path| weights::load(path).ok()).map(|w| w.card);
         let card = json!({
@@ -388,6 +391,7 @@ impl<'a> Training<'a> {
             "machine": format!("{} threads, CPU", rayon::current_num_threads()),
             "data": "simulated on the fly (lens_reconstruction.prior)",
             "validation": self.validations.last(),
+            "spread": calibration,
             "mean_of_truths": mean_of_truths,
             "began_with": began_with,
         });

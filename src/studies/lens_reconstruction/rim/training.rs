@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::likelihood::PixelData;
 use super::network::{CHANNELS, Rim};
 use super::prior::Prior;
+use super::spread::{Calibration, Held, spread};
 
 /// Examples as the network wants them.
 pub(super) struct Batch {
@@ -144,6 +145,36 @@ impl ValidationSet {
             ),
             ..Validation::default()
         }
+    }
+
+    /// How many of its errors the spread of a network holds, and how it must be stretched. `None` if `stopped` says so.
+    pub(super) fn calibration(&self, rim: &Rim, stopped: &(dyn Fn() -> bool + Sync)) -> Option<Calibration> {
+        /// Draws of the noise for each, and most lenses.
+        const DRAWS: usize = 8;
+        const LENSES: usize = 32;
+        let cells = rim.model().grids().cells();
+        let doubles = |v: &[f32]| v.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>();
+        let mut held = Held::default();
+        let mut lenses = 0;
+        for batch in &self.batches {
+            let states = rim.states(&batch.data, &Device::flex(), |_, _| !stopped());
+            let last = states.get(rim.settings.steps - 1)?;
+            let values = last.clone().into_data().try_into_vec::<f32>().ok()?;
+            for (k, data) in batch.data.iter().enumerate() {
+                if lenses == LENSES {
+                    return Some(held.calibration());
+                }
+                let sigma = spread(rim, data, DRAWS, lenses as u64, stopped)?;
+                let of = |v: &[f32]| {
+                    let own = doubles(&v[k * CHANNELS * cells..(k + 1) * CHANNELS * cells]);
+                    (own[..cells].to_vec(), own[cells..].to_vec())
+                };
+                let ((source, convergence), (true_source, true_convergence)) = (of(&values), of(&batch.truth));
+                held.add(data, [&source, &convergence], [&true_source, &true_convergence], &sigma);
+                lenses += 1;
+            }
+        }
+        Some(held.calibration())
     }
 
     /// Image, true source, source, true convergence and convergence (`log10`) of the first few, for the eye.
