@@ -10,6 +10,7 @@ use super::curves::PREVIEW;
 use super::desk::{Desk, Ground, Layer};
 use super::desk_files::MaskFile;
 use super::lens_light::LightPreview;
+use super::lessons::lessons_ui;
 use super::prior_samples::Samples;
 use super::simulated::LiveImages;
 use super::{FILES, LensReconstruction, Origin, SIMULATION};
@@ -295,6 +296,8 @@ impl LensReconstruction {
     }
 
     fn sliders_ui(&mut self, ui: &mut Ui) {
+        let saved = &mut self.saved;
+        lessons_ui(ui, &mut saved.lesson, &mut saved.simulate, &mut saved.fit);
         let simulate = &mut self.saved.simulate;
         let edited = crate::panels::edit_request(ui, "lens simulate", simulate, &self.simulate_fields, false, |_| true);
         self.unreadable = edited.err().or(self.unreadable.take());

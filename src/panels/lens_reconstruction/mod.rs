@@ -9,6 +9,7 @@ mod desk;
 mod desk_events;
 mod desk_files;
 mod lens_light;
+mod lessons;
 mod prior_samples;
 mod run_step;
 mod simulated;
@@ -23,6 +24,7 @@ use serde_json::Value;
 use self::compare::{Comparison, Finished, MassSheet, Work};
 use self::data_step::Preview;
 use self::desk::{Desk, Layer, Tool, Tools};
+use self::lessons::Lesson;
 use self::simulated::Grip;
 use super::maps::Views;
 use super::saved_state::saved_state;
@@ -78,6 +80,8 @@ struct Saved {
     compare: Comparison,
     /// The mass sheet that is tried in step 3.
     mass_sheet: MassSheet,
+    /// In step 1: the lesson that was chosen.
+    lesson: Option<Lesson>,
     /// In step 1: which map is worked on.
     layer: Layer,
     /// In step 1: what was marked and drawn.
