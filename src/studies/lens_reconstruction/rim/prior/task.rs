@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_lens_is_the_same_whatever_is_drawn_before_it() {
-        let progress = || Progress::on(&Arc::default());
+        let progress = Progress::silent;
         let request = PriorRequest { examples: 3, pixels: 32, first: 4, ..PriorRequest::default() };
         let three = request.run(&progress()).unwrap();
         let last = PriorRequest { examples: 1, first: 6, ..request.clone() }.run(&progress()).unwrap();
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn what_is_saved_is_read_back() {
         let request = PriorRequest { examples: 2, ..PriorRequest::default() };
-        let made = request.run(&Progress::on(&Arc::default())).unwrap();
+        let made = request.run(&Progress::silent()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let provenance = Provenance { task: PriorRequest::NAME.into(), version: "test".into(), request: "{}".into() };
         let files = made.save(folder.path(), &provenance).unwrap();
