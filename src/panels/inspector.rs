@@ -219,7 +219,7 @@ struct Drafts {
 
 impl Drafts {
     fn with<T>(ui: &Ui, change: impl FnOnce(&mut Self) -> T) -> T {
-        ui.data_mut(|d| change(d.get_temp_mut_or_default(egui::Id::new("drafts of requests"))))
+        ui.data_mut(|d| change(d.get_temp_mut_or_default(egui::Id::unique("drafts of requests"))))
     }
 }
 
