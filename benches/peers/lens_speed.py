@@ -22,19 +22,20 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_
 
 import numpy as np
 
-REPEATS = 7
+BATCH_SECONDS = 0.002
 LENS = dict(theta_E=1.2, q=0.7, gamma1=0.03, gamma2=-0.02)
 
 
-def least(call, seconds=0.4):
-    """Milliseconds of a call: the least of several means over a fraction of a second each."""
+def least(call, seconds=1.0):
+    """Milliseconds of a call: the least of many short batches, some of which nothing else interrupts on a busy machine."""
     call()
     begin = time.perf_counter()
     call()
     once = max(time.perf_counter() - begin, 1e-6)
-    number = max(1, int(seconds / REPEATS / once))
+    number = max(1, int(BATCH_SECONDS / once))
     best = np.inf
-    for _ in range(REPEATS):
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
         begin = time.perf_counter()
         for _ in range(number):
             call()

@@ -100,6 +100,27 @@ impl TransposedConvolution {
     }
 }
 
+/// A matrix and a bias.
+#[derive(Module, Debug)]
+pub struct Dense {
+    /// `[in, out]`.
+    pub weight: Param<Tensor<2>>,
+    /// `[out]`.
+    pub bias: Param<Tensor<1>>,
+}
+
+impl Dense {
+    /// From `inputs` to `outputs` values.
+    pub fn new(initial: &mut Initial, [inputs, outputs]: [usize; 2]) -> Self {
+        Self { weight: initial.glorot([inputs, outputs], inputs + outputs), bias: initial.zeros([outputs]) }
+    }
+
+    /// `[batch, in]` to `[batch, out]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        x.matmul(self.weight.val()) + self.bias.val().unsqueeze()
+    }
+}
+
 /// A convolutional gated recurrent unit (Ballas et al. 2016, arXiv:1511.06432) with as many channels of memory as of input:
 /// `z, r = sigmoid(W_zr [x, h])`, `c = tanh(W_c [x, r h])`, `h' = z h + (1 - z) c`.
 #[derive(Module, Debug)]
@@ -108,8 +129,6 @@ pub struct ConvGru {
     pub gates: Convolution,
     /// `W_c`.
     pub candidate: Convolution,
-    #[module(skip)]
-    channels: usize,
 }
 
 impl ConvGru {
@@ -118,17 +137,13 @@ impl ConvGru {
         Self {
             gates: Convolution::new(initial, [2 * channels, 2 * channels], 3, 1),
             candidate: Convolution::new(initial, [2 * channels, channels], 3, 1),
-            channels,
         }
     }
 
     /// The next memory, which is the output too. Without a memory it is zero.
     pub fn forward(&self, x: Tensor<4>, memory: Option<Tensor<4>>) -> Tensor<4> {
         let h = memory.unwrap_or_else(|| Tensor::zeros(x.dims(), &x.device()));
-        let gates = self.gates.forward(Tensor::cat(vec![x.clone(), h.clone()], 1), Activation::Sigmoid);
-        let z = gates.clone().narrow(1, 0, self.channels);
-        let r = gates.narrow(1, self.channels, self.channels);
-        let c = self.candidate.forward(Tensor::cat(vec![x, r * h.clone()], 1), Activation::Tanh);
-        c.clone() + z * (h - c)
+        let pair = |of: &Convolution| (of.weight.val(), of.bias.val());
+        kernels::conv_gru(x, h, pair(&self.gates), pair(&self.candidate))
     }
 }

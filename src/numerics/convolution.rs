@@ -6,8 +6,11 @@
 use std::sync::Arc;
 
 use ndarray::ArrayRef2;
+use pulp::Arch;
 use rustfft::num_complex::Complex64;
 use rustfft::{Fft, FftPlanner};
+
+use super::shifted_sum::{Rows, ShiftedSum};
 
 /// Which way a [`Convolver`] works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +59,9 @@ struct FourierPlan {
 /// Working memory of a [`Convolver`]; one a thread.
 #[derive(Clone, Default)]
 pub struct Scratch {
+    /// An image with columns of zeros beside it; its height, width and the columns on each side.
     real: Vec<f64>,
+    room: [usize; 3],
     grid: Vec<Complex64>,
     turned: Vec<Complex64>,
     fft: Vec<Complex64>,
@@ -146,69 +151,70 @@ impl Convolver {
     }
 
     fn run_sum(&self, image: &[f64], out: &mut [f64], scratch: &mut Scratch, adjoint: bool) {
-        let (h, w) = (self.height, self.width);
+        let (shape, width) = ([self.height, self.width], self.width);
         match &self.plan {
             Plan::Separable { column, row } => {
-                scratch.real.resize(h * w, 0.0);
-                for y in 0..h {
-                    let target = &mut scratch.real[y * w..(y + 1) * w];
-                    target.fill(0.0);
-                    for (j, &weight) in column.weights.iter().enumerate() {
-                        if let Some(source) = shifted(y, j, column.centre, h, adjoint) {
-                            add_scaled(target, &image[source * w..(source + 1) * w], weight);
-                        }
-                    }
-                }
-                for y in 0..h {
-                    let source = &scratch.real[y * w..(y + 1) * w];
-                    let target = &mut out[y * w..(y + 1) * w];
-                    target.fill(0.0);
-                    for (i, &weight) in row.weights.iter().enumerate() {
-                        add_shifted(target, source, weight, i, row.centre, adjoint);
-                    }
-                }
+                scratch.margins(shape, row.weights.len());
+                Arch::new().dispatch(ShiftedSum {
+                    kernel: &column.weights,
+                    kernel_columns: 1,
+                    centre: [column.centre, 0],
+                    adjoint,
+                    shape,
+                    source: Rows::plain(image, width),
+                    out: scratch.inside(),
+                });
+                Arch::new().dispatch(ShiftedSum {
+                    kernel: &row.weights,
+                    kernel_columns: row.weights.len(),
+                    centre: [0, row.centre],
+                    adjoint,
+                    shape,
+                    source: scratch.widened(),
+                    out: Rows::plain(out, width),
+                });
             }
             Plan::Direct { kernel, rows, columns } => {
-                for y in 0..h {
-                    let target = &mut out[y * w..(y + 1) * w];
-                    target.fill(0.0);
-                    for j in 0..*rows {
-                        let Some(source) = shifted(y, j, rows / 2, h, adjoint) else { continue };
-                        let source = &image[source * w..(source + 1) * w];
-                        for i in 0..*columns {
-                            add_shifted(target, source, kernel[j * columns + i], i, columns / 2, adjoint);
-                        }
-                    }
+                scratch.margins(shape, *columns);
+                let Rows { pixels, stride, first } = scratch.inside();
+                for (to, from) in pixels.chunks_exact_mut(stride).zip(image.chunks_exact(width)) {
+                    to[first..first + width].copy_from_slice(from);
                 }
+                Arch::new().dispatch(ShiftedSum {
+                    kernel,
+                    kernel_columns: *columns,
+                    centre: [rows / 2, columns / 2],
+                    adjoint,
+                    shape,
+                    source: scratch.widened(),
+                    out: Rows::plain(out, width),
+                });
             }
             Plan::Fourier(_) => {}
         }
     }
 }
 
-/// Index of the input that output `y` takes through tap `j`, if inside.
-fn shifted(y: usize, j: usize, centre: usize, size: usize, adjoint: bool) -> Option<usize> {
-    let source = if adjoint { (y + j).checked_sub(centre)? } else { (y + centre).checked_sub(j)? };
-    (source < size).then_some(source)
-}
-
-fn add_scaled(target: &mut [f64], source: &[f64], weight: f64) {
-    for (t, s) in target.iter_mut().zip(source) {
-        *t += weight * s;
+impl Scratch {
+    /// Room for an image of this shape with `margin` columns of zeros on both sides.
+    fn margins(&mut self, [height, width]: [usize; 2], margin: usize) {
+        if self.room != [height, width, margin] {
+            self.room = [height, width, margin];
+            self.real.clear();
+            self.real.resize(height * (width + 2 * margin), 0.0);
+        }
     }
-}
 
-/// `target[x] += weight * source[x - (i - centre)]` (plus sign for the adjoint), inside the row only.
-fn add_shifted(target: &mut [f64], source: &[f64], weight: f64, i: usize, centre: usize, adjoint: bool) {
-    let w = target.len();
-    let (forward, shift) = if i >= centre { (true, i - centre) } else { (false, centre - i) };
-    if shift >= w {
-        return;
+    /// The image between the margins, to be written: the margins stay zero.
+    fn inside(&mut self) -> Rows<&mut [f64]> {
+        let [_, width, margin] = self.room;
+        Rows { stride: width + 2 * margin, first: margin, pixels: &mut self.real }
     }
-    if forward != adjoint {
-        add_scaled(&mut target[shift..], &source[..w - shift], weight);
-    } else {
-        add_scaled(&mut target[..w - shift], &source[shift..], weight);
+
+    /// The same, to be read.
+    fn widened(&self) -> Rows<&[f64]> {
+        let [_, width, margin] = self.room;
+        Rows { stride: width + 2 * margin, first: margin, pixels: &self.real }
     }
 }
 

@@ -31,5 +31,6 @@ pub mod nuts;
 pub mod profile;
 pub mod random;
 pub mod regrid;
+mod shifted_sum;
 pub mod special;
 pub mod statistics;

@@ -1,6 +1,8 @@
 //! A form for any request, made from its schema: one row a field, grouped by prefix, with units, ranges and help.
 
 use egui::{DragValue, Grid, RichText, Slider, Ui};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::tasks::{Field, FieldKind};
@@ -9,7 +11,7 @@ use crate::tasks::{Field, FieldKind};
 ///
 /// `request` is the JSON object of the request; `fields` comes from [`crate::tasks::fields`].
 /// Numbers with two bounds are sliders, or, with `compact`, draggable numbers.
-pub fn request_ui(
+fn request_ui(
     ui: &mut Ui,
     id: &str,
     request: &mut Value,
@@ -200,31 +202,98 @@ fn value_ui(ui: &mut Ui, place: &mut Value, field: &Field, compact: bool, label:
     false
 }
 
-/// A list or structure as text; it is taken over when the field is left, if it is JSON.
-fn json_ui(ui: &mut Ui, place: &mut Value, field: &Field, label: egui::Id) -> bool {
-    let id = ui.make_persistent_id(("json", &field.name));
-    let draft = ui.data(|d| d.get_temp::<String>(id));
-    let mut text = draft.clone().unwrap_or_else(|| place.to_string());
-    let problem = draft.as_deref().and_then(|d| serde_json::from_str::<Value>(d).err());
-    let mut changed = false;
-    ui.vertical(|ui| {
-        let edit = egui::TextEdit::singleline(&mut text).code_editor().lock_focus(false).desired_width(150.0);
-        let response = ui.add(edit).labelled_by(label);
-        if response.changed() {
-            ui.data_mut(|d| d.insert_temp(id, text.clone()));
-        }
-        if response.lost_focus()
-            && let Ok(value) = serde_json::from_str::<Value>(&text)
-        {
-            ui.data_mut(|d| d.remove_temp::<String>(id));
-            changed = *place != value;
-            *place = value;
-        }
-        if let Some(problem) = problem {
-            ui.colored_label(ui.visuals().error_fg_color, format!("{}: not JSON ({problem})", field.name));
+/// A text that is being written where a list or structure belongs.
+#[derive(Clone, Default)]
+struct Draft {
+    text: String,
+    /// It was handed over as it stands, and what was said against it.
+    answer: Option<Result<(), String>>,
+}
+
+/// The drafts of a window by field, and those handed over in the form that is being drawn.
+#[derive(Clone, Default)]
+struct Drafts {
+    by_field: egui::IdMap<Draft>,
+    handed_over: Vec<egui::Id>,
+}
+
+impl Drafts {
+    fn with<T>(ui: &Ui, change: impl FnOnce(&mut Self) -> T) -> T {
+        ui.data_mut(|d| change(d.get_temp_mut_or_default(egui::Id::unique("drafts of requests"))))
+    }
+}
+
+/// As [`request_ui`], for a request of a known type: it changes only to what can be read.
+///
+/// # Errors
+/// What stands in the form is no such request, in one line; `request` is as it was. The text stays in its field, and so does the error,
+/// until it is mended or [`forget_drafts`] is called.
+pub fn edit_request<T: Serialize + DeserializeOwned>(
+    ui: &mut Ui,
+    id: &str,
+    request: &mut T,
+    fields: &[Field],
+    compact: bool,
+    wanted: impl Fn(&Field) -> bool,
+) -> Result<(), String> {
+    let mut value = serde_json::to_value(&*request).map_err(|e| e.to_string())?;
+    if !request_ui(ui, id, &mut value, fields, compact, wanted) {
+        return Ok(());
+    }
+    let read = serde_json::from_value(value).map_err(|e| e.to_string());
+    let answer = read.as_ref().map(|_: &T| ()).map_err(Clone::clone);
+    Drafts::with(ui, |drafts| {
+        for id in std::mem::take(&mut drafts.handed_over) {
+            if let Some(draft) = drafts.by_field.get_mut(&id) {
+                draft.answer = Some(answer.clone());
+            }
         }
     });
-    changed
+    *request = read?;
+    Ok(())
+}
+
+/// Gives up every text that is being written in a form: the fields show what the requests hold.
+pub fn forget_drafts(ui: &Ui) {
+    Drafts::with(ui, |drafts| *drafts = Drafts::default());
+}
+
+/// A list or structure as text. What is written is handed over as it is written, as text where it is not JSON: whoever reads the request
+/// says what is wrong with it, and nothing runs with what stood there before.
+fn json_ui(ui: &mut Ui, place: &mut Value, field: &Field, label: egui::Id) -> bool {
+    let id = ui.make_persistent_id(("json", &field.name));
+    let mut draft = Drafts::with(ui, |drafts| drafts.by_field.get(&id).cloned());
+    let mut text = draft.as_ref().map_or_else(|| place.to_string(), |d| d.text.clone());
+    let response = ui
+        .vertical(|ui| {
+            let edit = egui::TextEdit::singleline(&mut text).code_editor().lock_focus(false).desired_width(150.0);
+            let response = ui.add(edit).labelled_by(label);
+            if let Some(Draft { answer: Some(Err(problem)), .. }) = &draft {
+                ui.add(egui::Label::new(RichText::new(problem).color(ui.visuals().error_fg_color)).wrap());
+            }
+            response
+        })
+        .inner;
+    if response.changed() {
+        draft = Some(Draft { text: text.clone(), answer: None });
+    }
+    let Some(draft) = draft else { return false };
+    let accepted = matches!(draft.answer, Some(Ok(())));
+    let finished = accepted && !response.has_focus();
+    Drafts::with(ui, |drafts| {
+        if finished {
+            drafts.by_field.remove(&id);
+        } else {
+            drafts.by_field.insert(id, draft);
+        }
+        if !accepted {
+            drafts.handed_over.push(id);
+        }
+    });
+    if !accepted {
+        *place = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    }
+    !accepted
 }
 
 /// The value at a dotted path, made if it is missing.

@@ -23,7 +23,7 @@ pub mod world;
 
 pub use command::{Command, IMAGE_GESTURES, Listed, PanelAction, Severity};
 pub use display::display_ui;
-pub use inspector::request_ui;
+pub use inspector::{edit_request, forget_drafts};
 pub use links::{Catalogue, Cursor, ImageNote, Links, RowSelection, SliceStep};
 pub use path_field::{PathRequest, path_answer, path_field_ui, take_path_request};
 pub use product::Product;

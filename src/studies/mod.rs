@@ -7,11 +7,13 @@ pub mod lens_reconstruction;
 
 use crate::tasks::TaskEntry;
 
-static REGISTRY: [TaskEntry; 4] = [
+static REGISTRY: [TaskEntry; 6] = [
     TaskEntry::of::<lens_reconstruction::SimulateRequest>(),
     TaskEntry::of::<lens_reconstruction::FitRequest>(),
     TaskEntry::of::<lens_reconstruction::BenchmarkRequest>(),
+    TaskEntry::of::<lens_reconstruction::rim::prior::PriorRequest>(),
     TaskEntry::of::<lens_reconstruction::rim::TrainRequest>(),
+    TaskEntry::of::<lens_reconstruction::rim::vae::VaeTrainRequest>(),
 ];
 
 /// Every task, in the order of `sextans list`.

@@ -20,7 +20,7 @@ pub(super) fn about_ui(ui: &mut Ui) {
         ui.label("Errors come from the curvature of χ² at the minimum: a Gaussian approximation, which leaves out what the model cannot represent.");
         section(ui, "Free slope, multipoles, satellites");
         ui.monospace("κ = (3 − γ)/2 (θE/R)^(γ−1),  R² = q x² + y²/q");
-        ui.label("With free_slope the mass is an elliptical power law; γ = 2 is isothermal. An image alone tells γ by the radial extent of the arcs only, and a mass sheet changes it. multipoles adds κ = (a cos mφ + b sin mφ)/2r with m = 3 and 4 about the galaxy: lopsided, boxy or disky mass. Each of the satellites is a singular isothermal sphere that starts at the place given.");
+        ui.label("With free_slope the mass is an elliptical power law; γ = 2 is isothermal. An image alone tells γ by the radial extent of the arcs only, and a mass sheet changes it. multipoles adds κ = (a cos mφ + b sin mφ)/2r with m = 3 and 4 about the galaxy: lopsided, boxy or disky mass. Each of the satellites starts at the place given: a singular isothermal sphere, or what is named there: pseudo_jaffe (isothermal up to a truncation), nfw (a halo of dark matter) or point_mass, all round. NFW scale and scale radius trade with each other: look at their draws.");
         section(ui, "Inversion");
         ui.label("The source becomes a grid of pixels, solved linearly under a smoothness prior (curvature or gradient). The strength of the prior maximises the evidence, the probability of the data with the source integrated over, and so do the parameters of the lens. The number of source pixels determined says how many the data tell, rather than the prior. Evidences compare runs on the same data, noise and mask.");
         section(ui, "Pixels");

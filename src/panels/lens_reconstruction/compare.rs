@@ -6,6 +6,7 @@ mod maps;
 mod posterior;
 mod residuals;
 mod sheet;
+mod steps;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -53,6 +54,8 @@ enum Sight {
     Arrival,
     /// The draws.
     Posterior,
+    /// The network at work.
+    Steps,
 }
 
 /// What a session keeps of step 3.
@@ -62,6 +65,8 @@ pub(super) struct Comparison {
     sight: Sight,
     pinned: Option<Point>,
     show_draws: bool,
+    /// Evaluation of the network that is shown, from 0.
+    step: usize,
 }
 
 /// What steps 2 and 3 keep between frames.
@@ -70,6 +75,7 @@ pub(super) struct Work {
     linked: Linked,
     sheet: Option<Arc<SheetMaps>>,
     surface: Option<Arc<arrival::Surface>>,
+    playing: steps::Playing,
     /// Something is being computed for it.
     pub waiting: bool,
     /// Effective Einstein radius of the live update it was computed for (step 2).
@@ -97,6 +103,8 @@ pub(super) struct Finished {
     arcs: Arc<Array2<f32>>,
     histogram: Arc<Histogram>,
     corner: Option<Arc<Corner>>,
+    /// Evaluations of the network.
+    steps: Option<Arc<steps::Steps>>,
     /// Curves of some draws.
     draws: Arc<Vec<Curves>>,
     statistics: Option<Arc<ResidualStatistics>>,
@@ -148,6 +156,7 @@ impl Finished {
         let draws = outcome.posterior.as_ref().map(|p| drawn_curves(p, best)).unwrap_or_default();
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
+            steps: steps::Steps::of(&outcome, truth.as_deref()).map(Arc::new),
             draws: Arc::new(draws),
             statistics: residual_statistics(&outcome.residual, &outcome.data, &outcome.noise, &outcome.mask)
                 .map(Arc::new),
@@ -290,6 +299,13 @@ impl LensReconstruction {
                 posterior_ui(ui, &finished, corner);
                 Vec::new()
             }
+            (Sight::Steps, ..) if finished.steps.is_some() => {
+                let compare = &mut self.saved.compare;
+                let shown = finished.steps.as_deref().map(|found| {
+                    steps::steps_ui(ui, &finished, found, &mut compare.step, &mut self.work.playing, &mut self.views)
+                });
+                shown.unwrap_or_default()
+            }
             (Sight::Residuals, ..) => residuals::desk_ui(ui, &finished, &maker, &mut self.views),
             (Sight::Arrival, _, Some(shown)) => {
                 arrival::arrival_ui(ui, &finished, &maker, shown, self.work.surface.as_deref(), &mut self.views)
@@ -317,6 +333,12 @@ impl LensReconstruction {
                     finished.tracer.is_some(),
                 ),
                 (
+                    Sight::Steps,
+                    "Network steps",
+                    "Every evaluation of the network on the way to its answer",
+                    finished.steps.is_some(),
+                ),
+                (
                     Sight::Posterior,
                     "Posterior",
                     "What the draws say of the lens, and whether they can be trusted",
@@ -327,7 +349,12 @@ impl LensReconstruction {
                     compare.sight = sight;
                 }
             }
-            if compare.sight == Sight::Posterior && finished.corner.is_some() {
+            let without_sheet = match compare.sight {
+                Sight::Posterior => finished.corner.is_some(),
+                Sight::Steps => finished.steps.is_some(),
+                Sight::Maps | Sight::Residuals | Sight::Arrival => false,
+            };
+            if without_sheet {
                 return;
             }
             if narrow {

@@ -14,6 +14,10 @@ pub(super) const SURFACE: Frame = "surface";
 pub(super) const LIVE: Frame = "live";
 /// The source plane while the fit runs.
 pub(super) const LIVE_SOURCE: Frame = "live source plane";
+/// The field of the network.
+pub(super) const MACHINE: Frame = "network field";
+/// Its source.
+pub(super) const MACHINE_SOURCE: Frame = "network source";
 /// The image plane of what is set in step 1.
 pub(super) const PREVIEW: Frame = "preview";
 

@@ -10,6 +10,7 @@ use super::curves::PREVIEW;
 use super::desk::{Desk, Ground, Layer};
 use super::desk_files::MaskFile;
 use super::lens_light::LightPreview;
+use super::prior_samples::Samples;
 use super::simulated::LiveImages;
 use super::{FILES, LensReconstruction, Origin, SIMULATION};
 use crate::data::EntryKind;
@@ -97,6 +98,7 @@ pub(super) struct Preview {
     /// The mask as drawn, which may be newer than the one in `files`.
     pub(super) drawn: Option<Arc<MaskFile>>,
     pub(super) light: Option<Arc<LightPreview>>,
+    pub(super) samples: Option<Arc<Samples>>,
     /// The file of positions that was read or written last.
     pub(super) positions_there: Option<PathBuf>,
     /// The image that the maps were last turned to, and how often it had been read.
@@ -136,6 +138,7 @@ impl LensReconstruction {
     pub(super) fn ask_preview(&mut self, cx: &mut PanelContext<'_>) {
         self.preview.waiting = false;
         match self.saved.origin {
+            Origin::Prior => self.ask_samples(cx),
             Origin::Simulate => {
                 self.ask_live_images(cx);
                 let request = self.saved.simulate.clone();
@@ -206,12 +209,14 @@ impl LensReconstruction {
         let (id, width) = match self.saved.origin {
             Origin::Simulate => ("lens sliders", 356.0),
             Origin::Files => ("lens files", 316.0),
+            Origin::Prior => ("lens prior settings", 290.0),
         };
         egui::Panel::left(id).resizable(true).default_size(width).size_range(260.0..=520.0).show(ui, |ui| {
             ui.horizontal(|ui| {
                 for (value, text, help) in [
                     (Origin::Simulate, "Simulate", "Build a lens with the sliders; the demo"),
                     (Origin::Files, "My files", "Fit an image of your own"),
+                    (Origin::Prior, "Samples of the prior", "The lenses that the network is trained on"),
                 ] {
                     if ui.selectable_label(self.saved.origin == value, text).on_hover_text(help).clicked()
                         && self.saved.origin != value
@@ -224,6 +229,11 @@ impl LensReconstruction {
                     }
                 }
             });
+            if self.saved.origin == Origin::Prior {
+                ui.separator();
+                ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.samples_settings_ui(ui));
+                return;
+            }
             ui.horizontal(|ui| {
                 let start =
                     ui.add_enabled(self.can_start(), egui::Button::new(RichText::new("Fit this lens").strong()));
@@ -244,6 +254,7 @@ impl LensReconstruction {
                 Origin::Files => {
                     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.files_ui(ui, cx));
                 }
+                Origin::Prior => {}
             }
         });
         if let Some(problem) = &self.problem {
@@ -257,6 +268,7 @@ impl LensReconstruction {
         match self.saved.origin {
             Origin::Simulate => self.simulated_maps_ui(ui),
             Origin::Files => self.file_maps_ui(ui, cx),
+            Origin::Prior => self.samples_ui(ui),
         }
     }
 
@@ -283,12 +295,9 @@ impl LensReconstruction {
     }
 
     fn sliders_ui(&mut self, ui: &mut Ui) {
-        if let Ok(mut request) = serde_json::to_value(&self.saved.simulate)
-            && crate::panels::request_ui(ui, "lens simulate", &mut request, &self.simulate_fields, false, |_| true)
-            && let Ok(changed) = serde_json::from_value(request)
-        {
-            self.saved.simulate = changed;
-        }
+        let simulate = &mut self.saved.simulate;
+        let edited = crate::panels::edit_request(ui, "lens simulate", simulate, &self.simulate_fields, false, |_| true);
+        self.unreadable = edited.err().or(self.unreadable.take());
     }
 
     fn files_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
@@ -329,14 +338,10 @@ impl LensReconstruction {
             }
         }
         ui.add_space(4.0);
-        if let Ok(mut request) = serde_json::to_value(&self.saved.fit)
-            && crate::panels::request_ui(ui, "lens files", &mut request, &self.fit_fields, true, |f| {
-                FILE_FIELDS.contains(&f.name.as_str())
-            })
-            && let Ok(changed) = serde_json::from_value(request)
-        {
-            self.saved.fit = changed;
-        }
+        let of_files = |f: &crate::tasks::Field| FILE_FIELDS.contains(&f.name.as_str());
+        let edited =
+            crate::panels::edit_request(ui, "lens files", &mut self.saved.fit, &self.fit_fields, true, of_files);
+        self.unreadable = edited.err().or(self.unreadable.take());
         if let Some(preview) = &self.preview.files {
             ui.add_space(8.0);
             ui.horizontal(|ui| {

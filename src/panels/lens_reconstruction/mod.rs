@@ -9,6 +9,7 @@ mod desk;
 mod desk_events;
 mod desk_files;
 mod lens_light;
+mod prior_samples;
 mod run_step;
 mod simulated;
 
@@ -29,6 +30,7 @@ use super::study::{self, Step, StudyHead, StudyRun, head_ui, keep_ui, run_into};
 use super::{Command, Panel, PanelAction, PanelContext, PanelEntry, Product, Services, Severity};
 use crate::plots::picture::Picture;
 use crate::runs::{Library, Record};
+use crate::studies::lens_reconstruction::rim::prior::{PriorOutcome, PriorRequest};
 use crate::studies::lens_reconstruction::{FitOutcome, FitRequest, SimulateOutcome, SimulateRequest};
 use crate::tasks::{AnyOutcome, Board, Field, Task, TaskEntry, TaskError, fields};
 use crate::workers::{Answer, Key};
@@ -58,6 +60,8 @@ pub(super) enum Origin {
     Simulate,
     /// The user's own files.
     Files,
+    /// No lens to fit: what the network is trained on.
+    Prior,
 }
 
 /// What a session keeps of this panel.
@@ -67,6 +71,7 @@ struct Saved {
     step: Step,
     origin: Origin,
     simulate: SimulateRequest,
+    prior: PriorRequest,
     fit: FitRequest,
     run: Option<PathBuf>,
     /// What step 3 shows.
@@ -94,6 +99,7 @@ pub struct LensReconstruction {
     reloads: u64,
     fit_fields: Vec<Field>,
     simulate_fields: Vec<Field>,
+    prior_fields: Vec<Field>,
     views: Views,
     preview: Preview,
     /// The tools of step 1.
@@ -104,6 +110,8 @@ pub struct LensReconstruction {
     refocus: bool,
     /// What is wrong with what is set in step 1.
     problem: Option<String>,
+    /// What is wrong with what is written in the inspector: nothing is fitted until it is mended.
+    unreadable: Option<String>,
     /// Pixel scale in the field that asks for it.
     asked_scale: f64,
     /// The panel shows its finished example: go to Compare when the run is done.
@@ -126,12 +134,14 @@ impl LensReconstruction {
             reloads: 0,
             fit_fields: fields(&(TaskEntry::of::<FitRequest>().schema)(), &Value::Null),
             simulate_fields: fields(&(TaskEntry::of::<SimulateRequest>().schema)(), &Value::Null),
+            prior_fields: fields(&(TaskEntry::of::<PriorRequest>().schema)(), &Value::Null),
             views: Views::default(),
             preview: Preview::default(),
             tools: Tools::default(),
             grip: None,
             refocus: false,
             problem: None,
+            unreadable: None,
             asked_scale: 0.05,
             to_compare: false,
         }
@@ -153,14 +163,21 @@ impl LensReconstruction {
         let ready = match self.saved.origin {
             Origin::Simulate => self.preview.has_simulation(),
             Origin::Files => self.preview.has_files() && self.problem.is_none() && !self.saved.desk.unwritten(),
+            Origin::Prior => false,
         };
-        ready && !self.run.is_running()
+        ready && self.unreadable.is_none() && !self.run.is_running()
     }
 
     /// True when the fit may start from step 2, where nothing is read of the files.
     fn can_run(&self) -> bool {
         let written = self.problem.is_none() && !self.saved.desk.unwritten();
-        !self.run.is_running() && (self.saved.origin == Origin::Simulate || written)
+        !self.run.is_running()
+            && self.unreadable.is_none()
+            && match self.saved.origin {
+                Origin::Simulate => true,
+                Origin::Files => written,
+                Origin::Prior => false,
+            }
     }
 
     fn take_finished(&mut self, cx: &mut PanelContext<'_>) {
@@ -260,26 +277,24 @@ impl Panel for LensReconstruction {
 
     fn inspector_ui(&mut self, ui: &mut Ui, _cx: &mut PanelContext<'_>) {
         ui.label(egui::RichText::new("Fit").strong());
-        if let Ok(mut request) = serde_json::to_value(&self.saved.fit) {
-            let simulated = self.saved.origin == Origin::Simulate;
-            // What the simulation decides, and what stands in step 1 already.
-            let wanted = |f: &Field| {
-                f.kind != crate::tasks::FieldKind::Input
-                    && self.saved.fit.method.uses(&f.name)
-                    && !(simulated && SIMULATED_FIELDS.contains(&f.name.as_str()))
-                    && (simulated || !data_step::FILE_FIELDS.contains(&f.name.as_str()))
-            };
-            if super::request_ui(ui, "lens fit", &mut request, &self.fit_fields, true, wanted)
-                && let Ok(changed) = serde_json::from_value(request)
-            {
-                self.saved.fit = changed;
-            }
-        }
+        let simulated = self.saved.origin == Origin::Simulate;
+        // What the simulation decides, and what stands in step 1 already.
+        let wanted = |f: &Field| {
+            f.kind != crate::tasks::FieldKind::Input
+                && self.saved.fit.method.uses(&f.name)
+                && !(simulated && SIMULATED_FIELDS.contains(&f.name.as_str()))
+                && (simulated || !data_step::FILE_FIELDS.contains(&f.name.as_str()))
+        };
+        let mut fit = self.saved.fit.clone();
+        self.unreadable = super::edit_request(ui, "lens fit", &mut fit, &self.fit_fields, true, wanted).err();
+        self.saved.fit = fit;
         if ui
             .button("Defaults")
             .on_hover_text("Put every setting of the fit back to its default; the files stay")
             .clicked()
         {
+            super::forget_drafts(ui);
+            self.unreadable = None;
             let old = std::mem::take(&mut self.saved.fit);
             self.saved.fit = FitRequest {
                 image: old.image,
@@ -307,6 +322,7 @@ impl Panel for LensReconstruction {
             desk_files::MASK,
             lens_light::LENS_LIGHT,
             simulated::IMAGES,
+            prior_samples::SAMPLES,
             SHEET,
             ARRIVAL,
         ] {
@@ -341,6 +357,8 @@ impl Panel for LensReconstruction {
     fn act(&mut self, name: &str, cx: &mut PanelContext<'_>) {
         if name == "fit" && self.can_start() {
             self.start(cx);
+        } else if let Some(problem) = self.unreadable.as_ref().filter(|_| name == "fit") {
+            cx.error(problem.clone());
         } else if name == "escape" {
             self.tools.escape();
         } else if let Some((tool, ..)) = Tool::ALL.into_iter().find(|t| t.1 == name)
@@ -373,6 +391,11 @@ impl Panel for LensReconstruction {
         {
             self.saved.simulate = request;
             self.saved.origin = Origin::Simulate;
+        } else if let Ok(request) = serde_json::from_value::<PriorRequest>(record.request.clone())
+            && record.task == PriorRequest::NAME
+        {
+            self.saved.prior = request;
+            self.saved.origin = Origin::Prior;
         } else {
             return false;
         }
@@ -499,10 +522,13 @@ fn run_simulated(
     run_fit(&fit.clone().on_simulation(&simulated.folder), board, library)
 }
 
-/// `panel.png` of a run: the Compare step of a finished fit, the maps of a simulation.
+/// `panel.png` of a run: the Compare step of a finished fit, the maps of a simulation, the first lenses of the prior.
 fn picture(record: &Record, outcome: &AnyOutcome) -> Option<Picture> {
     if let Some(simulated) = outcome.get::<SimulateOutcome>() {
         return simulated::picture(&simulated);
+    }
+    if let Some(drawn) = outcome.get::<PriorOutcome>() {
+        return prior_samples::picture(&drawn, &serde_json::from_value(record.request.clone()).ok()?);
     }
     compare::picture(outcome.get::<FitOutcome>()?, record.clone())
 }

@@ -32,13 +32,18 @@ impl LensReconstruction {
             let what = match self.saved.origin {
                 Origin::Simulate => "the simulated lens",
                 Origin::Files => "your files",
+                Origin::Prior => "a lens that is to be chosen in step 1",
             };
             if self.run.is_running() {
                 self.run.controls_ui(ui, cx.services);
             } else if ui
                 .add_enabled(self.can_run(), egui::Button::new(RichText::new("Start the fit").strong()))
                 .on_hover_text(format!("Fit {what}"))
-                .on_disabled_hover_text("Something is wrong in step 1, or what was drawn is still being written")
+                .on_disabled_hover_text(
+                    self.unreadable
+                        .as_deref()
+                        .unwrap_or("Something is wrong in step 1, or what was drawn is still being written"),
+                )
                 .clicked()
             {
                 self.start(cx);
@@ -46,7 +51,7 @@ impl LensReconstruction {
                 ui.weak(format!("of {what}; settings are in the inspector"));
             }
         });
-        if let Some(error) = &self.run.error {
+        if let Some(error) = self.unreadable.as_ref().or(self.run.error.as_ref()) {
             let color = ui.visuals().error_fg_color;
             ui.add(egui::Label::new(RichText::new(error).color(color)).wrap());
         }

@@ -97,6 +97,10 @@ fn lens_handles(request: &SimulateRequest) -> [[f64; 2]; 2] {
 fn source_handles(request: &SimulateRequest) -> [[f64; 2]; 2] {
     let s = &request.source;
     let centre = [s.x_arcsec, s.y_arcsec];
+    if request.source_image.is_some() {
+        // Of a picture: the middle of its right edge.
+        return [centre, [centre[0] + 0.5 * request.source_image_size_arcsec, centre[1]]];
+    }
     [centre, along(centre, s.radius_arcsec / s.axis_ratio.sqrt(), s.position_angle_deg)]
 }
 
@@ -129,6 +133,10 @@ fn drag(request: &mut SimulateRequest, map: &str, handle: usize, place: [f64; 2]
             (l.einstein_radius_arcsec, l.position_angle_deg) = (radius.clamp(0.1, 3.0), angle);
         }
         (SOURCE_MAP, CENTRE) => [request.source.x_arcsec, request.source.y_arcsec] = inside,
+        (SOURCE_MAP, SIZE) if request.source_image.is_some() => {
+            let half = (place[0] - request.source.x_arcsec).hypot(place[1] - request.source.y_arcsec);
+            request.source_image_size_arcsec = rounded((2.0 * half).clamp(0.05, 20.0));
+        }
         (SOURCE_MAP, SIZE) => {
             let s = &mut request.source;
             let (radius, angle) = polar([s.x_arcsec, s.y_arcsec], s.axis_ratio);

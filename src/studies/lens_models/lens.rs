@@ -77,16 +77,29 @@ impl LensLayout {
         })
     }
 
-    /// Names of the parameters, with units.
+    /// False for a parameter that fits hold where it starts: the slope unless it is free, and what [`MassKind::moves`] says.
+    pub fn moves(&self, place: usize) -> bool {
+        if place < GALAXY_PARAMETERS {
+            return place != SLOPE || self.free_slope;
+        }
+        self.places()
+            .all(|(kind, first)| !(first..first + kind.parameters()).contains(&place) || kind.moves(place - first))
+    }
+
+    /// Names of the parameters, with units: `lens.e1`, `multipole3.a_arcsec`, and `satellite_1_x_arcsec` for masses of their own, counted from 1.
     pub fn names(&self) -> Vec<String> {
         let galaxy = ["einstein_radius_arcsec", "e1", "e2", "x_arcsec", "y_arcsec", "gamma1", "gamma2", "slope"];
         let mut names: Vec<String> = galaxy.iter().map(|n| format!("lens.{n}")).collect();
-        for (k, kind) in self.kinds().enumerate() {
-            let mass = match kind {
-                MassKind::Multipole(order) => format!("multipole{order}"),
-                _ => format!("mass[{k}]"),
+        let mut satellites = 0;
+        for kind in self.kinds() {
+            let prefix = match kind {
+                MassKind::Multipole(order) => format!("multipole{order}."),
+                _ => {
+                    satellites += 1;
+                    format!("satellite_{satellites}_")
+                }
             };
-            names.extend(kind.names().iter().map(|n| format!("{mass}.{n}")));
+            names.extend(kind.names().iter().map(|n| format!("{prefix}{n}")));
         }
         names
     }

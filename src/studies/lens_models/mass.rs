@@ -70,6 +70,16 @@ impl MassKind {
         self.names().len()
     }
 
+    /// False for a parameter that fits hold where it starts: masses besides the galaxy are round, and a pseudo-Jaffe profile has no core,
+    /// for an image of the galaxy's arcs tells nothing of either.
+    pub fn moves(self, parameter: usize) -> bool {
+        match self {
+            Self::PseudoJaffe => !matches!(self.names()[parameter], "e1" | "e2" | "core_arcsec"),
+            Self::Nfw => !matches!(self.names()[parameter], "e1" | "e2"),
+            _ => true,
+        }
+    }
+
     /// The mass with these parameters. A multipole sits at `centre`, that of the galaxy (arcsec).
     pub fn mass(self, p: &[f64], centre: [f64; 2]) -> Mass {
         let shape = || axis_ratio_and_angle([p[1], p[2]]);

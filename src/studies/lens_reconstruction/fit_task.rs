@@ -10,6 +10,7 @@ use super::outcome::FitOutcome;
 use super::pixel_task::{self, Reconstruction, Stage};
 use super::request::{FitRequest, Method};
 use super::rim::SHIPPED;
+use super::truth::{Truth, ring_radius};
 use super::{Orientation, Scene};
 use crate::data::{FitsFile, find_resource};
 use crate::studies::lens_models::LensModel;
@@ -119,6 +120,7 @@ impl Task for FitRequest {
         progress.phase("reading");
         let Loaded { observation, header, unit, redshifts, checks } = load(self)?;
         let settings = self.settings()?;
+        let truth = Truth::read(self.truth_source.as_deref(), self.truth_convergence.as_deref(), &observation)?;
         progress.check()?;
         let part = fitted_part(&observation.mask);
         let share = match self.method {
@@ -204,6 +206,9 @@ impl Task for FitRequest {
                 outcome.with_rays(&final_scene.lens.prepare(), &centres, marked)
             }
         };
+        let centre = [fit.scene.lens.galaxy.x_arcsec, fit.scene.lens.galaxy.y_arcsec];
+        let light = &observation.data - &fit.lens_light_image - fit.scene.sky;
+        let outcome = outcome.with_truth(&truth, centre, ring_radius(&observation, &light, centre));
         progress.fraction(1.0);
         Ok(outcome)
     }

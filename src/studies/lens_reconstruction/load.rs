@@ -181,13 +181,13 @@ fn redshifts_of(
     }
 }
 
-struct Plane {
-    pixels: Array2<f64>,
+pub(super) struct Plane {
+    pub(super) pixels: Array2<f64>,
     header: Header,
     unit: String,
 }
 
-fn read_plane(path: &Path) -> Result<Plane, TaskError> {
+pub(super) fn read_plane(path: &Path) -> Result<Plane, TaskError> {
     let location = location(path);
     let file = FitsFile::open(&location.path)?;
     let index = file.find(location.hdu.as_ref())?;

@@ -13,6 +13,16 @@ use crate::tasks::{Metrics, Provenance, TaskError};
 
 /// Centre (arcsec) and pixel (arcsec) of a square source map of `n` pixels that holds the caustics and the sources.
 pub fn source_grid(scene: &Scene, curves: &Curves, n: usize) -> ([f64; 2], f64) {
+    source_grid_holding(scene, curves, None, n)
+}
+
+/// The same of a map that also holds a square: its centre and half its side (arcsec).
+pub fn source_grid_holding(
+    scene: &Scene,
+    curves: &Curves,
+    square: Option<([f64; 2], f64)>,
+    n: usize,
+) -> ([f64; 2], f64) {
     let mut low = [f64::INFINITY; 2];
     let mut high = [f64::NEG_INFINITY; 2];
     let mut hold = |x: f64, y: f64, r: f64| {
@@ -25,6 +35,9 @@ pub fn source_grid(scene: &Scene, curves: &Curves, n: usize) -> ([f64; 2], f64) 
     for s in &scene.sources {
         // Three effective radii hold most of the light; a very large one must not shrink the rest to a dot.
         hold(s.x_arcsec, s.y_arcsec, (3.0 * s.effective_radius_arcsec).clamp(0.02, 1.5));
+    }
+    if let Some(([x, y], half)) = square {
+        hold(x, y, half);
     }
     if !low[0].is_finite() {
         return ([0.0, 0.0], 0.02);
@@ -44,11 +57,16 @@ pub fn source_map(sources: &[Sersic], centre: [f64; 2], scale: f64, (rows, colum
 
 /// Convergence on the grid of the image, `[y, x]`, each pixel the mean of 4 x 4 points (the centre is singular).
 pub fn convergence_map(lens: &LensModel, shape: (usize, usize), scale: f64) -> Array2<f32> {
+    convergence_on(lens, [0.0; 2], shape, scale)
+}
+
+/// The same on a grid whose middle is at `centre` (arcsec from the image centre).
+pub fn convergence_on(lens: &LensModel, centre: [f64; 2], shape: (usize, usize), scale: f64) -> Array2<f32> {
     const FINE: usize = 4;
     let lens = lens.prepare();
     let [cx, cy] = lens.centre();
     Array2::from_shape_fn(shape, |at| {
-        let [x, y] = place([0.0, 0.0], scale, shape, at);
+        let [x, y] = place(centre, scale, shape, at);
         let mut sum = 0.0;
         for a in 0..FINE {
             for b in 0..FINE {
@@ -63,7 +81,8 @@ pub fn convergence_map(lens: &LensModel, shape: (usize, usize), scale: f64) -> A
     })
 }
 
-fn place(centre: [f64; 2], scale: f64, (rows, columns): (usize, usize), (j, i): (usize, usize)) -> [f64; 2] {
+/// Where a pixel of a grid lies (arcsec).
+pub(super) fn place(centre: [f64; 2], scale: f64, (rows, columns): (usize, usize), (j, i): (usize, usize)) -> [f64; 2] {
     let offset = |k: usize, n: usize| (k as f64 - 0.5 * (n as f64 - 1.0)) * scale;
     [centre[0] + offset(i, columns), centre[1] + offset(j, rows)]
 }
@@ -99,12 +118,17 @@ fn metrics_beyond_isothermal(lens: &LensModel) -> Vec<(String, f64)> {
             let (amplitude, angle) = multipole.amplitude_and_angle();
             metrics.push((format!("multipole{}_arcsec", multipole.order), amplitude));
             metrics.push((format!("multipole{}_angle_deg", multipole.order), angle));
-        } else if let Mass::Sis(sphere) = mass {
+        } else {
             satellites += 1;
-            let mut put = |what: &str, value| metrics.push((format!("satellite_{satellites}_{what}"), value));
-            put("einstein_radius_arcsec", sphere.einstein_radius_arcsec);
-            put("x_arcsec", sphere.x_arcsec);
-            put("y_arcsec", sphere.y_arcsec);
+            let kind = mass.kind();
+            // What no fit moves is told only where it is something: a round mass needs no ellipticity.
+            let told = kind
+                .names()
+                .iter()
+                .zip(mass.parameters())
+                .enumerate()
+                .filter(|(i, (_, v))| kind.moves(*i) || *v != 0.0);
+            metrics.extend(told.map(|(_, (what, value))| (format!("satellite_{satellites}_{what}"), value)));
         }
     }
     metrics

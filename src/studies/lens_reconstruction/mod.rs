@@ -3,7 +3,7 @@
 //! - [`Observation`]: image, noise, PSF and mask. [`Scene`]: mass, source, lens light and sky.
 //! - [`imaging`]: the forward model and its analytic Jacobian. [`classical`]: the blind parametric fit.
 //! - [`pixelated`]: sources, and corrections of the mass, in pixels.
-//! - Tasks: [`SimulateRequest`] (`lens_reconstruction.simulate`), [`FitRequest`] (`lens_reconstruction.fit`), [`BenchmarkRequest`] (`lens_reconstruction.benchmark`), [`rim::TrainRequest`] (`lens_reconstruction.train`).
+//! - Tasks: [`SimulateRequest`] (`lens_reconstruction.simulate`), [`FitRequest`] (`lens_reconstruction.fit`), [`BenchmarkRequest`] (`lens_reconstruction.benchmark`), [`rim::TrainRequest`] (`lens_reconstruction.train`), [`rim::prior::PriorRequest`] (`lens_reconstruction.prior`), [`rim::vae::VaeTrainRequest`] (`lens_reconstruction.train_vae`).
 //! - [`rim`]: the Recurrent Inference Machine.
 //!
 //! Valid for one galaxy lens with one dominant source, measured noise and PSF. A singular isothermal ellipsoid with shear
@@ -38,7 +38,9 @@ mod sampling;
 mod scene;
 pub mod simulate;
 mod simulate_task;
+mod simulated_source;
 mod tracing;
+mod truth;
 
 pub use arrival::{ArrivalSurface, Isochrone, arrival_surface};
 pub use benchmark::BenchmarkRequest;
@@ -48,14 +50,17 @@ pub use error::LensError;
 pub use fit_task::{FitUpdate, LiveMap};
 pub use lensing_maps::LensingMaps;
 pub use load::{Check, Loaded, Verdict, load};
+pub use maps::convergence_on;
 pub use mass_sheet::{SHEETS, convergence_with_sheet, source_with_sheet};
 pub use model_file::lens_of;
 pub use observation::{Frame, Observation};
 pub use orientation::Orientation;
-pub use outcome::{FitOutcome, TRUSTED};
+pub use outcome::{FitOutcome, NetworkSteps, TRUSTED};
 pub use pixel_task::EVIDENCE;
 pub use request::{FitRequest, MaskMeaning, Method};
 pub use residual_statistics::{Lag, ResidualStatistics, Sample, clipped_scatter, residual_statistics, sample};
 pub use scene::{Layout, Scene};
 pub use simulate_task::{SimulateOutcome, SimulateRequest, SimulatedGalaxy, SimulatedLens};
+pub use simulated_source::{PixelSource, SourceClumps};
 pub use tracing::{Stationary, Traced, TracedImage, Tracer};
+pub use truth::{Gridded, Truth};

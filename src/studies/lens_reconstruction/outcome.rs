@@ -1,11 +1,14 @@
 //! What a fit leaves behind: maps, curves, numbers.
 
 mod pixels;
+mod steps;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::Array2;
+
+pub use steps::NetworkSteps;
 
 use super::classical::{ParametricFit, Posterior};
 use super::cosmology::Cosmology;
@@ -19,9 +22,10 @@ use super::maps::{
 use super::model_file::{MODEL, read_model, write_model};
 use super::positions::{image_rms, trace};
 use super::request::{FitRequest, Method};
+use super::truth::{Gridded, Truth};
 use super::{Observation, Orientation, Scene};
 use crate::data::{FitsFile, Header, Keyword, Plane, Wcs, read_ecsv, wcs_keywords, write_ecsv, write_planes};
-use crate::studies::lens_models::{Deflector, LensLayout, MassKind, Sersic};
+use crate::studies::lens_models::{Deflector, MassKind, Sersic};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
 /// Files of a run, in order of importance.
@@ -43,6 +47,10 @@ pub(super) const OUTPUTS: &[(&str, &str)] = &[
     (lensing_maps::FILE, "MAGNIFICATION (signed), DEFLECTION_X and DEFLECTION_Y (arcsec), POTENTIAL (arcsec^2)"),
     (COOLEST, "the model as a COOLEST template, the standard of the lensing community"),
     (LENSTRONOMY, "the model as lenstronomy keywords, a Python module that runs as it is"),
+    (
+        steps::FILE,
+        "with `method=rim`, every evaluation of the network: SOURCE, CONVERGENCE, MODEL, RESIDUAL, [step, y, x] on its own grids, and REDUCED_CHI2",
+    ),
     (POSTERIOR, "draws of the posterior, with `posterior_draws` above 0: chain, log-posterior, lens and galaxies"),
 ];
 
@@ -101,6 +109,8 @@ pub struct FitOutcome {
     pub scene: Option<Scene>,
     /// Draws of the posterior, when they were asked for.
     pub posterior: Option<Arc<Posterior>>,
+    /// Every evaluation of the network, when it made the answer.
+    pub steps: Option<Arc<NetworkSteps>>,
     /// Magnification, deflection and potential of the lens, with its correction in pixels where it has one.
     pub lensing: Option<LensingMaps>,
     /// Name and content of the files for other programs.
@@ -150,9 +160,29 @@ impl FitOutcome {
             metrics: metrics_of(fit, posterior.as_ref()),
             warnings: warnings_of(fit, posterior.as_ref(), checks),
             posterior: posterior.map(Arc::new),
+            steps: None,
             lensing: None,
             texts: Vec::new(),
         }
+    }
+
+    /// One of its numbers, if it has a value.
+    pub fn metrics_of(&self, name: &str) -> Option<f64> {
+        self.metrics.get(name).copied().filter(|v| v.is_finite())
+    }
+
+    /// With how far source and convergence are from the truth.
+    #[must_use]
+    pub(super) fn with_truth(mut self, truth: &Truth, centre: [f64; 2], ring_radius_arcsec: f64) -> Self {
+        let source = Gridded {
+            map: self.source.as_ref().clone(),
+            centre: self.source_centre_arcsec,
+            pixel: self.source_scale_arcsec,
+        };
+        let convergence =
+            Gridded { map: self.convergence.as_ref().clone(), centre: [0.0; 2], pixel: self.pixel_scale_arcsec };
+        self.metrics.extend(truth.metrics(&source, &convergence, centre, ring_radius_arcsec));
+        self
     }
 
     /// With the maps of the whole lens: what light meets. `centres`: of its masses.
@@ -262,16 +292,6 @@ pub(super) fn world_keywords(header: &Header) -> Vec<Keyword> {
     }
 }
 
-/// Name among the metrics of a quantity of the posterior: `mass[2].x_arcsec` is `satellite_1_x_arcsec` when two multipoles stand before it.
-fn metric_of(lens: LensLayout, quantity: &str) -> String {
-    let Some((mass, what)) = quantity.strip_prefix("mass[").and_then(|rest| rest.split_once("].")) else {
-        return quantity.replace('.', "_");
-    };
-    let place = mass.parse().unwrap_or(0);
-    let number = lens.kinds().take(place + 1).filter(|k| !matches!(k, MassKind::Multipole(_))).count();
-    format!("satellite_{number}_{what}")
-}
-
 fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>) -> Metrics {
     let mut metrics = lens_metrics(&fit.scene.lens);
     let errors = fit.lens_errors_gaussian;
@@ -299,8 +319,8 @@ fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>) -> Metrics {
             let [da, db] = [0, 1].map(|k| fit.errors_gaussian[first + k]);
             put(&format!("multipole{order}_arcsec_error"), (a * da).hypot(b * db) / a.hypot(b).max(1e-12));
         } else {
-            for (place, name) in names.iter().enumerate().skip(first).take(kind.parameters()) {
-                put(&format!("{}_error", metric_of(fit.layout.lens, name)), fit.errors_gaussian[place]);
+            for place in (first..first + kind.parameters()).filter(|place| kind.moves(place - first)) {
+                put(&format!("{}_error", names[place]), fit.errors_gaussian[place]);
             }
         }
     }
@@ -326,7 +346,7 @@ fn metrics_of(fit: &ParametricFit, posterior: Option<&Posterior>) -> Metrics {
     if let Some(posterior) = posterior {
         for quantity in posterior.quantities.iter().filter(|q| q.is_of_lens()) {
             let [low, median, high] = quantity.quantiles;
-            let name = metric_of(fit.layout.lens, &quantity.name);
+            let name = quantity.name.replace('.', "_");
             for (suffix, value) in [("low", low), ("median", median), ("high", high)] {
                 put(&format!("{name}_{suffix}"), value);
             }
@@ -399,6 +419,9 @@ impl Outcome for FitOutcome {
         if let Some(posterior) = &self.posterior {
             write_ecsv(&folder.join(POSTERIOR), &posterior.table())?;
         }
+        if let Some(steps) = &self.steps {
+            steps.write(folder, unit, &history)?;
+        }
         if let Some(lensing) = &self.lensing {
             lensing.write(folder, &grid, &history)?;
         }
@@ -410,6 +433,7 @@ impl Outcome for FitOutcome {
             POSTERIOR => self.posterior.is_some(),
             MODEL => self.scene.is_some(),
             lensing_maps::FILE => self.lensing.is_some(),
+            steps::FILE => self.steps.is_some(),
             COOLEST | LENSTRONOMY => self.texts.iter().any(|(name, _)| name == file),
             _ => true,
         });
@@ -465,6 +489,7 @@ impl Outcome for FitOutcome {
             wcs: world_keywords(header),
             scene: read_model(folder, &metrics)?,
             posterior: read_posterior(folder, &metrics)?,
+            steps: NetworkSteps::read(folder)?.map(Arc::new),
             lensing: LensingMaps::read(folder)?,
             texts: [COOLEST, LENSTRONOMY]
                 .into_iter()

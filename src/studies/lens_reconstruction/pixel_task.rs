@@ -12,7 +12,7 @@ use super::pixelated::{
     Event, Inversion, InversionSettings, InversionStep, PixelFit, PixelStep, SourceGrid, fit_pixels, invert,
 };
 use super::request::{FitRequest, Method};
-use super::rim::{self, Guess, RimFit, RimStep, WorkingFrame, reconstruct};
+use super::rim::{self, Guess, RimEvent, RimFit, RimStep, WorkingFrame, reconstruct};
 use super::{LensError, Observation};
 use crate::studies::lens_models::LensModel;
 use crate::tasks::{Cost, Progress, TaskError};
@@ -54,7 +54,10 @@ pub(super) fn cost(request: &FitRequest, pixels: f64) -> Cost {
         Method::Parametric => 0.0,
         Method::Inversion => inversion,
         Method::Pixels => inversion + 20.0 * solve + 1.5e-3 * (pixels / 16_384.0).min(10.0) * 2500.0,
-        Method::Rim => 1.0,
+        // A step of fine-tuning of the shipped network, and those of the systems beforehand, on one core.
+        Method::Rim => {
+            1.0 + if request.finetune_steps > 0 { 0.4 * (24.0 + request.finetune_steps as f64) } else { 0.0 }
+        }
     };
     let bytes = match request.method {
         Method::Parametric => 0.0,
@@ -172,12 +175,31 @@ impl Stage<'_> {
             centre: [galaxy.x_arcsec, galaxy.y_arcsec],
             einstein_radius_arcsec: self.fit.effective_einstein_radius_arcsec,
         };
-        let usual = machine.settings.steps as f64;
-        let found = reconstruct(&machine, self.observation, &light, guess, &domain, &mut |frame, step| {
-            let k = step.number as f64;
-            progress.fraction(self.from + (0.98 - self.from) * k / usual);
-            progress.log("network", self.steps + k, step.reduced_chi2);
-            progress.update(|| self.machine_update(frame, step));
+        let finetuning = request.finetuning(machine.settings.pixels, self.fit.blank_sky.map(|sky| sky.reduced_chi2))?;
+        let (mut count, evaluations) = (self.steps, machine.settings.steps as f64);
+        let share = |done: f64| self.from + (0.98 - self.from) * done;
+        // Fine-tuning takes nearly all of the time.
+        let first = if finetuning.is_some() { 0.03 } else { 1.0 };
+        let found = reconstruct(&machine, self.observation, &light, guess, &domain, finetuning, &mut |event| {
+            match event {
+                RimEvent::Step(frame, step) => {
+                    count += 1.0;
+                    // The second time it has been fine-tuned, and everything is nearly done.
+                    if count - self.steps <= evaluations {
+                        progress.fraction(share(first * (count - self.steps) / evaluations));
+                    }
+                    progress.log("network", count, step.reduced_chi2);
+                    progress.update(|| self.machine_update(frame, step));
+                }
+                RimEvent::Finetune(done, all, chi2) => {
+                    progress.phase(if chi2.is_nan() { "systems around the answer" } else { "fine-tuning the network" });
+                    progress.fraction(share(first + (1.0 - first) * *done as f64 / *all as f64));
+                    if chi2.is_finite() {
+                        count += 1.0;
+                        progress.log("network, fine-tuned", count, *chi2);
+                    }
+                }
+            }
             progress.check().is_ok()
         });
         checked(found, progress)

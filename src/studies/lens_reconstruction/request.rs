@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::classical::{FitSettings, LensLight};
+use super::classical::{FitSettings, LensLight, Satellite, read_satellites};
 use super::cosmology::Cosmology;
 use super::pixelated::{InversionSettings, PixelSettings, Regularisation};
 use super::positions::read_positions;
+use super::rim::finetune::{FinetuneSettings, FinetuneSystems};
+use super::rim::{Finetuning, load_vaes};
 use crate::studies::lens_models::Sersic;
 use crate::tasks::TaskError;
 
@@ -38,7 +40,9 @@ impl Method {
             "source_pixels" | "source_regularisation" | "regularisation_strength" | "around_parametric_source" => {
                 matches!(self, Self::Inversion | Self::Pixels)
             }
-            "weights" => self == Self::Rim,
+            "weights" | "finetune_steps" | "finetune_systems" | "finetune_strength" | "finetune_learning_rate" => {
+                self == Self::Rim
+            }
             "optimise_lens" => self == Self::Inversion,
             "convergence_regularisation" | "convergence_step" | "positive_source" => self == Self::Pixels,
             _ => true,
@@ -126,6 +130,23 @@ pub struct FitRequest {
     /// With `rim`: the trained network; automatic: the one that comes with the program (the record holds which).
     #[schemars(extend("x-input" = true))]
     pub weights: Option<PathBuf>,
+    /// With `rim`: most steps of fine-tuning the network on this image; 0: the network as it was trained. It ends when the image is fitted to its noise.
+    #[schemars(range(min = 0, max = 2000))]
+    pub finetune_steps: usize,
+    /// With `rim`: where the systems come from that hold the network while it is fine-tuned.
+    pub finetune_systems: FinetuneSystems,
+    /// With `rim`: how strongly they hold it.
+    #[schemars(range(min = 0.0, max = 1e12), extend("x-log" = true))]
+    pub finetune_strength: f64,
+    /// With `rim`: size of the steps of fine-tuning.
+    #[schemars(range(min = 1e-8, max = 0.01), extend("x-log" = true))]
+    pub finetune_learning_rate: f64,
+    /// The true source, where it is known: its errors are among the numbers of the run. Unit of the image; its grid stands in its header.
+    #[schemars(extend("x-input" = true))]
+    pub truth_source: Option<PathBuf>,
+    /// The true convergence, where it is known, on the pixels of the image or on a grid that stands in its header.
+    #[schemars(extend("x-input" = true))]
+    pub truth_convergence: Option<PathBuf>,
     /// Pixels along each side of a source in pixels. The time grows with the sixth power.
     #[schemars(range(min = InversionSettings::SOURCE_PIXELS[0], max = InversionSettings::SOURCE_PIXELS[1]))]
     pub source_pixels: usize,
@@ -161,8 +182,11 @@ pub struct FitRequest {
     pub free_slope: bool,
     /// Fit multipoles of order 3 and 4 of the mass: boxy, disky or lopsided.
     pub multipoles: bool,
-    /// Satellites of the lens: first guesses of their places in arcsec from the image centre, `[[x, y], …]`; an isothermal sphere is fitted at each.
-    pub satellites: Vec<[f64; 2]>,
+    /// Satellites of the lens: first guesses of their places in arcsec from the image centre and what is fitted there,
+    /// `[[0.9, 0.7], [-1.2, 0.4, "nfw"], …]`. Without a name an isothermal sphere; others are `pseudo_jaffe`, `nfw` and `point_mass`, all round.
+    #[serde(deserialize_with = "read_satellites")]
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub satellites: Vec<Satellite>,
     /// Each pixel is the mean of this many by this many rays; for a source in pixels of twice as many.
     #[schemars(range(min = FitSettings::SUPERSAMPLING[0], max = FitSettings::SUPERSAMPLING[1]))]
     pub supersampling: usize,
@@ -204,6 +228,12 @@ impl Default for FitRequest {
             omega_matter: Cosmology::default().omega_matter,
             method: Method::Parametric,
             weights: None,
+            finetune_steps: 100,
+            finetune_systems: FinetuneSystems::default(),
+            finetune_strength: FinetuneSettings::default().strength,
+            finetune_learning_rate: FinetuneSettings::default().learning_rate,
+            truth_source: None,
+            truth_convergence: None,
             source_pixels: InversionSettings::default().source_pixels,
             source_regularisation: InversionSettings::default().regularisation,
             regularisation_strength: None,
@@ -246,6 +276,8 @@ impl FitRequest {
             lens_x_arcsec: None,
             lens_y_arcsec: None,
             positions: None,
+            truth_source: None,
+            truth_convergence: None,
             ..self
         }
     }
@@ -320,6 +352,29 @@ impl FitRequest {
             mean: if self.around_parametric_source { parametric.to_vec() } else { Vec::new() },
             ..InversionSettings::default()
         }
+    }
+
+    /// How the network is fine-tuned, if it is. `blank_sky`: reduced chi-squared of empty sky, to which the image is fitted.
+    ///
+    /// # Errors
+    /// The autoencoders are missing or have other grids than the network, `pixels` a side.
+    pub(super) fn finetuning(&self, pixels: usize, blank_sky: Option<f64>) -> Result<Option<Finetuning>, TaskError> {
+        if self.finetune_steps == 0 {
+            return Ok(None);
+        }
+        let vaes = match self.finetune_systems {
+            FinetuneSystems::Random => None,
+            FinetuneSystems::Autoencoders => Some(load_vaes(pixels)?),
+        };
+        let settings = FinetuneSettings {
+            steps: self.finetune_steps,
+            learning_rate: self.finetune_learning_rate,
+            strength: self.finetune_strength,
+            target: blank_sky.unwrap_or(1.0),
+            seed: self.seed,
+            ..FinetuneSettings::default()
+        };
+        Ok(Some(Finetuning { settings, vaes }))
     }
 
     /// The settings of a reconstruction of source and convergence, likewise.

@@ -1,6 +1,8 @@
 //! Where a pixel's brightness is sampled: a fixed grid in every pixel, finer where profiles are steep, packed into batches.
 
-use pulp::Arch;
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::studies::lens_models::{PreparedLens, PreparedSersic, SERSIC_PARAMETERS};
@@ -51,7 +53,7 @@ pub(super) struct Pixel {
 }
 
 impl Samples {
-    /// Packs the pixels; `level` gives the grid a side for each.
+    /// Packs the pixels, which come in the order of their index; `level` gives the grid a side for each.
     pub(super) fn new(pixels: &[Pixel], step: f64, level: impl Fn(&Pixel) -> usize) -> Self {
         let empty =
             || Batch { x: Vec::with_capacity(BATCH), y: Vec::with_capacity(BATCH), spans: Vec::new(), out: Vec::new() };
@@ -101,9 +103,23 @@ impl Batch {
     /// Adds `factor` times column `column` into an image of the computed box.
     pub(super) fn scatter(&self, column: usize, factor: f64, plane: &mut [f64]) {
         let pixels = self.spans.len();
-        for (span, value) in self.spans.iter().zip(&self.out[column * pixels..(column + 1) * pixels]) {
+        let values = &self.out[column * pixels..(column + 1) * pixels];
+        if let Some(row) = self.unbroken().and_then(|run| plane.get_mut(run)) {
+            for (pixel, value) in row.iter_mut().zip(values) {
+                *pixel += factor * value;
+            }
+            return;
+        }
+        for (span, value) in self.spans.iter().zip(values) {
             plane[span.pixel as usize] += factor * value;
         }
+    }
+
+    /// The batch's pixels where they follow one another without a gap.
+    fn unbroken(&self) -> Option<Range<usize>> {
+        let (first, last) = (self.spans.first()?.pixel as usize, self.spans.last()?.pixel as usize);
+        // Pixels are packed in order, so that there is a gap if they reach farther than they are many.
+        (last.checked_sub(first)? + 1 == self.spans.len()).then_some(first..last + 1)
     }
 
     /// Sum over the batch's pixels of column `column` times an image of the computed box.
@@ -122,7 +138,12 @@ impl Batch {
 
     fn reduce(&mut self, column: usize, values: &[f64; BATCH]) {
         let pixels = self.spans.len();
-        for (span, out) in self.spans.iter().zip(&mut self.out[column * pixels..(column + 1) * pixels]) {
+        let means = &mut self.out[column * pixels..(column + 1) * pixels];
+        if self.x.len() == pixels {
+            means.copy_from_slice(&values[..pixels]);
+            return;
+        }
+        for (span, out) in self.spans.iter().zip(means) {
             let start = usize::from(span.start);
             let count = usize::from(span.count);
             *out = values[start..start + count].iter().sum::<f64>() / f64::from(span.count);
@@ -134,10 +155,7 @@ impl Batch {
         self.reserve(lights.len());
         let mut values = [0.0; BATCH];
         for (k, light) in lights.iter().enumerate() {
-            Arch::new().dispatch(
-                #[inline(always)]
-                || evaluate(light, &self.x, &self.y, &mut values),
-            );
+            Arch::new().dispatch(Evaluate { light, x: &self.x, y: &self.y, values: &mut values });
             self.reduce(k, &values);
         }
     }
@@ -147,15 +165,9 @@ impl Batch {
         self.reserve(sources.len());
         let (mut bx, mut by, mut values) = ([0.0; BATCH], [0.0; BATCH], [0.0; BATCH]);
         let n = self.x.len().min(BATCH);
-        Arch::new().dispatch(
-            #[inline(always)]
-            || lens.trace([&self.x, &self.y], [&mut bx[..n], &mut by[..n]]),
-        );
+        Arch::new().dispatch(Trace { lens, x: &self.x, y: &self.y, bx: &mut bx[..n], by: &mut by[..n] });
         for (k, source) in sources.iter().enumerate() {
-            Arch::new().dispatch(
-                #[inline(always)]
-                || evaluate(source, &bx[..n], &by[..n], &mut values),
-            );
+            Arch::new().dispatch(Evaluate { light: source, x: &bx[..n], y: &by[..n], values: &mut values });
             self.reduce(k, &values);
         }
     }
@@ -166,10 +178,8 @@ impl Batch {
         let mut columns = [[0.0; BATCH]; SERSIC_PARAMETERS];
         let mut position = [[0.0; BATCH]; 2];
         for (k, light) in lights.iter().enumerate() {
-            Arch::new().dispatch(
-                #[inline(always)]
-                || differentiate(light, &self.x, &self.y, &mut columns, &mut position),
-            );
+            let (x, y) = (&self.x[..], &self.y[..]);
+            Arch::new().dispatch(Differentiate { light, x, y, columns: &mut columns, position: &mut position });
             for (p, column) in columns.iter().enumerate() {
                 self.reduce(SERSIC_PARAMETERS * k + p, column);
             }
@@ -192,26 +202,14 @@ impl Batch {
         }
         let GradientScratch { by_lens, lens_columns } = scratch;
         let (mut bx, mut by) = ([0.0; BATCH], [0.0; BATCH]);
-        Arch::new().dispatch(
-            #[inline(always)]
-            || lens.trace_with_gradient([&self.x, &self.y], [&mut bx, &mut by], by_lens),
-        );
+        Arch::new().dispatch(TraceWithGradient { lens, x: &self.x, y: &self.y, bx: &mut bx, by: &mut by, by_lens });
         let n = self.x.len().min(BATCH);
         let mut columns = [[0.0; BATCH]; SERSIC_PARAMETERS];
         let mut position = [[0.0; BATCH]; 2];
         for (k, source) in sources.iter().enumerate() {
-            Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    differentiate(source, &bx[..n], &by[..n], &mut columns, &mut position);
-                    // The source moves against the deflection.
-                    for (column, g) in lens_columns.iter_mut().zip(by_lens.iter()) {
-                        for i in 0..BATCH {
-                            column[i] -= position[0][i] * g[0][i] + position[1][i] * g[1][i];
-                        }
-                    }
-                },
-            );
+            let (x, y) = (&bx[..n], &by[..n]);
+            Arch::new().dispatch(Differentiate { light: source, x, y, columns: &mut columns, position: &mut position });
+            Arch::new().dispatch(MoveAgainst { position: &position, by_lens, columns: lens_columns });
             for (p, column) in columns.iter().enumerate() {
                 self.reduce(lens_len + SERSIC_PARAMETERS * k + p, column);
             }
@@ -232,29 +230,102 @@ pub(super) struct GradientScratch {
 // Loops over samples, made into vector code for whatever processor they meet (`Arch::dispatch`). No operation is fused or
 // reordered by that: the results have the same bits on all of them.
 
-#[inline(always)]
-fn evaluate(light: &PreparedSersic, x: &[f64], y: &[f64], values: &mut [f64; BATCH]) {
-    for ((v, x), y) in values.iter_mut().zip(x).zip(y) {
-        *v = light.value(*x, *y);
+struct Trace<'a> {
+    lens: &'a PreparedLens,
+    x: &'a [f64],
+    y: &'a [f64],
+    bx: &'a mut [f64],
+    by: &'a mut [f64],
+}
+
+impl WithSimd for Trace<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        self.lens.trace([self.x, self.y], [self.bx, self.by]);
+    }
+}
+
+struct Evaluate<'a> {
+    light: &'a PreparedSersic,
+    x: &'a [f64],
+    y: &'a [f64],
+    values: &'a mut [f64; BATCH],
+}
+
+impl WithSimd for Evaluate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        for ((v, x), y) in self.values.iter_mut().zip(self.x).zip(self.y) {
+            *v = self.light.value(*x, *y);
+        }
+    }
+}
+
+struct TraceWithGradient<'a> {
+    lens: &'a PreparedLens,
+    x: &'a [f64],
+    y: &'a [f64],
+    bx: &'a mut [f64; BATCH],
+    by: &'a mut [f64; BATCH],
+    by_lens: &'a mut [[[f64; BATCH]; 2]],
+}
+
+impl WithSimd for TraceWithGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        self.lens.trace_with_gradient([self.x, self.y], [self.bx, self.by], self.by_lens);
     }
 }
 
 /// Derivatives by the parameters of a component, and by the position.
-#[inline(always)]
-fn differentiate(
-    light: &PreparedSersic,
-    x: &[f64],
-    y: &[f64],
-    columns: &mut [[f64; BATCH]; SERSIC_PARAMETERS],
-    position: &mut [[f64; BATCH]; 2],
-) {
-    for (i, (x, y)) in x.iter().zip(y).enumerate().take(BATCH) {
-        let gradient = light.gradient(*x, *y);
-        for (column, value) in columns.iter_mut().zip(gradient.parameters) {
-            column[i] = value;
+struct Differentiate<'a> {
+    light: &'a PreparedSersic,
+    x: &'a [f64],
+    y: &'a [f64],
+    columns: &'a mut [[f64; BATCH]; SERSIC_PARAMETERS],
+    position: &'a mut [[f64; BATCH]; 2],
+}
+
+impl WithSimd for Differentiate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        for (i, (x, y)) in self.x.iter().zip(self.y).enumerate().take(BATCH) {
+            let gradient = self.light.gradient(*x, *y);
+            for (column, value) in self.columns.iter_mut().zip(gradient.parameters) {
+                column[i] = value;
+            }
+            self.position[0][i] = gradient.position[0];
+            self.position[1][i] = gradient.position[1];
         }
-        position[0][i] = gradient.position[0];
-        position[1][i] = gradient.position[1];
+    }
+}
+
+/// The source moves against the deflection.
+struct MoveAgainst<'a> {
+    position: &'a [[f64; BATCH]; 2],
+    by_lens: &'a [[[f64; BATCH]; 2]],
+    columns: &'a mut [[f64; BATCH]],
+}
+
+impl WithSimd for MoveAgainst<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let [px, py] = self.position;
+        for (column, [gx, gy]) in self.columns.iter_mut().zip(self.by_lens) {
+            for ((((c, px), py), gx), gy) in column.iter_mut().zip(px).zip(py).zip(gx).zip(gy) {
+                *c -= px * gx + py * gy;
+            }
+        }
     }
 }
 

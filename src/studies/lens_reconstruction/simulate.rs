@@ -4,8 +4,9 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::imaging::Sampling;
+use super::pixelated::mock::lensed_image;
 use super::render::render;
-use super::{LensError, Observation, Scene};
+use super::{LensError, Observation, PixelSource, Scene};
 use crate::numerics::random;
 use crate::studies::lens_models::{LensModel, Sersic};
 
@@ -109,6 +110,17 @@ pub fn gaussian_psf(fwhm_arcsec: f64, pixel_scale_arcsec: f64) -> Result<Array2<
 /// # Errors
 /// A size, pixel scale, noise or gain that is not positive.
 pub fn simulate(spec: &SimulationSpec) -> Result<Simulation, LensError> {
+    simulate_with(spec, None)
+}
+
+/// Rays a side of a pixel that look at a source in pixels, at least.
+const RAYS: usize = 6;
+
+/// The same with a source in pixels beside those of the scene.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn simulate_with(spec: &SimulationSpec, pixels: Option<&PixelSource>) -> Result<Simulation, LensError> {
     let positive = [
         ("size_px", spec.size_px as f64),
         ("noise_sigma", spec.noise_sigma),
@@ -128,7 +140,14 @@ pub fn simulate(spec: &SimulationSpec) -> Result<Simulation, LensError> {
     let mut observation = Observation::new(blank, errors, psf, mask, spec.pixel_scale_arcsec)?;
     let sampling = Sampling { per_pixel_side: spec.supersampling, adaptive: true };
     let parameters = spec.scene.parameters();
-    let [noiseless, lensed_source, lens_light] = render(&observation, &parameters, spec.scene.layout(), sampling)?;
+    let [mut noiseless, mut lensed_source, lens_light] =
+        render(&observation, &parameters, spec.scene.layout(), sampling)?;
+    if let Some(PixelSource { grid, brightness }) = pixels {
+        let lens = spec.scene.lens.prepare();
+        let image = lensed_image(&observation, &lens, grid, brightness, spec.supersampling.max(RAYS))?;
+        noiseless += &image;
+        lensed_source += &image;
+    }
     if let Some(gain) = spec.gain {
         // Counting noise has the variance of the expected counts.
         observation

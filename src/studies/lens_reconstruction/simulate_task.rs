@@ -11,9 +11,11 @@ use super::Scene;
 use super::cosmology::Cosmology;
 use super::curves::{Curves, curves_of};
 use super::exchange::{Described, coolest_template, read_coolest};
-use super::maps::{convergence_map, grid_keywords, source_map};
+use super::maps::{convergence_map, grid_keywords, source_grid_holding, source_map};
+use super::pixelated::SourceGrid;
 use super::sampling::{BATCH, FINEST};
-use super::simulate::{SimulationSpec, gaussian_half_width, simulate};
+use super::simulate::{SimulationSpec, gaussian_half_width, simulate_with};
+use super::simulated_source::{PixelSource, SourceClumps};
 use crate::data::{Plane, write_planes};
 use crate::studies::lens_models::{LensModel, Sersic, Shear, Sie};
 use crate::tasks::{Cost, Lane, Metrics, Outcome, Progress, Provenance, Task, TaskError};
@@ -79,10 +81,21 @@ pub struct SimulateRequest {
     /// Lens model in a COOLEST template (JSON) of any program: its mass, sources and lens light take the place of the three groups below.
     #[schemars(extend("x-input" = true))]
     pub model: Option<PathBuf>,
+    /// FITS image of a galaxy: takes the place of the source, at its centre.
+    #[schemars(extend("x-input" = true))]
+    pub source_image: Option<PathBuf>,
+    /// Length of the longer side of `source_image` in the source plane.
+    #[schemars(range(min = 0.05, max = 20.0), extend("x-unit" = "arcsec"), extend("x-log" = true))]
+    pub source_image_size_arcsec: f64,
+    /// Surface brightness that the brightest pixel of `source_image` is given.
+    #[schemars(range(min = 0.001, max = 100.0), extend("x-log" = true))]
+    pub source_image_peak: f64,
     /// Mass of the lens.
     pub lens: SimulatedLens,
     /// The galaxy behind, lensed.
     pub source: SimulatedGalaxy,
+    /// Clumps on that galaxy.
+    pub clumps: SourceClumps,
     /// Light of the lens galaxy itself, not lensed.
     pub lens_light: SimulatedGalaxy,
     /// Width and height of the image.
@@ -136,8 +149,12 @@ impl Default for SimulateRequest {
     fn default() -> Self {
         Self {
             model: None,
+            source_image: None,
+            source_image_size_arcsec: 1.0,
+            source_image_peak: 2.0,
             lens: SimulatedLens::default(),
             source: SimulatedGalaxy::default(),
+            clumps: SourceClumps::default(),
             lens_light: SimulatedGalaxy {
                 brightness: 0.25,
                 radius_arcsec: 0.7,
@@ -193,20 +210,44 @@ impl SimulateRequest {
     /// # Errors
     /// The model file cannot be read or taken over.
     pub fn scene_or_model(&self) -> Result<Scene, TaskError> {
-        match &self.model {
-            Some(file) => Ok(read_coolest(file)?.on_pixels(self.pixel_scale_arcsec)),
-            None => Ok(self.scene()),
-        }
+        let Some(file) = &self.model else { return Ok(self.scene()) };
+        Ok(self.with_image_instead(read_coolest(file)?.on_pixels(self.pixel_scale_arcsec)))
     }
 
-    /// Mass and light of the sliders together.
+    /// Without its source where a picture takes its place.
+    fn with_image_instead(&self, mut scene: Scene) -> Scene {
+        if self.source_image.is_some() {
+            scene.sources.clear();
+        }
+        scene
+    }
+
+    /// Where the picture of a source lies: its centre and half its side (arcsec).
+    fn picture_square(&self) -> Option<([f64; 2], f64)> {
+        let centre = [self.source.x_arcsec, self.source.y_arcsec];
+        self.source_image.as_ref().map(|_| (centre, 0.5 * self.source_image_size_arcsec))
+    }
+
+    /// The picture of a source, if there is one.
+    ///
+    /// # Errors
+    /// The file cannot be read, or shows nothing.
+    fn pixel_source(&self) -> Result<Option<PixelSource>, TaskError> {
+        let centre = [self.source.x_arcsec, self.source.y_arcsec];
+        let read = |file| PixelSource::read(file, centre, self.source_image_size_arcsec, self.source_image_peak);
+        self.source_image.as_deref().map(read).transpose()
+    }
+
+    /// Mass and light of the sliders together, without a picture of a source.
     pub fn scene(&self) -> Scene {
-        Scene {
+        let smooth = self.source.sersic();
+        let clumps = smooth.iter().flat_map(|galaxy| self.clumps.on(galaxy));
+        self.with_image_instead(Scene {
             lens: self.lens_model(),
-            sources: self.source.sersic().into_iter().collect(),
+            sources: smooth.into_iter().chain(clumps).collect(),
             lens_light: self.lens_light.sersic().into_iter().collect(),
             sky: 0.0,
-        }
+        })
     }
 }
 
@@ -237,12 +278,16 @@ pub struct SimulateOutcome {
     pub source_centre_arcsec: [f64; 2],
     /// Mass, sources and lens light, from which the truth can be drawn on any grid.
     pub scene: Scene,
+    /// The picture that is the source, if it is one.
+    pub pixels: Option<Arc<PixelSource>>,
     /// The request.
     pub request: SimulateRequest,
 }
 
 /// File of the truth.
 const TRUTH: &str = "coolest.json";
+/// File of a source that is a picture, at its full resolution.
+const PICTURE: &str = "source_pixels.fits";
 
 /// Memory of a ray: two coordinates, in batches that hold one pixel of the finest sampling.
 const RAY_BYTES: f64 = 16.0 * BATCH as f64 / (FINEST * FINEST) as f64;
@@ -256,7 +301,11 @@ const SOURCE_PIXELS: usize = 100;
 impl SimulateOutcome {
     /// The true source on another grid: its centre, its pixel in arcsec, its `(rows, columns)`.
     pub fn source_on(&self, centre: [f64; 2], scale: f64, shape: (usize, usize)) -> Array2<f32> {
-        source_map(&self.scene.sources, centre, scale, shape)
+        let mut map = source_map(&self.scene.sources, centre, scale, shape);
+        if let Some(pixels) = &self.pixels {
+            map += &pixels.on(centre, scale, shape);
+        }
+        map
     }
 }
 
@@ -269,6 +318,7 @@ impl Task for SimulateRequest {
         ("psf.fits", "point spread function, sum 1"),
         ("noiseless.fits", "image without noise"),
         ("source.fits", "true source on a grid of its own"),
+        (PICTURE, "with `source_image`: that source at its full resolution"),
         ("convergence.fits", "true convergence"),
         ("lens_light.fits", "light of the lens galaxy alone"),
         ("curves.ecsv", "true critical curve and caustics"),
@@ -291,7 +341,8 @@ impl Task for SimulateRequest {
         let least = (self.supersampling as f64).powi(2);
         let finest = ((FINEST * FINEST) as f64).max(least);
         let rays = |shines: bool| if shines { finest } else { least };
-        let rays = cells * (rays(!scene.sources.is_empty()) + rays(!scene.lens_light.is_empty()));
+        let lensed = !scene.sources.is_empty() || self.source_image.is_some();
+        let rays = cells * (rays(lensed) + rays(!scene.lens_light.is_empty()));
         // Two coordinates a ray, in batches of which a part stays empty, the first sampling until it is replaced, and planes.
         let bytes = rays * RAY_BYTES + 2.0 * cells * least * RAY_BYTES + cells * 300.0 + 16e6;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates
@@ -311,26 +362,29 @@ impl Task for SimulateRequest {
             seed: self.seed,
             ..SimulationSpec::default()
         };
-        let made = simulate(&spec)?;
+        let pixels = self.pixel_source()?.map(Arc::new);
+        let made = simulate_with(&spec, pixels.as_deref())?;
         progress.check()?;
         let f32s = |a: &Array2<f64>| Arc::new(a.mapv(|v| v as f32));
         let curves = curves_of(&scene.lens);
-        let (centre, scale) = super::maps::source_grid(&scene, &curves, SOURCE_PIXELS);
-        let outcome = SimulateOutcome {
+        let (centre, scale) = source_grid_holding(&scene, &curves, self.picture_square(), SOURCE_PIXELS);
+        let mut outcome = SimulateOutcome {
             image: f32s(&made.observation.data),
             noiseless: f32s(&made.noiseless),
             noise: f32s(&made.observation.noise),
             psf: f32s(&made.observation.psf),
             lens_light: f32s(&made.lens_light),
-            source: Arc::new(source_map(&scene.sources, centre, scale, (SOURCE_PIXELS, SOURCE_PIXELS))),
+            source: Arc::default(),
             convergence: Arc::new(convergence_map(&scene.lens, (self.pixels, self.pixels), self.pixel_scale_arcsec)),
             curves,
             pixel_scale_arcsec: self.pixel_scale_arcsec,
             source_scale_arcsec: scale,
             source_centre_arcsec: centre,
             scene,
+            pixels,
             request: self.clone(),
         };
+        outcome.source = Arc::new(outcome.source_on(centre, scale, (SOURCE_PIXELS, SOURCE_PIXELS)));
         progress.fraction(1.0);
         Ok(outcome)
     }
@@ -365,6 +419,11 @@ impl Outcome for SimulateOutcome {
             write_planes(&folder.join(file), &[plane], &history)?;
             files.push(file.to_owned());
         }
+        if let Some(pixels) = &self.pixels {
+            let SourceGrid { centre, pixel, side } = pixels.grid;
+            pixels.write(&folder.join(PICTURE), grid_keywords(centre, pixel, (side, side)), &history)?;
+            files.push(PICTURE.into());
+        }
         self.curves.write(&folder.join("curves.ecsv"))?;
         files.push("curves.ecsv".into());
         let described = Described {
@@ -376,7 +435,11 @@ impl Outcome for SimulateOutcome {
             cosmology: Cosmology::default(),
             image_file: "image.fits",
             simulated: true,
-            left_out: &[],
+            left_out: if self.pixels.is_some() {
+                &["the lensed source, a picture; it is in source_pixels.fits"]
+            } else {
+                &[]
+            },
         };
         let path = folder.join(TRUTH);
         std::fs::write(&path, format!("{:#}\n", coolest_template(&described)))
@@ -394,8 +457,12 @@ impl Outcome for SimulateOutcome {
             Some(_) => read_coolest(&folder.join(TRUTH))?.on_pixels(request.pixel_scale_arcsec),
             None => request.scene(),
         };
+        let square = request.picture_square();
+        let picture =
+            |(centre, half): ([f64; 2], f64)| PixelSource::from_file(&folder.join(PICTURE), centre, 2.0 * half);
+        let pixels = square.map(picture).transpose()?.map(Arc::new);
         let curves = curves_of(&scene.lens);
-        let (source_centre_arcsec, source_scale_arcsec) = super::maps::source_grid(&scene, &curves, SOURCE_PIXELS);
+        let (source_centre_arcsec, source_scale_arcsec) = source_grid_holding(&scene, &curves, square, SOURCE_PIXELS);
         Ok(Self {
             image: read("image.fits")?,
             noiseless: read("noiseless.fits")?,
@@ -409,6 +476,7 @@ impl Outcome for SimulateOutcome {
             source_scale_arcsec,
             source_centre_arcsec,
             scene,
+            pixels,
             request,
         })
     }
@@ -418,6 +486,7 @@ impl Outcome for SimulateOutcome {
 mod tests {
     use super::*;
     use crate::studies::lens_reconstruction::imaging::{ForwardModel, Sampling};
+    use crate::studies::lens_reconstruction::simulate::simulate;
 
     /// Bright sources and little noise are sampled finely whatever `supersampling` says.
     #[test]

@@ -100,7 +100,7 @@ fn convergence_ui(ui: &mut Ui, finished: &Finished, posterior: &Posterior) {
             }
             ui.end_row();
             for quantity in posterior.quantities.iter().filter(|q| q.is_of_lens()) {
-                let row = drawn_row(&finished.outcome, &rows, &quantity.name);
+                let row = drawn_row(&rows, &quantity.name);
                 ui.label(small(row.name.clone())).on_hover_text(&row.help);
                 let colored = |ui: &mut Ui, text: String, good: bool| {
                     let color = if good { ui.visuals().text_color() } else { ui.visuals().warn_fg_color };

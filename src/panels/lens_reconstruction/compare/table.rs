@@ -4,7 +4,7 @@ use egui::{Grid, RichText, Ui};
 
 use super::Finished;
 use crate::plots::colors::{Role, theme_of};
-use crate::studies::lens_models::{ISOTHERMAL_SLOPE, Mass};
+use crate::studies::lens_models::ISOTHERMAL_SLOPE;
 use crate::studies::lens_reconstruction::{FitOutcome, Method};
 use crate::tasks::{Metrics, Outcome};
 
@@ -95,14 +95,30 @@ pub(super) fn rows(metrics: &Metrics) -> Vec<Row> {
             &format!("Of a lobe, {turn}"),
         ));
     }
-    let satellites = (1..).take_while(|k| metrics.contains_key(&format!("satellite_{k}_einstein_radius_arcsec")));
+    let satellites = (1..).take_while(|k| metrics.contains_key(&format!("satellite_{k}_x_arcsec")));
     for k in satellites {
-        for (name, what, help) in [
-            ("Einstein radius", "einstein_radius_arcsec", "Of the satellite, a singular isothermal sphere, alone"),
-            ("x", "x_arcsec", "From the image centre, to the right"),
-            ("y", "y_arcsec", "From the image centre, up"),
+        for (name, what, unit, help) in [
+            (
+                "Einstein radius",
+                "einstein_radius_arcsec",
+                "arcsec",
+                "Of the satellite alone; of a pseudo-Jaffe one, without its truncation",
+            ),
+            ("truncation", "truncation_arcsec", "arcsec", "Radius beyond which a pseudo-Jaffe profile falls off"),
+            (
+                "convergence scale",
+                "convergence_scale",
+                "",
+                "Of the NFW halo: rho_s r_s over the critical surface density",
+            ),
+            ("scale radius", "scale_radius_arcsec", "arcsec", "Of the NFW halo"),
+            ("x", "x_arcsec", "arcsec", "From the image centre, to the right"),
+            ("y", "y_arcsec", "arcsec", "From the image centre, up"),
         ] {
-            rows.push(Row::new(&format!("Satellite {k} {name}"), &format!("satellite_{k}_{what}"), "arcsec", 4, help));
+            let metric = format!("satellite_{k}_{what}");
+            if metrics.contains_key(&metric) {
+                rows.push(Row::new(&format!("Satellite {k} {name}"), &metric, unit, 4, help));
+            }
         }
     }
     rows.extend([
@@ -130,8 +146,8 @@ pub(super) fn corner_rows(metrics: &Metrics) -> Vec<Row> {
 }
 
 /// What a drawn quantity is called, and the metric that the fit has of it.
-pub(super) fn drawn_row(outcome: &FitOutcome, rows: &[Row], quantity: &str) -> Row {
-    let metric = metric_of(outcome, quantity);
+pub(super) fn drawn_row(rows: &[Row], quantity: &str) -> Row {
+    let metric = quantity.replace('.', "_");
     if let Some(row) = rows.iter().find(|r| r.metric == metric) {
         return row.clone();
     }
@@ -145,16 +161,6 @@ pub(super) fn drawn_row(outcome: &FitOutcome, rows: &[Row], quantity: &str) -> R
         },
     };
     Row { name, metric, unit, digits: 4, help: quantity.to_owned() }
-}
-
-/// `mass[2].x_arcsec` is `satellite_1_x_arcsec` when two multipoles stand before it.
-fn metric_of(outcome: &FitOutcome, quantity: &str) -> String {
-    let mass = quantity.strip_prefix("mass[").and_then(|rest| rest.split_once("]."));
-    let (Some((place, what)), Some(scene)) = (mass, &outcome.scene) else { return quantity.replace('.', "_") };
-    let place: usize = place.parse().unwrap_or(0);
-    let until = scene.lens.further.iter().take(place + 1);
-    let number = until.filter(|m| !matches!(m, Mass::Multipole(_))).count();
-    format!("satellite_{number}_{what}")
 }
 
 /// What speaks against the result: what the run said, and what its numbers say beside blank sky.
@@ -364,10 +370,13 @@ mod tests {
     #[test]
     fn every_satellite_has_its_rows() {
         let metrics: Metrics =
-            [("satellite_1_einstein_radius_arcsec", 0.1), ("satellite_2_einstein_radius_arcsec", 0.2)]
+            [("satellite_1_x_arcsec", 0.1), ("satellite_2_x_arcsec", 0.2), ("satellite_2_convergence_scale", 0.3)]
                 .map(|(k, v)| (k.to_owned(), v))
                 .into();
         let names: Vec<String> = rows(&metrics).into_iter().map(|r| r.name).collect();
-        assert!(names.contains(&"Satellite 2 y".to_owned()) && !names.iter().any(|n| n.starts_with("Satellite 3")));
+        let of = |k: usize| names.iter().filter(|n| n.starts_with(&format!("Satellite {k}"))).collect::<Vec<_>>();
+        assert_eq!(of(1), ["Satellite 1 x"]);
+        assert_eq!(of(2), ["Satellite 2 convergence scale", "Satellite 2 x"]);
+        assert!(of(3).is_empty());
     }
 }

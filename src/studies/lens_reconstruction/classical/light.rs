@@ -1,7 +1,9 @@
 //! First guess of the lens light, with lensed arcs weighted down.
 
+use super::Run;
+use super::geometry::{Bounds, Geometry};
 use super::problem::SceneProblem;
-use super::{Bounds, Geometry, Phase, Run};
+use super::steps::{Phase, report};
 use crate::numerics::levenberg_marquardt::{Stop, fit};
 use crate::numerics::statistics::median;
 use crate::studies::lens_models::Sersic;
@@ -110,7 +112,7 @@ fn guess(
         let start = problem.start();
         let callback = &mut *run.callback;
         let result = fit(&mut problem, &start, &options, |step, problem| {
-            super::report(callback, Phase::LensLight, index, round * STEPS + step.index, step.sum_of_squares, problem)
+            report(callback, Phase::LensLight, index, round * STEPS + step.index, step.sum_of_squares, problem)
         });
         if result.stop == Stop::Cancelled {
             return Err(LensError::Cancelled);
@@ -197,7 +199,7 @@ pub(super) fn null(
     let start = problem.start();
     let callback = &mut *run.callback;
     let result = fit(&mut problem, &start, &options, |step, problem| {
-        super::report(callback, Phase::Null, 0, step.index, step.sum_of_squares, problem)
+        report(callback, Phase::Null, 0, step.index, step.sum_of_squares, problem)
     });
     if result.stop == Stop::Cancelled {
         return Err(LensError::Cancelled);

@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 
 use ndarray::Array2;
 
-use super::{Calls, FitSettings, Geometry, Run, check, light};
+use super::geometry::Geometry;
+use super::settings::{FitSettings, check};
+use super::{Calls, Run, light};
 use crate::studies::lens_models::Sersic;
 use crate::studies::lens_reconstruction::imaging::Sampling;
 use crate::studies::lens_reconstruction::render::render;

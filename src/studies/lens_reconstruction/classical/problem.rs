@@ -4,7 +4,6 @@ use ndarray::Array2;
 
 use crate::numerics::levenberg_marquardt::{LeastSquares, NormalEquations, dot};
 use crate::numerics::linear::non_negative_least_squares;
-use crate::studies::lens_models::SLOPE;
 use crate::studies::lens_reconstruction::imaging::ForwardModel;
 use crate::studies::lens_reconstruction::scene::Layout;
 
@@ -59,7 +58,7 @@ impl<'a> SceneProblem<'a> {
                 _ if i == layout.sky() => sky != Sky::Held,
                 // A lens without sources changes nothing.
                 _ if i < layout.lens_len() && layout.sources == 0 => false,
-                SLOPE if !layout.lens.free_slope => false,
+                _ if i < layout.lens_len() && !layout.lens.moves(i) => false,
                 _ => free(i) || amplitudes.contains(&i),
             })
             .collect();

@@ -1,8 +1,11 @@
 //! Steps of the fit beyond an isothermal ellipsoid and Sersic profiles, taken from the end of the simpler one.
 
+use super::Run;
+use super::joint::{Joint, Trial, joint_model, rough_fit};
 use super::light::Null;
 use super::problem::SceneProblem;
-use super::{FitSettings, Joint, LensLight, Run, Trial};
+use super::satellites::EXTENTS;
+use super::settings::{FitSettings, LensLight};
 use crate::numerics::levenberg_marquardt::LeastSquares;
 use crate::studies::lens_models::{GALAXY_PARAMETERS, LensLayout, MassKind, SERSIC_PARAMETERS, Sersic};
 use crate::studies::lens_reconstruction::scene::{AMPLITUDE, Layout, Scene};
@@ -24,7 +27,7 @@ pub(super) fn parameters(settings: &FitSettings) -> usize {
     let gaussians = settings.lens_light == LensLight::Gaussians && settings.lens_light_components > 0;
     usize::from(settings.free_slope)
         + multipoles
-        + MassKind::Sis.parameters() * settings.satellites.len()
+        + settings.satellites.iter().map(|s| s.profile.moving()).sum::<usize>()
         + if gaussians { GAUSSIANS } else { 0 }
 }
 
@@ -33,7 +36,7 @@ pub(super) fn null(observation: &Observation, best: &Joint, run: &mut Run) -> Re
     let layout = Layout { lights: best.layout.lights, ..Layout::default() };
     let mut start = best.parameters[..GALAXY_PARAMETERS].to_vec();
     start.extend_from_slice(&best.parameters[best.layout.light(0)..]);
-    let mut model = super::joint_model(observation, layout, run)?;
+    let mut model = joint_model(observation, layout, run)?;
     model.adapt(&start);
     let mut problem = SceneProblem::new(&mut model, &mut run.calls, &start, |_| false, run.sky);
     let mut amplitudes = problem.start();
@@ -53,23 +56,28 @@ pub(super) fn mass(
     let kinds = multipoles
         .iter()
         .map(|order| MassKind::Multipole(*order))
-        .chain(settings.satellites.iter().map(|_| MassKind::Sis));
+        .chain(settings.satellites.iter().map(|s| s.profile.kind()));
     let mut lens = LensLayout::default().with_further(kinds);
     lens.free_slope = settings.free_slope;
     if lens == LensLayout::default() {
         return Ok(None);
     }
     let layout = Layout { lens, ..best.layout };
-    let mut parameters = best.parameters[..GALAXY_PARAMETERS].to_vec();
-    for _ in multipoles {
-        parameters.extend([0.0, 0.0]);
+    let mut winner: Option<Trial> = None;
+    let sized = settings.satellites.iter().any(|s| s.profile.has_size());
+    for extent in if sized { &EXTENTS[..] } else { &EXTENTS[..1] } {
+        let mut parameters = best.parameters[..GALAXY_PARAMETERS].to_vec();
+        parameters.extend(multipoles.iter().flat_map(|_| [0.0, 0.0]));
+        for satellite in &settings.satellites {
+            parameters.extend(satellite.start(parameters[0], *extent));
+        }
+        parameters.extend_from_slice(&best.parameters[best.layout.lens_len()..]);
+        let trial = rough_fit(observation, best.geometry, layout, &parameters, index, run)?;
+        if winner.as_ref().is_none_or(|w| trial.sum_of_squares < w.sum_of_squares) {
+            winner = Some(trial);
+        }
     }
-    for [x, y] in &settings.satellites {
-        // Off zero, where the place of a mass means nothing.
-        parameters.extend([0.05 * parameters[0], *x, *y]);
-    }
-    parameters.extend_from_slice(&best.parameters[best.layout.lens_len()..]);
-    super::rough_fit(observation, best.geometry, layout, &parameters, index, run).map(Some)
+    Ok(winner)
 }
 
 /// The lens light as Gaussians. A Gaussian is a Sersic profile of index 1/2.
@@ -131,8 +139,8 @@ fn expansion(components: &[Sersic], least: f64, greatest: f64) -> Vec<Sersic> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::studies::lens_models::{LensModel, Mass, PowerLaw, Sis};
-    use crate::studies::lens_reconstruction::classical::fit_parametric;
+    use crate::studies::lens_models::{LensModel, Mass, Nfw, PointMass, PowerLaw, PseudoJaffe, Sis};
+    use crate::studies::lens_reconstruction::classical::{Satellite, SatelliteProfile, fit_parametric};
     use crate::studies::lens_reconstruction::simulate::{SimulationSpec, simulate};
     use std::ops::ControlFlow;
 
@@ -168,7 +176,8 @@ mod tests {
             further: vec![Mass::Sis(Sis { einstein_radius_arcsec: 0.12, x_arcsec: 0.9, y_arcsec: 0.75 })],
             ..LensModel::default()
         };
-        let settings = dark(FitSettings { satellites: vec![[0.95, 0.7]], ..FitSettings::default() });
+        let settings =
+            dark(FitSettings { satellites: vec![Satellite::isothermal([0.95, 0.7])], ..FitSettings::default() });
         let found = fitted(&spec, &settings);
         let Some(Mass::Sis(satellite)) = found.scene.lens.further.first() else { panic!("no satellite") };
         let place = found.layout.lens_len() - 3;
@@ -176,6 +185,66 @@ mod tests {
         assert!((satellite.einstein_radius_arcsec - 0.12).abs() < 4.0 * error && error < 0.02, "{satellite:?} {error}");
         assert!((satellite.x_arcsec - 0.9).hypot(satellite.y_arcsec - 0.75) < 0.05, "{satellite:?}");
         assert!((found.reduced_chi2 - 1.0).abs() < 0.08, "{}", found.reduced_chi2);
+    }
+
+    /// Every parameter that moves comes out within its error, and the rest stays where a round mass without a core has it.
+    #[test]
+    fn masses_of_every_profile_are_recovered_within_their_errors() {
+        let (x_arcsec, y_arcsec) = (0.9, 0.75);
+        let round = (1.0, 0.0);
+        let (axis_ratio, position_angle_deg) = round;
+        for (profile, truth) in [
+            (
+                SatelliteProfile::PseudoJaffe,
+                Mass::PseudoJaffe(PseudoJaffe {
+                    einstein_radius_arcsec: 0.15,
+                    core_arcsec: 0.0,
+                    truncation_arcsec: 0.3,
+                    axis_ratio,
+                    position_angle_deg,
+                    x_arcsec,
+                    y_arcsec,
+                }),
+            ),
+            (
+                SatelliteProfile::Nfw,
+                Mass::Nfw(Nfw {
+                    convergence_scale: 0.15,
+                    scale_radius_arcsec: 0.4,
+                    axis_ratio,
+                    position_angle_deg,
+                    x_arcsec,
+                    y_arcsec,
+                }),
+            ),
+            (
+                SatelliteProfile::PointMass,
+                Mass::PointMass(PointMass { einstein_radius_arcsec: 0.15, x_arcsec, y_arcsec }),
+            ),
+        ] {
+            let mut spec = SimulationSpec { noise_sigma: 0.01, supersampling: 4, ..SimulationSpec::default() };
+            spec.scene.lens = LensModel { further: vec![truth], ..LensModel::default() };
+            let satellites = vec![Satellite { x_arcsec: 0.95, y_arcsec: 0.7, profile }];
+            let found = fitted(&spec, &dark(FitSettings { satellites, supersampling: 2, ..FitSettings::default() }));
+            let kind = truth.kind();
+            let first = found.layout.lens_len() - kind.parameters();
+            let parameters = truth.parameters().into_iter().zip(kind.names()).enumerate();
+            for (i, (expected, name)) in parameters {
+                let (value, error) = (found.parameters[first + i], found.errors_gaussian[first + i]);
+                if kind.moves(i) {
+                    assert!(
+                        error > 0.0 && (value - expected).abs() < 4.0 * error,
+                        "{kind:?} {name}: {value} +- {error}"
+                    );
+                } else {
+                    assert!(value == expected && error.is_nan(), "{kind:?} {name}: {value} +- {error}");
+                }
+            }
+            // Seen at all: many times its error, and worth its parameters.
+            let (value, error) = (found.parameters[first], found.errors_gaussian[first]);
+            assert!(value > 4.0 * error, "{kind:?}: {value} +- {error}");
+            assert!((found.reduced_chi2 - 1.0).abs() < 0.08, "{kind:?}: {}", found.reduced_chi2);
+        }
     }
 
     #[test]

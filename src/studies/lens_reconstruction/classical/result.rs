@@ -2,8 +2,10 @@
 
 use ndarray::{Array2, s};
 
+use super::geometry::Bounds;
+use super::joint::Joint;
 use super::problem::Sky;
-use super::{Bounds, Calls, Joint, Run, warnings};
+use super::{Calls, Run, warnings};
 use crate::numerics::levenberg_marquardt::Stop;
 use crate::studies::lens_models::{ISOTHERMAL_PARAMETERS, LensModel, SERSIC_PARAMETERS, SLOPE, Shear, ellipticity};
 use crate::studies::lens_reconstruction::imaging::Sampling;

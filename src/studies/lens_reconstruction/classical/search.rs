@@ -1,7 +1,10 @@
 //! Finding the lens with no guess from the user: a scan over Einstein radii, then fits from the most promising starts.
 
+use super::geometry::{Bounds, Geometry};
+use super::joint::Joint;
 use super::problem::{SceneProblem, Sky};
-use super::{Bounds, FitSettings, Geometry, Joint, Phase, Run, StartSummary};
+use super::steps::{Phase, report};
+use super::{FitSettings, Run, StartSummary};
 use crate::numerics::levenberg_marquardt::{LeastSquares, Stop, fit};
 use crate::numerics::random;
 use crate::studies::lens_models::{
@@ -77,7 +80,7 @@ pub(super) fn search(
         let from = problem.start();
         let callback = &mut *run.callback;
         let result = fit(&mut problem, &from, &options, |step, problem| {
-            super::report(callback, Phase::Starts, index, step.index, step.sum_of_squares, problem)
+            report(callback, Phase::Starts, index, step.index, step.sum_of_squares, problem)
         });
         if result.stop == Stop::Cancelled {
             return Err(LensError::Cancelled);
@@ -179,7 +182,7 @@ pub(super) fn another_source(
             let mut problem = SceneProblem::new(&mut model, &mut run.calls, &parameters, |_| false, run.sky);
             let mut start = problem.start();
             let sum_of_squares = problem.sum_of_squares(&mut start);
-            if super::report(&mut *run.callback, Phase::Scan, k, 0, sum_of_squares, &problem).is_break() {
+            if report(&mut *run.callback, Phase::Scan, k, 0, sum_of_squares, &problem).is_break() {
                 return Err(LensError::Cancelled);
             }
             if winner.as_ref().is_none_or(|w| sum_of_squares < w.sum_of_squares) {
@@ -228,9 +231,7 @@ fn scan(
                 let mut problem = SceneProblem::new(model, &mut run.calls, &parameters, |_| false, Sky::Held);
                 let mut x = problem.start();
                 let sum_of_squares = problem.sum_of_squares(&mut x);
-                if super::report(&mut *run.callback, Phase::Scan, k, direction as usize, sum_of_squares, &problem)
-                    .is_break()
-                {
+                if report(&mut *run.callback, Phase::Scan, k, direction as usize, sum_of_squares, &problem).is_break() {
                     return Err(LensError::Cancelled);
                 }
                 if winner.as_ref().is_none_or(|w| sum_of_squares < w.sum_of_squares) {

@@ -1,6 +1,7 @@
 //! What a reader of a fit must know before trusting it, in words with numbers.
 
-use super::{Bounds, ParametricFit, peak};
+use super::geometry::Bounds;
+use super::{ParametricFit, peak};
 use crate::numerics::levenberg_marquardt::Stop;
 use crate::studies::lens_models::{GALAXY_PARAMETERS, SERSIC_PARAMETERS};
 use crate::studies::lens_reconstruction::scene::AMPLITUDE;
@@ -72,7 +73,9 @@ fn noise_map(fit: &ParametricFit) -> Option<String> {
 fn at_bounds(fit: &ParametricFit, bounds: &Bounds, dark: bool) -> Vec<String> {
     let layout = fit.layout;
     let mut warnings = Vec::new();
-    for (i, name) in layout.names().iter().enumerate().take(layout.lens_len()).skip(GALAXY_PARAMETERS) {
+    let names = layout.names();
+    let further = (GALAXY_PARAMETERS..layout.lens_len()).filter(|&i| layout.lens.moves(i));
+    for (i, name) in further.map(|i| (i, &names[i])) {
         if let Some((side, limit)) = side_of(fit.parameters[i], i, bounds) {
             warnings.push(format!("{name} at its {side} limit {}", short(limit)));
         }

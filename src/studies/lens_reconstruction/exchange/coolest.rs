@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{Described, Profile, as_approximate, folded, further_mass, profiles};
+use super::{Described, Profile, as_approximate, folded, profiles, satellite};
 use crate::studies::lens_models::{ISOTHERMAL_SLOPE, Sersic, Shear};
 use crate::studies::lens_reconstruction::classical::{Posterior, Quantity};
 
 /// The template, to be saved as JSON beside the image that it names.
 pub fn coolest_template(model: &Described<'_>) -> Value {
     let [redshift_lens, redshift_source] = model.redshifts;
-    let sampled = |place| Sampled { posterior: model.posterior, further: further_mass(place) };
+    let sampled = |place| Sampled { posterior: model.posterior, satellite: satellite(&model.scene.lens, place) };
     let all = profiles(&model.scene.lens).into_iter().enumerate().map(|(place, profile)| (profile, sampled(place)));
     let (masses, fields): (Vec<_>, Vec<_>) = all.partition(|(p, _)| !matches!(p, Profile::Shear(_)));
     let mut left_out = model.left_out.to_vec();
@@ -102,22 +102,22 @@ fn name_of(profile: &Profile) -> &'static str {
 #[derive(Clone, Copy)]
 struct Sampled<'a> {
     posterior: Option<&'a Posterior>,
-    /// Which further mass it is; `None`: galaxy or shear.
-    further: Option<usize>,
+    /// Which satellite it is, from 1; `None`: galaxy, shear or multipole.
+    satellite: Option<usize>,
 }
 
 impl<'a> Sampled<'a> {
     /// The quantity of this profile that bears one name with the galaxy, and the other (or none) with a further mass.
     fn of(&self, galaxy: &str, further: Option<&str>) -> Option<&'a Quantity> {
-        match self.further {
+        match self.satellite {
             None => self.posterior?.quantity(galaxy),
-            Some(k) => self.posterior?.quantity(&format!("mass[{k}].{}", further?)),
+            Some(k) => self.posterior?.quantity(&format!("satellite_{k}_{}", further?)),
         }
     }
 
     /// The quantity that only a further mass has.
     fn of_further(&self, name: &str) -> Option<&'a Quantity> {
-        self.further.and_then(|_| self.of("", Some(name)))
+        self.satellite.and_then(|_| self.of("", Some(name)))
     }
 }
 
@@ -232,8 +232,8 @@ mod tests {
             draws("ellipse_einstein_radius_arcsec", [1.1, 1.2, 1.3]),
             draws("axis_ratio", [0.6, 0.7, 0.8]),
             draws("lens_x_arcsec", [0.01, 0.02, 0.03]),
-            draws("mass[1].einstein_radius_arcsec", [0.08, 0.1, 0.12]),
-            draws("mass[1].x_arcsec", [1.4, 1.5, 1.6]),
+            draws("satellite_1_einstein_radius_arcsec", [0.08, 0.1, 0.12]),
+            draws("satellite_1_x_arcsec", [1.4, 1.5, 1.6]),
         ]);
         let posterior = Posterior::from_table(&table, 0, 0).unwrap();
         let further = vec![

@@ -78,9 +78,11 @@ pub fn profiles(lens: &LensModel) -> Vec<Profile> {
     [Profile::PowerLaw(lens.galaxy), Profile::Shear(lens.shear)].into_iter().chain(further).collect()
 }
 
-/// Which of the further masses (from 0) stands at a place of [`profiles`]; `None`: galaxy or shear.
-fn further_mass(place: usize) -> Option<usize> {
-    place.checked_sub(2)
+/// Which satellite (from 1) stands at a place of [`profiles`]; `None`: galaxy, shear or multipole.
+fn satellite(lens: &LensModel, place: usize) -> Option<usize> {
+    let until = lens.further.get(..=place.checked_sub(2)?)?;
+    let own = |m: &&Mass| !matches!(m, Mass::Multipole(_));
+    until.last().filter(own).map(|_| until.iter().filter(own).count())
 }
 
 fn isothermal(radius: f64, axis_ratio: f64, position_angle_deg: f64, [x_arcsec, y_arcsec]: [f64; 2]) -> PowerLaw {

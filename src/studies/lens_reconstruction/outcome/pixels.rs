@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::FitOutcome;
+use super::{FitOutcome, NetworkSteps};
 use crate::numerics::lbfgs::End;
 use crate::studies::lens_models::{Deflector, ISOTHERMAL_SLOPE, LensModel, Mass, Sersic, Window, lens_curves};
 use crate::studies::lens_reconstruction::classical::{ParametricFit, lens_errors};
@@ -255,6 +255,14 @@ impl FitOutcome {
             ("degrees_of_freedom", found.pixels as f64),
             ("field_arcsec", 2.0 * found.lens.half_arcsec()),
         ]);
+        if let Some(tuned) = &found.finetuned {
+            self.put(&[
+                ("reduced_chi2_before_finetune", found.reduced_chi2_before_finetune),
+                ("finetune_steps", tuned.reduced_chi2.len().saturating_sub(1) as f64),
+                ("finetune_systems", tuned.systems as f64),
+            ]);
+        }
+        self.steps = Some(Arc::new(NetworkSteps::of(found)));
         without_errors(&mut self.metrics);
         let centre = [self.metrics["lens_x_arcsec"], self.metrics["lens_y_arcsec"]];
         let before = self.metrics.get("einstein_radius_arcsec").copied().unwrap_or(f64::NAN);

@@ -100,18 +100,20 @@ mod tests {
             let r = (i as f64 - 64.0).hypot(j as f64 - 64.0) * 0.05;
             (-((r - radius) / 0.15).powi(2)).exp()
         };
-        let said = |radius: f64, noise: f64, fwhm: f64| {
-            let data = Array2::from_shape_fn((n, n), |(j, i)| ring(j, i, radius));
+        let neighbour = |j: usize, i: usize| if i > 122 && (60..70).contains(&j) { 0.9 } else { 0.0 };
+        let seen = |radius: f64, noise: f64, fwhm: f64, beside: f64| {
+            let data = Array2::from_shape_fn((n, n), |(j, i)| ring(j, i, radius) + beside * neighbour(j, i));
             let noise = Array2::from_elem((n, n), noise);
             let mask = Array2::from_elem((n, n), true);
             let seen = Observation::new(data.clone(), noise, gaussian_psf(fwhm, 0.05).unwrap(), mask, 0.05).unwrap();
             let frame = WorkingFrame::around(Grids::of(64), &seen, &data, [0.0; 2], radius);
             concerns(&Domain::of(NoiseRegime::Low), &seen, &frame, &frame.bring(&seen, &data), radius).join("; ")
         };
+        let said = |radius, noise, fwhm| seen(radius, noise, fwhm, 0.0);
         assert_eq!(said(1.4, 0.05, 0.12), "");
         assert!(said(0.4, 0.05, 0.12).contains("Einstein radius"), "{}", said(0.4, 0.05, 0.12));
         assert!(said(1.4, 2.0, 0.12).contains("noise over peak"));
         assert!(said(1.4, 0.05, 0.6).contains("width of the PSF"));
-        assert!(said(3.15, 0.01, 0.3).contains("edge"), "{}", said(3.15, 0.01, 0.3));
+        assert!(seen(1.4, 0.05, 0.12, 1.0).contains("edge"), "{}", seen(1.4, 0.05, 0.12, 1.0));
     }
 }

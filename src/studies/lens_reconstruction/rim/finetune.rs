@@ -4,10 +4,24 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::likelihood::{PixelData, Workspace};
 use super::network::{CHANNELS, Rim};
 use crate::learning::parameters::gradients;
 use crate::numerics::random;
+
+/// Where the systems around the first answer come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FinetuneSystems {
+    /// Two autoencoders of convergences and of sources, their descriptions of the answer shaken: the published way.
+    #[default]
+    Autoencoders,
+    /// Random fields on the convergence and clumps on the source: without knowledge of what lenses and galaxies look like.
+    Random,
+}
 
 /// How the network is fine-tuned.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +40,12 @@ pub struct FinetuneSettings {
     pub seed: u64,
 }
 
+impl Default for FinetuneSettings {
+    fn default() -> Self {
+        Self { steps: 100, learning_rate: 3e-5, strength: 1e5, systems: 24, target: 1.0, seed: 1 }
+    }
+}
+
 /// Where the systems come from: pairs of source and `log10` convergence around an answer, row by row.
 pub trait Ball {
     /// Pair `index`.
@@ -39,6 +59,8 @@ pub struct Finetuned {
     pub reduced_chi2: Vec<f64>,
     /// The step with the least.
     pub best: usize,
+    /// Systems drawn for the Fisher information.
+    pub systems: usize,
 }
 
 /// Fine-tunes a machine on an autodiff device to one image and leaves it with its best parameters.
@@ -54,6 +76,7 @@ pub fn finetune(
     let start = rim.parameters().values;
     let mut out = Finetuned::default();
     let Some(fisher) = fisher(rim, device, data, ball, settings, each) else { return out };
+    out.systems = settings.systems;
     let mut values = start.clone();
     let mut best = (f64::INFINITY, start.clone());
     let mut squares = vec![0.0f32; values.len()];
@@ -273,9 +296,9 @@ mod tests {
             let states = moved.states(std::slice::from_ref(&data), &device, |_, _| true);
             surrogate(&moved, &device, &data, &states).unwrap().1
         };
-        let h = 1e-3;
+        let h = 2e-4;
         let slope = (chi2(h) - chi2(-h)) / (2.0 * h);
-        assert!((slope / norm - 1.0).abs() < 0.03, "{slope} {norm}");
+        assert!((slope / norm - 1.0).abs() < 0.05, "{slope} {norm}");
     }
 
     #[test]

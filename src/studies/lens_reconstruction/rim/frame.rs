@@ -191,7 +191,8 @@ mod tests {
         for (p, (value, weight)) in data.image.iter().zip(&data.weight).enumerate() {
             let x = 0.3 + ((p % 32) as f64 - middle) * frame.step_arcsec();
             let y = -0.2 + ((p / 32) as f64 - middle) * frame.step_arcsec();
-            assert!((value * 2.0 - (3.0 + 0.5 * x - 0.2 * y)).abs() < 1e-9, "{p}: {value}");
+            // Pixels of the image are flat: those that are cut in part shift the mean by a fraction of their own slope.
+            assert!((value * 2.0 - (3.0 + 0.5 * x - 0.2 * y)).abs() < 0.01, "{p}: {value}");
             knowledge += (weight / 2.0).powi(2);
         }
         // Sum of 1 / sigma^2 over the field: as many pixels of the image as it covers; a little less, since neighbours share pixels.

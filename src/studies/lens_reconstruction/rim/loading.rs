@@ -7,11 +7,19 @@ use burn::tensor::Device;
 use super::domain::Domain;
 use super::network::{Rim, RimSettings};
 use super::train_task::TrainRequest;
+use super::vae::Vae;
+use crate::data::find_resource;
 use crate::learning::{LearningError, weights};
 use crate::tasks::TaskError;
 
 /// The network that comes with the program.
 pub const SHIPPED: &str = "weights/lens_reconstruction/rim_64.safetensors";
+
+/// The autoencoders that come with it: of the source, of the convergence.
+const SHIPPED_VAES: [&str; 2] = [
+    "weights/lens_reconstruction/vae_source_64.safetensors",
+    "weights/lens_reconstruction/vae_convergence_64.safetensors",
+];
 
 /// What the card calls such a network.
 pub(super) const NETWORK: &str = "lens_reconstruction.rim";
@@ -41,4 +49,23 @@ pub fn load(path: &Path) -> Result<(Rim, Domain), TaskError> {
     let values = weights.values_for(path, &rim.parameters().parts).map_err(failed)?;
     rim.set_values(&values);
     Ok((rim, Domain::of(request.noise)))
+}
+
+/// The autoencoders of source and convergence that come with the program.
+///
+/// # Errors
+/// One is missing, cannot be read, or has other grids than `pixels` a side.
+pub fn load_vaes(pixels: usize) -> Result<[Vae; 2], TaskError> {
+    let [source, convergence] = SHIPPED_VAES.map(|name| {
+        let cure = "give finetune_systems=random, which needs none";
+        let refuse = |problem: &str| TaskError::field("finetune_systems", "autoencoders", problem, cure);
+        let path = find_resource(name).map_err(|e| refuse(&e))?;
+        let vae = Vae::load(&path, &Device::flex()).map_err(|e| TaskError::file(&e.path, e.problem))?;
+        let found = vae.settings.pixels;
+        if found != pixels {
+            return Err(refuse(&format!("{name} has {found} pixels a side, the network {pixels}")));
+        }
+        Ok(vae)
+    });
+    Ok([source?, convergence?])
 }

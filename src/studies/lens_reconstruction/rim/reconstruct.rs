@@ -5,10 +5,12 @@ use ndarray::Array2;
 use burn::tensor::Device;
 
 use super::domain::{Domain, concerns};
+use super::finetune::{Ball, FinetuneSettings, Finetuned, RandomBall, finetune};
 use super::frame::WorkingFrame;
 use super::likelihood::{PixelData, Workspace};
 use super::network::{Rim, State};
 use super::pixel_lens::PixelLens;
+use super::vae::{SPREAD, Vae, VaeBall};
 use crate::studies::lens_reconstruction::pixelated::SourceGrid;
 use crate::studies::lens_reconstruction::pixelated::mock::lensed_image;
 use crate::studies::lens_reconstruction::{LensError, Observation};
@@ -52,6 +54,10 @@ pub struct RimFit {
     pub chi2: f64,
     /// Used pixels of the image.
     pub pixels: usize,
+    /// `chi2` a used pixel of the image before fine-tuning; NaN without it.
+    pub reduced_chi2_before_finetune: f64,
+    /// What fine-tuning did, if it was asked for.
+    pub finetuned: Option<Finetuned>,
     /// Evaluations of the likelihood's gradient.
     pub gradients: usize,
     /// What lies outside of what the network was trained on, one line each.
@@ -74,7 +80,24 @@ pub struct Guess {
     pub einstein_radius_arcsec: f64,
 }
 
-/// Reconstructs source and convergence. `light`: the image without lens light and sky. `each` sees every step and stops the work by saying false.
+/// What `reconstruct` tells while it works.
+pub enum RimEvent<'a> {
+    /// The network was evaluated.
+    Step(&'a WorkingFrame, &'a RimStep),
+    /// Fine-tuning: systems drawn and steps made of so many in all, and `chi2` a used pixel on the machine's grids (NaN among the systems).
+    Finetune(usize, usize, f64),
+}
+
+/// How the network is fine-tuned on the image.
+pub struct Finetuning {
+    /// Steps, strength and the like.
+    pub settings: FinetuneSettings,
+    /// Autoencoders of source and convergence from which the systems are drawn; without them random ones.
+    pub vaes: Option<[Vae; 2]>,
+}
+
+/// Reconstructs source and convergence. `light`: the image without lens light and sky. `each` is told of every step and stops the work by saying
+/// false; while the network is fine-tuned that ends only the fine-tuning.
 ///
 /// # Errors
 /// Stopped, or an image on which nothing can be computed.
@@ -84,20 +107,71 @@ pub fn reconstruct(
     light: &Array2<f64>,
     guess: Guess,
     domain: &Domain,
-    each: &mut dyn FnMut(&WorkingFrame, &RimStep) -> bool,
+    finetuning: Option<Finetuning>,
+    each: &mut dyn FnMut(&RimEvent) -> bool,
 ) -> Result<RimFit, LensError> {
     let grids = *rim.model().grids();
     let frame = WorkingFrame::around(grids, observation, light, guess.centre, guess.einstein_radius_arcsec);
     let data = frame.bring(observation, light);
     let concerns = concerns(domain, observation, &frame, &data, guess.einstein_radius_arcsec);
+    let evaluations = rim.settings.steps;
+    let steps = run(rim, &frame, &data, each)?;
+    let answer = finish(observation, light, &frame, &steps[steps.len() - 1])?;
+    let answer = RimFit { gradients: evaluations - 1, steps, concerns, ..answer };
+    let Some(finetuning) = finetuning else { return Ok(answer) };
+    let (tuned, finetuned) = tune(rim, &frame, &data, &answer, finetuning, each);
+    let steps = run(&tuned, &frame, &data, each)?;
+    let second = finish(observation, light, &frame, &steps[steps.len() - 1])?;
+    let before = answer.reduced_chi2();
+    // Each look at the image of the fine-tuning, and of its systems, asks for the gradient before every evaluation but the first, and of the last state.
+    let looks = finetuned.reduced_chi2.len() + finetuned.systems;
+    let gradients = answer.gradients + looks * (2 * evaluations - 1) + evaluations - 1;
+    // On the pixels of the image it may be no gain at all: then the trained network's answer stands.
+    let best = if second.chi2 < answer.chi2 { RimFit { steps, concerns: answer.concerns, ..second } } else { answer };
+    Ok(RimFit { gradients, reduced_chi2_before_finetune: before, finetuned: Some(finetuned), ..best })
+}
+
+fn run(
+    rim: &Rim,
+    frame: &WorkingFrame,
+    data: &PixelData,
+    each: &mut dyn FnMut(&RimEvent) -> bool,
+) -> Result<Vec<RimStep>, LensError> {
     let mut steps: Vec<RimStep> = Vec::with_capacity(rim.settings.steps);
-    let ran = rim.run(&data, &Device::flex(), |k, state| {
-        steps.push(step(rim, &frame, &data, k + 1, state));
-        each(&frame, &steps[k])
+    let ran = rim.run(data, &Device::flex(), |k, state| {
+        steps.push(step(rim, frame, data, k + 1, state));
+        each(&RimEvent::Step(frame, &steps[k]))
     });
-    let Some(last) = steps.last().filter(|_| ran.is_some()) else { return Err(LensError::Cancelled) };
-    let answer = finish(observation, light, &frame, last)?;
-    Ok(RimFit { gradients: steps.len() - 1, steps, concerns, ..answer })
+    if ran.is_some() { Ok(steps) } else { Err(LensError::Cancelled) }
+}
+
+/// The network fine-tuned on the image.
+fn tune(
+    rim: &Rim,
+    frame: &WorkingFrame,
+    data: &PixelData,
+    answer: &RimFit,
+    Finetuning { settings, vaes }: Finetuning,
+    each: &mut dyn FnMut(&RimEvent) -> bool,
+) -> (Rim, Finetuned) {
+    let source: Vec<f64> = answer.source.iter().map(|s| s / frame.brightness).collect();
+    let convergence = answer.steps.last().map(|s| s.convergence.mapv(f64::log10)).unwrap_or_default();
+    let convergence: Vec<f64> = convergence.iter().copied().collect();
+    let ball: Box<dyn Ball> = match vaes {
+        Some(vaes) => Box::new(VaeBall::new(vaes, [&source, &convergence], SPREAD, settings.seed)),
+        None => Box::new(RandomBall::new(frame.grids.pixels, &source, &convergence, settings.seed)),
+    };
+    let device = Device::flex().autodiff();
+    let mut tuned = Rim::new(&rim.settings, 0, &device);
+    tuned.set_values(&rim.parameters().values);
+    let all = settings.systems + settings.steps;
+    let finetuned = finetune(&mut tuned, &device, data, ball.as_ref(), &settings, &mut |step, chi2| {
+        let done = (step + settings.systems as i64).max(0) as usize;
+        each(&RimEvent::Finetune(done, all, chi2))
+    });
+    let mut plain = Rim::new(&rim.settings, 0, &Device::flex());
+    plain.set_values(&tuned.parameters().values);
+    (plain, finetuned)
 }
 
 fn step(rim: &Rim, frame: &WorkingFrame, data: &PixelData, number: usize, state: &State) -> RimStep {
@@ -149,6 +223,8 @@ fn finish(
         lensed_source_image,
         chi2,
         pixels: observation.used_pixels(),
+        reduced_chi2_before_finetune: f64::NAN,
+        finetuned: None,
         gradients: 0,
         concerns: Vec::new(),
     })

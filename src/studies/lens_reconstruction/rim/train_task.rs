@@ -369,10 +369,14 @@ impl<'a> Training<'a> {
     }
 
     fn finish(self) -> Result<TrainOutcome, TaskError> {
-        let null = self.validation_set.null(self.request.pixels);
+        let of_mean = self.validation_set.null(self.request.pixels);
         let device = Device::flex();
         let mut mean = Rim::new(&self.request.settings(), self.request.seed, &device);
         mean.set_values(&self.adam.mean);
+        let mean_of_truths =
+            json!({"source_error": of_mean.source_error, "convergence_error_dex": of_mean.convergence_error_dex});
+        // What it was trained on before is part of what it is.
+        let began_with = self.request.weights.as_deref().and_then(|path| weights::load(path).ok()).map(|w| w.card);
         let card = json!({
             "network": super::loading::NETWORK,
             "settings": self.request.settings(),
@@ -384,7 +388,8 @@ impl<'a> Training<'a> {
             "machine": format!("{} threads, CPU", rayon::current_num_threads()),
             "data": "simulated on the fly (lens_reconstruction.prior)",
             "validation": self.validations.last(),
-            "null": null,
+            "mean_of_truths": mean_of_truths,
+            "began_with": began_with,
         });
         Ok(TrainOutcome {
             pictures: self.validation_set.pictures(&mean, &device, SHOWN),
@@ -393,7 +398,7 @@ impl<'a> Training<'a> {
             card,
             losses: self.losses,
             validations: self.validations,
-            null,
+            null: of_mean,
         })
     }
 }

@@ -18,10 +18,12 @@ mod imaging;
 mod mass;
 pub mod statistics;
 mod structure;
+mod task;
 mod tidal;
 
 pub use draw::{Clump, GalaxyDraw, MassDraw, Multipole, Spiral};
 pub use imaging::{Camera, Cuts};
+pub use task::{PriorOutcome, PriorRequest};
 pub use tidal::TidalMass;
 
 use ndarray::Array2;
@@ -182,6 +184,12 @@ impl Prior {
         let [mut rng, mut normals] = streams(seed, index);
         let (draw, structure) = self.mass(&mut rng, &mut normals);
         mass::convergence(&draw, &structure, &self.tidal, self.settings.pixels)
+    }
+
+    /// A galaxy of the prior as the source would be, row by row, peak 1; not that of example `index`, and subject to no cuts.
+    pub fn source(&self, seed: u64, index: u64) -> Vec<f64> {
+        let mut rng = random::stream(seed, "lens_reconstruction.prior.galaxy", index);
+        galaxy::render(&GalaxyDraw::draw(&mut rng), self.settings.pixels)
     }
 
     /// Draws a mass and its random structure.

@@ -3,7 +3,6 @@
 //! A power-law ellipse is fitted to the logarithm of the convergence at 0.4 to 3 arcsec from its peak; the rest is measured by its scatter, by the
 //! scatter that is left when it is smoothed, and by its power spectrum.
 
-use std::f64::consts::PI;
 use std::ops::ControlFlow;
 
 use rustfft::FftPlanner;
@@ -124,17 +123,7 @@ pub fn measure(convergence: &[f64], pixels: usize, step: f64) -> Option<MapStati
     if points.len() < 100 {
         return None;
     }
-    let bounds = [10.0, 4.0, 0.65, 0.65, 0.4, 0.4];
-    let options = Options {
-        lower: bounds.map(|b: f64| -b).to_vec(),
-        upper: bounds.to_vec(),
-        relative_tolerance: 1e-8,
-        ..Options::unbounded(6)
-    };
-    let fitted =
-        fit(&mut Ellipse(&points), &[-0.7, 1.0, 0.0, 0.0, 0.0, 0.0], &options, |_, _| ControlFlow::Continue(()));
-    let p = six(&fitted.parameters);
-    let residuals: Vec<f64> = points.iter().map(|[x, y, log]| log - ellipse(p, [*x, *y]).0).collect();
+    let (p, residuals) = without_ellipse(&points);
     let sturdy = sturdy_scatter(&residuals)?;
     let ellipticity = p[2].hypot(p[3]);
     Some(MapStatistics {
@@ -156,6 +145,28 @@ pub fn measure(convergence: &[f64], pixels: usize, step: f64) -> Option<MapStati
             power_slope(&map, pixels, step)?
         },
     })
+}
+
+/// The best ellipse, `[c, t, e1, e2, x, y]`, and what points (position from about the centre in arcsec, logarithm of the convergence) have over it.
+fn without_ellipse(points: &[Point]) -> ([f64; 6], Vec<f64>) {
+    let bounds = [10.0, 4.0, 0.65, 0.65, 0.4, 0.4];
+    let options = Options {
+        lower: bounds.map(|b: f64| -b).to_vec(),
+        upper: bounds.to_vec(),
+        relative_tolerance: 1e-8,
+        ..Options::unbounded(6)
+    };
+    let fitted =
+        fit(&mut Ellipse(points), &[-0.7, 1.0, 0.0, 0.0, 0.0, 0.0], &options, |_, _| ControlFlow::Continue(()));
+    let p = six(&fitted.parameters);
+    let residuals = points.iter().map(|[x, y, log]| log - ellipse(p, [*x, *y]).0).collect();
+    (p, residuals)
+}
+
+/// What the logarithm of a convergence has over its best elliptical power law, at points given by position from about the centre (arcsec)
+/// and that logarithm.
+pub fn structure(points: &[[f64; 3]]) -> Vec<f64> {
+    without_ellipse(points).1
 }
 
 fn scatter(values: &[f64]) -> f64 {
@@ -262,7 +273,7 @@ mod tests {
         let noisy = measure(&map(0.05), n, step).unwrap();
         assert!((noisy.scatter - 0.05).abs() < 0.002 && (noisy.sturdy_scatter - 0.05).abs() < 0.002);
         // A Gaussian of s pixels keeps 1 / (4 pi s^2) of white variance; the pixel itself takes part: 1 - 2 / (2 pi s^2) + 1 / (4 pi s^2).
-        let expected = 0.05 * (1.0 - 0.75 / (PI * 4.0)).sqrt();
+        let expected = 0.05 * (1.0 - 0.75 / (std::f64::consts::PI * 4.0)).sqrt();
         assert!((noisy.fine_scatter - expected).abs() < 0.002, "{} {expected}", noisy.fine_scatter);
         assert!(noisy.power_slope.abs() < 0.2, "{}", noisy.power_slope);
         assert_eq!(measure(&vec![0.0; n * n], n, step), None);

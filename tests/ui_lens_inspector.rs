@@ -1,0 +1,62 @@
+//! Promises of the inspector of the lens study: what cannot be read is refused in words, and nothing runs with what stood there before.
+
+use egui::{Key, Modifiers, Role};
+use egui_kittest::kittest::{NodeT, Queryable};
+use sextans::panels::Command;
+
+use crate::ui_support::{Window, settle, texts, window};
+
+fn is_text(node: &egui_kittest::Node<'_>) -> bool {
+    matches!(node.accesskit_node().role(), Role::TextInput | Role::MultilineTextInput)
+}
+
+/// Writes the satellites anew.
+fn write(harness: &mut Window, text: &str) {
+    harness.query_all_by_label("Satellites").find(is_text).unwrap().focus();
+    harness.run_steps(1);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.query_all_by_label("Satellites").find(is_text).unwrap().type_text(text);
+    settle(harness);
+}
+
+fn can_start(harness: &Window) -> bool {
+    !harness.get_by_label("Start the fit").accesskit_node().is_disabled()
+}
+
+#[test]
+fn satellites_that_cannot_be_read_are_refused_in_words_and_nothing_is_fitted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(folder.path());
+    harness.state_mut().send(Command::OpenPanel("lens_reconstruction"));
+    settle(&mut harness);
+    harness.get_by_label("2  Run").click();
+    settle(&mut harness);
+    let satellites = |h: &Window| h.state().session().views[0].state["fit"]["satellites"].clone();
+    write(&mut harness, "[[0.9, 0.7]]");
+    assert_eq!(satellites(&harness), serde_json::json!([[0.9, 0.7]]));
+    assert!(can_start(&harness));
+    for (text, told) in [
+        ("[[0.9, 0.7], [", "is no list"),
+        ("[[0.9]]", "[0.9] is no satellite"),
+        (r#"[[0.9, 0.7, "king"]]"#, "\"king\" is no kind of satellite"),
+    ] {
+        write(&mut harness, text);
+        let lines: Vec<String> = texts(&harness).into_iter().filter(|t| t.starts_with("satellites: ")).collect();
+        assert!(!lines.is_empty() && lines.iter().all(|l| l.contains(told) && !l.contains('\n')), "{text}: {lines:?}");
+        assert!(lines[0].contains("expected a list such as"), "{lines:?}");
+        assert!(!can_start(&harness), "{text}");
+        // Nor by its key.
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+        settle(&mut harness);
+        assert!(harness.query_by_label("Cancel").is_none() && !can_start(&harness));
+    }
+    write(&mut harness, r#"[[0.9, 0.7, "nfw"], [-1, 0.5]]"#);
+    assert_eq!(satellites(&harness), serde_json::json!([[0.9, 0.7, "nfw"], [-1.0, 0.5]]));
+    assert!(can_start(&harness) && !texts(&harness).iter().any(|t| t.starts_with("satellites: ")));
+    // Back to the defaults, whatever is written.
+    write(&mut harness, "[[");
+    harness.get_by_label("Defaults").click();
+    settle(&mut harness);
+    assert_eq!(satellites(&harness), serde_json::json!([]));
+    assert!(can_start(&harness));
+}
