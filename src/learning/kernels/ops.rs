@@ -97,11 +97,6 @@ fn tensor(values: Vec<f32>, shape: impl Into<burn::tensor::Shape>) -> FlexTensor
     FlexTensor::from_data(TensorData::new(values, shape.into()))
 }
 
-/// A tensor whose elements may be written: its own when nobody else has them.
-fn writable(x: FlexTensor) -> FlexTensor {
-    contiguous(x)
-}
-
 impl KernelBackend for Flex {
     fn product(
         x: FlexTensor,
@@ -199,13 +194,13 @@ impl KernelBackend for Flex {
     }
 
     fn activate(x: FlexTensor, activation: Activation) -> FlexTensor {
-        let mut x = writable(x);
+        let mut x = contiguous(x);
         activation::apply(Level::current(), activation, x.storage_mut());
         x
     }
 
     fn activate_gradient(y: FlexTensor, gradient: FlexTensor, activation: Activation) -> FlexTensor {
-        let (y, mut gradient) = (contiguous(y), writable(gradient));
+        let (y, mut gradient) = (contiguous(y), contiguous(gradient));
         activation::apply_gradient(Level::current(), activation, y.storage(), gradient.storage_mut());
         gradient
     }

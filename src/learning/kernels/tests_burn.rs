@@ -214,3 +214,23 @@ fn a_recurrent_unit_and_all_its_gradients_are_those_of_its_parts() {
         }
     }
 }
+
+#[test]
+fn a_recurrent_unit_in_double_precision_goes_to_burn() {
+    let device = Device::flex();
+    let (batch, f) = (2, 3);
+    let x: Tensor<4> = numbers([batch, f, 5, 6], 1, &device);
+    let h: Tensor<4> = numbers([batch, f, 5, 6], 2, &device);
+    let gates: Tensor<4> = numbers([2 * f, 2 * f, 3, 3], 3, &device);
+    let candidate: Tensor<4> = numbers([f, 2 * f, 3, 3], 4, &device);
+    let biases: [Tensor<1>; 2] = [numbers([2 * f], 5, &device), numbers([f], 6, &device)];
+    let run = |dtype: DType| {
+        let [g, c] = biases.clone().map(|b| b.cast(dtype));
+        let weights = [&gates, &candidate].map(|w| w.clone().cast(dtype));
+        let [wg, wc] = weights;
+        super::conv_gru(x.clone().cast(dtype), h.clone().cast(dtype), (wg, g), (wc, c))
+    };
+    let exact = run(DType::F64);
+    assert_eq!(exact.dtype(), DType::F64);
+    assert_same(&values(run(DType::F32)), &values(exact.cast(DType::F32)), "conv_gru");
+}
