@@ -14,7 +14,7 @@ fn run(request: &SimulateRequest, folder: &std::path::Path) -> [SimulateOutcome;
     let value = serde_json::to_value(request).unwrap();
     let made = execute(&entry, &value, folder, false, &Board::new(), &Hooks::NONE).unwrap();
     let loaded = SimulateOutcome::load(folder, &made.record.request, &made.record.metrics).unwrap();
-    [made.outcome.get::<SimulateOutcome>().unwrap().clone(), loaded]
+    [made.outcome.get::<SimulateOutcome>().unwrap().as_ref().clone(), loaded]
 }
 
 #[test]

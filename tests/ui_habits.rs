@@ -527,6 +527,10 @@ fn views_are_walked_through_with_the_keyboard() {
 #[test]
 fn a_list_in_a_request_is_edited_as_text_and_nonsense_is_not_taken() {
     use sextans::tasks::{Field, FieldKind};
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Request {
+        ages_myr: Vec<f64>,
+    }
     let field = Field {
         name: "ages_myr".into(),
         help: "Ages".into(),
@@ -540,12 +544,13 @@ fn a_list_in_a_request_is_edited_as_text_and_nonsense_is_not_taken() {
         start: None,
     };
     let mut harness = Harness::new_ui_state(
-        move |ui, request: &mut serde_json::Value| {
-            sextans::panels::request_ui(ui, "test", request, std::slice::from_ref(&field), true, |_| true);
+        move |ui, request: &mut Request| {
+            // What is refused stands beside the field.
+            drop(sextans::panels::edit_request(ui, "test", request, std::slice::from_ref(&field), true, |_| true));
         },
-        serde_json::json!({"ages_myr": [1, 2]}),
+        Request { ages_myr: vec![1.0, 2.0] },
     );
-    let fill = |harness: &mut Harness<'_, serde_json::Value>, text: &str| {
+    let fill = |harness: &mut Harness<'_, Request>, text: &str| {
         harness.query_all_by_role(egui::Role::TextInput).next().unwrap().focus();
         harness.run_steps(2);
         harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
@@ -555,9 +560,9 @@ fn a_list_in_a_request_is_edited_as_text_and_nonsense_is_not_taken() {
         harness.run_steps(3);
     };
     fill(&mut harness, "[3, ");
-    assert_eq!(harness.state()["ages_myr"], serde_json::json!([1, 2]));
+    assert_eq!(harness.state().ages_myr, [1.0, 2.0]);
     assert!(harness.query_by_label_contains("ages_myr: not JSON").is_some());
     fill(&mut harness, "[3, 4.5]");
-    assert_eq!(harness.state()["ages_myr"], serde_json::json!([3, 4.5]));
+    assert_eq!(harness.state().ages_myr, [3.0, 4.5]);
     assert!(harness.query_by_label_contains("not JSON").is_none());
 }
