@@ -57,9 +57,12 @@ impl WithSimd for ShiftedSum<'_> {
                 let column = if adjoint { source.first.wrapping_sub(centre[1]) } else { source.first + centre[1] };
                 (row < height).then(|| ((row * source.stride).wrapping_add(column), weights))
             });
-            let last = width.saturating_sub(LANES);
+            let Some(last) = width.checked_sub(LANES) else {
+                narrow(target, source.pixels, rows, adjoint);
+                continue;
+            };
             let mut x = 0;
-            while width >= LANES {
+            loop {
                 let mut sums = [0.0; LANES];
                 for (start, weights) in rows.clone() {
                     let mut from = start.wrapping_add(x);
@@ -79,9 +82,6 @@ impl WithSimd for ShiftedSum<'_> {
                 }
                 // The last group overlaps the one before rather than being shorter: the sums are the same.
                 x = (x + LANES).min(last);
-            }
-            if width < LANES {
-                narrow(target, source.pixels, rows, adjoint);
             }
         }
     }

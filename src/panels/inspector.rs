@@ -214,7 +214,7 @@ struct Draft {
 #[derive(Clone, Default)]
 struct Drafts {
     by_field: egui::IdMap<Draft>,
-    handed_over: Vec<egui::Id>,
+    handed_over: Vec<(egui::Id, String)>,
 }
 
 impl Drafts {
@@ -226,8 +226,8 @@ impl Drafts {
 /// As [`request_ui`], for a request of a known type: it changes only to what can be read.
 ///
 /// # Errors
-/// What stands in the form is no such request, in one line; `request` is as it was. The text stays in its field, and so does the error,
-/// until it is mended or [`forget_drafts`] is called.
+/// What is written in a field cannot be read, in one line; of that field `request` keeps what it had. The text stays in its field, and so does
+/// the error, until it is mended or [`forget_drafts`] is called.
 pub fn edit_request<T: Serialize + DeserializeOwned>(
     ui: &mut Ui,
     id: &str,
@@ -236,21 +236,32 @@ pub fn edit_request<T: Serialize + DeserializeOwned>(
     compact: bool,
     wanted: impl Fn(&Field) -> bool,
 ) -> Result<(), String> {
-    let mut value = serde_json::to_value(&*request).map_err(|e| e.to_string())?;
+    let mut before = serde_json::to_value(&*request).map_err(|e| e.to_string())?;
+    let mut value = before.clone();
     if !request_ui(ui, id, &mut value, fields, compact, wanted) {
         return Ok(());
     }
-    let read = serde_json::from_value(value).map_err(|e| e.to_string());
+    let handed_over = Drafts::with(ui, |drafts| std::mem::take(&mut drafts.handed_over));
+    let read = serde_json::from_value(value.clone()).map_err(|e| e.to_string());
     let answer = read.as_ref().map(|_: &T| ()).map_err(Clone::clone);
     Drafts::with(ui, |drafts| {
-        for id in std::mem::take(&mut drafts.handed_over) {
-            if let Some(draft) = drafts.by_field.get_mut(&id) {
+        for (id, _) in &handed_over {
+            if let Some(draft) = drafts.by_field.get_mut(id) {
                 draft.answer = Some(answer.clone());
             }
         }
     });
+    let read = read.or_else(|_| {
+        // What was changed elsewhere counts all the same.
+        for (_, name) in &handed_over {
+            if let (Some(place), Some(old)) = (place_of(&mut value, name), place_of(&mut before, name)) {
+                *place = old.take();
+            }
+        }
+        serde_json::from_value(value).map_err(|e| e.to_string())
+    });
     *request = read?;
-    Ok(())
+    answer
 }
 
 /// Gives up every text that is being written in a form: the fields show what the requests hold.
@@ -287,7 +298,7 @@ fn json_ui(ui: &mut Ui, place: &mut Value, field: &Field, label: egui::Id) -> bo
             drafts.by_field.insert(id, draft);
         }
         if !accepted {
-            drafts.handed_over.push(id);
+            drafts.handed_over.push((id, field.name.clone()));
         }
     });
     if !accepted {
