@@ -154,10 +154,10 @@ impl Task<'_> {
             for &row in self.rows {
                 for q in row..row + self.geometry.small[2] {
                     let values: [V; P] = std::array::from_fn(|p| V::load(big.add(q * width + p * V::WIDTH)));
-                    for c in 0..C {
+                    for (c, sums) in sums.iter_mut().enumerate() {
                         let factor = V::splat(*small.add(c * small_channel + q));
                         for p in 0..P {
-                            sums[c][p] = values[p].multiply_add(factor, sums[c][p]);
+                            sums[p] = values[p].multiply_add(factor, sums[p]);
                         }
                     }
                 }

@@ -255,10 +255,10 @@ impl Task<'_> {
                     let x = x.offset(tap.offset);
                     let w = w.add(tap.weight);
                     let values: [V; P] = std::array::from_fn(|p| V::load(x.add(p * V::WIDTH)));
-                    for c in 0..C {
+                    for (c, sums) in sums.iter_mut().enumerate() {
                         let factor = V::splat(*w.add(c * out));
                         for p in 0..P {
-                            sums[c][p] = values[p].multiply_add(factor, sums[c][p]);
+                            sums[p] = values[p].multiply_add(factor, sums[p]);
                         }
                     }
                 }
