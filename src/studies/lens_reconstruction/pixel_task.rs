@@ -201,6 +201,7 @@ impl Stage<'_> {
                         progress.log("network, fine-tuned", count, *chi2);
                     }
                 }
+                RimEvent::Tuned(frame, step) => progress.update(|| self.machine_update(frame, step)),
             }
             progress.check().is_ok()
         });

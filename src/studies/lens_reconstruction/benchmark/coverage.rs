@@ -135,7 +135,7 @@ fn show(
         shares.push_str(&format!(" {} {held:.2}", name.trim_end_matches("_arcsec").replace('_', " ")));
     }
     progress.phase(format!("{}; held so far:{shares}", row.words()));
-    progress.update(|| BenchmarkUpdate { rows: Arc::new(done.clone()) });
+    progress.update(|| BenchmarkUpdate { rows: Arc::new(done.clone()), ..BenchmarkUpdate::default() });
 }
 
 fn one(

@@ -1,8 +1,9 @@
-//! What the benchmark leaves: a table, a row a lens, and its numbers.
+//! What the benchmark leaves: tables, a row a lens, and their numbers.
 
 use std::path::Path;
 
 use super::coverage::{CoverageRow, Interval, QUANTITIES};
+use super::methods::{self, Comparison, Summary};
 use super::recovery::RecoveryRow;
 use crate::data::{ColumnData, Table, TableColumn, read_ecsv, write_ecsv};
 use crate::studies::lens_reconstruction::outcome::TRUSTED;
@@ -15,21 +16,35 @@ pub(super) const OUTPUTS: &[(&str, &str)] = &[
         "`coverage`: a row a lens: truth and 16, 50 and 84 per cent quantiles of each quantity, chi2, R-hat, effective draws",
     ),
     (SOURCES, "`source_recovery`: a row a galaxy and noise level: errors over those of the nulls, correlation, chi2"),
+    (
+        METHODS,
+        "`methods`: a row a lens and method: errors of source and convergence, chi2 in the arcs beside blank sky, seconds",
+    ),
+    (
+        SUMMARY,
+        "`methods`: a row a set, noise level and method: medians with bootstrap errors, share of lenses on which it is best",
+    ),
+    (TRACK, "`methods`: errors against seconds of `pixels` and of the network, step by step"),
 ];
 
 const TABLE: &str = "coverage.ecsv";
 const SOURCES: &str = "source_recovery.ecsv";
+const METHODS: &str = "methods.ecsv";
+const SUMMARY: &str = "summary.ecsv";
+const TRACK: &str = "track.ecsv";
 
 /// Share of draws between the quantiles.
 const NOMINAL: f64 = 0.682_69;
 
 /// A finished benchmark.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct BenchmarkOutcome {
     /// Of `coverage`: one a lens.
     pub lenses: Vec<CoverageRow>,
     /// Of `source_recovery`: one a galaxy and noise level.
     pub sources: Vec<RecoveryRow>,
+    /// Of `methods`.
+    pub comparison: Comparison,
 }
 
 impl BenchmarkOutcome {
@@ -113,7 +128,7 @@ fn not_converged(row: &CoverageRow) -> bool {
 
 impl Outcome for BenchmarkOutcome {
     fn metrics(&self) -> Metrics {
-        let mut metrics = Metrics::new();
+        let mut metrics = methods::metrics(&Summary::of(&self.comparison));
         for row in &self.sources {
             for (name, value) in [
                 ("error", row.error),
@@ -167,6 +182,13 @@ impl Outcome for BenchmarkOutcome {
         let astray = self.lenses.iter().filter(|r| not_converged(r)).count();
         let of = self.lenses.len();
         let mut warnings = Vec::new();
+        let failed = self.comparison.rows.iter().filter(|r| r.failed).count();
+        if failed > 0 {
+            let all = self.comparison.rows.len();
+            warnings.push(format!(
+                "{failed} of {all} reconstructions found nothing: they count with the errors of the null"
+            ));
+        }
         if lost > 0 {
             warnings.push(format!("{lost} of {of} lenses were not found: their intervals count as misses"));
         }
@@ -180,6 +202,16 @@ impl Outcome for BenchmarkOutcome {
     }
 
     fn save(&self, folder: &Path, _provenance: &Provenance) -> Result<Vec<String>, TaskError> {
+        if !self.comparison.rows.is_empty() {
+            let Comparison { rows, tracks } = &self.comparison;
+            let summaries = methods::summary_table(&Summary::of(&self.comparison));
+            for (name, table) in
+                [(METHODS, methods::rows_table(rows)), (SUMMARY, summaries), (TRACK, methods::tracks_table(tracks))]
+            {
+                write_ecsv(&folder.join(name), &table)?;
+            }
+            return Ok([METHODS, SUMMARY, TRACK].map(String::from).to_vec());
+        }
         let (name, table) =
             if self.sources.is_empty() { (TABLE, self.table()) } else { (SOURCES, sources_table(&self.sources)) };
         write_ecsv(&folder.join(name), &table)?;
@@ -187,16 +219,24 @@ impl Outcome for BenchmarkOutcome {
     }
 
     fn load(folder: &Path, _request: &serde_json::Value, _metrics: &Metrics) -> Result<Self, TaskError> {
+        let methods = folder.join(METHODS);
+        if methods.is_file() {
+            let track = folder.join(TRACK);
+            let wrong = |path: &Path| TaskError::file(path, "expected the columns of a comparison of methods");
+            let rows = methods::rows_from(&read_ecsv(&methods)?).ok_or_else(|| wrong(&methods))?;
+            let tracks = methods::tracks_from(&read_ecsv(&track)?).ok_or_else(|| wrong(&track))?;
+            return Ok(Self { comparison: Comparison { rows, tracks }, ..Self::default() });
+        }
         let sources = folder.join(SOURCES);
         if sources.is_file() {
             let rows = sources_from(&read_ecsv(&sources)?)
                 .ok_or_else(|| TaskError::file(&sources, "expected the columns of a source recovery"))?;
-            return Ok(Self { lenses: Vec::new(), sources: rows });
+            return Ok(Self { sources: rows, ..Self::default() });
         }
         let path = folder.join(TABLE);
         let lenses = Self::from_table(&read_ecsv(&path)?)
             .ok_or_else(|| TaskError::file(&path, "expected the columns of a coverage benchmark"))?;
-        Ok(Self { lenses, sources: Vec::new() })
+        Ok(Self { lenses, ..Self::default() })
     }
 }
 
@@ -268,7 +308,7 @@ mod tests {
         let mut rows: Vec<CoverageRow> =
             [1.05, 0.95, 1.2, 0.99].into_iter().enumerate().map(|(k, t)| row(k, t, "")).collect();
         rows[2].remark = "source 1 held, \"so\"".into();
-        let outcome = BenchmarkOutcome { lenses: rows, sources: Vec::new() };
+        let outcome = BenchmarkOutcome { lenses: rows, ..BenchmarkOutcome::default() };
         let metrics = outcome.metrics();
         assert_eq!(metrics["coverage_shear"], 0.75);
         assert!((metrics["coverage_shear_error"] - 0.2327).abs() < 1e-3);
@@ -295,7 +335,7 @@ mod tests {
             reduced_chi2: 1.01,
             determined: 321.5,
         };
-        let outcome = BenchmarkOutcome { lenses: Vec::new(), sources: vec![row] };
+        let outcome = BenchmarkOutcome { sources: vec![row], ..BenchmarkOutcome::default() };
         assert_eq!(sources_from(&sources_table(&outcome.sources)).unwrap(), outcome.sources);
         assert_eq!(outcome.metrics()["galaxy_2_noise_0.03_error_null"], 0.8);
         assert_eq!(outcome.metrics().len(), 5);

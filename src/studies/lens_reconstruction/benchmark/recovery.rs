@@ -63,7 +63,7 @@ pub(super) fn run(
     file: &Path,
     progress: &Progress<BenchmarkUpdate>,
 ) -> Result<Vec<RecoveryRow>, TaskError> {
-    let galaxies = galaxies(file)?;
+    let galaxies = galaxies(file, SIDE)?;
     let total = (galaxies.len() * NOISE.len()) as f64;
     let mut rows = Vec::new();
     for (k, galaxy) in galaxies.iter().enumerate() {
@@ -89,8 +89,8 @@ pub(super) fn count(file: &Path) -> Result<usize, TaskError> {
     Ok(fits.hdus().iter().filter(|hdu| hdu.image().is_some() && hdu.shape().len() == 2).count())
 }
 
-/// The galaxies of a file: its images, cut square, brought to [`SIDE`] pixels by averaging, sky subtracted, brightest pixel 1.
-fn galaxies(file: &Path) -> Result<Vec<Array2<f64>>, TaskError> {
+/// The galaxies of a file: its images, cut square, brought to at most `most` pixels a side by averaging, sky subtracted, brightest pixel 1.
+pub(super) fn galaxies(file: &Path, most: usize) -> Result<Vec<Array2<f64>>, TaskError> {
     let path = Location::parse(&file.to_string_lossy()).path;
     let wrong = |problem: String| TaskError::file(&path, problem);
     let mut found = Vec::new();
@@ -104,7 +104,7 @@ fn galaxies(file: &Path) -> Result<Vec<Array2<f64>>, TaskError> {
                 SIDES[0], SIDES[1]
             )));
         }
-        let block = side.div_ceil(SIDE);
+        let block = side.div_ceil(most);
         let n = side / block;
         let (y, x) = ((rows - n * block) / 2, (columns - n * block) / 2);
         let mut galaxy = Array2::from_shape_fn((n, n), |(j, i)| {

@@ -64,14 +64,15 @@ pub struct Finetuned {
 }
 
 /// Fine-tunes a machine on an autodiff device to one image and leaves it with its best parameters.
-/// `each` is told the steps done and the `chi2`, and stops the work by saying false: then the best so far stands. Telling begins with negative steps, for the Fisher information.
+/// `each` is told the steps done, the `chi2` and the last state (`[1, 2, y, x]`), and stops the work by saying false: then the best so far
+/// stands. Telling begins with negative steps, for the Fisher information, without a state.
 pub fn finetune(
     rim: &mut Rim,
     device: &Device,
     data: &PixelData,
     ball: &dyn Ball,
     settings: &FinetuneSettings,
-    each: &mut dyn FnMut(i64, f64) -> bool,
+    each: &mut dyn FnMut(i64, f64, Option<&Tensor<4>>) -> bool,
 ) -> Finetuned {
     let start = rim.parameters().values;
     let mut out = Finetuned::default();
@@ -88,7 +89,7 @@ pub fn finetune(
             best = (chi2, values.clone());
             out.best = step;
         }
-        let going = each(step as i64, chi2);
+        let going = each(step as i64, chi2, states.last());
         if !going || chi2 <= settings.target || step == settings.steps {
             break;
         }
@@ -155,7 +156,7 @@ fn fisher(
     data: &PixelData,
     ball: &dyn Ball,
     settings: &FinetuneSettings,
-    each: &mut dyn FnMut(i64, f64) -> bool,
+    each: &mut dyn FnMut(i64, f64, Option<&Tensor<4>>) -> bool,
 ) -> Option<Vec<f32>> {
     let mut sum: Vec<f32> = Vec::new();
     let cells = rim.model().grids().cells();
@@ -186,7 +187,7 @@ fn fisher(
         for (s, g) in sum.iter_mut().zip(&gradient) {
             *s += g * g / settings.systems as f32;
         }
-        if !each(index as i64 - settings.systems as i64, f64::NAN) {
+        if !each(index as i64 - settings.systems as i64, f64::NAN, None) {
             return None;
         }
     }
@@ -308,7 +309,7 @@ mod tests {
         let ball = RandomBall::new(32, &source, &convergence, 1);
         let settings =
             FinetuneSettings { steps: 12, learning_rate: 1e-3, strength: 0.0, systems: 2, target: 0.0, seed: 1 };
-        let free = finetune(&mut rim, &device, &data, &ball, &settings, &mut |_, _| true);
+        let free = finetune(&mut rim, &device, &data, &ball, &settings, &mut |_, _, _| true);
         assert_eq!(free.reduced_chi2.len(), 13);
         assert!(free.reduced_chi2[free.best] < 0.9 * free.reduced_chi2[0], "{:?}", free.reduced_chi2);
         let moved = |rim: &Rim| -> f64 {
@@ -317,7 +318,7 @@ mod tests {
         let freely = moved(&rim);
         rim.set_values(&start);
         let held = FinetuneSettings { strength: 1e9, ..settings };
-        finetune(&mut rim, &device, &data, &ball, &held, &mut |_, _| true);
+        finetune(&mut rim, &device, &data, &ball, &held, &mut |_, _, _| true);
         assert!(moved(&rim) < 0.7 * freely, "{} {freely}", moved(&rim));
     }
 

@@ -179,7 +179,8 @@ impl Rim {
         take(&values, chi2).then_some(out)
     }
 
-    fn state(&self, values: &[f32], chi2: f64) -> State {
+    /// A state from its values, `[2, y, x]` row by row.
+    pub(super) fn state(&self, values: &[f32], chi2: f64) -> State {
         let n = self.settings.pixels;
         let map = |part: &[f32]| {
             Array2::from_shape_vec((n, n), part.iter().map(|v| f64::from(*v)).collect()).unwrap_or_default()

@@ -103,6 +103,8 @@ pub enum RimEvent<'a> {
     Step(&'a WorkingFrame, &'a RimStep),
     /// Fine-tuning: systems drawn and steps made of so many in all, and `chi2` a used pixel on the machine's grids (NaN among the systems).
     Finetune(usize, usize, f64),
+    /// The answer of the network as it is after so many steps of fine-tuning.
+    Tuned(&'a WorkingFrame, &'a RimStep),
 }
 
 /// How the network is fine-tuned on the image.
@@ -216,9 +218,15 @@ fn tune(
     let mut tuned = Rim::new(&rim.settings, 0, &device);
     tuned.set_values(&rim.parameters().values);
     let all = settings.systems + settings.steps;
-    let finetuned = finetune(&mut tuned, &device, data, ball.as_ref(), &settings, &mut |step, chi2| {
-        let done = (step + settings.systems as i64).max(0) as usize;
-        each(&RimEvent::Finetune(done, all, chi2))
+    let finetuned = finetune(&mut tuned, &device, data, ball.as_ref(), &settings, &mut |number, chi2, state| {
+        let done = (number + settings.systems as i64).max(0) as usize;
+        let going = each(&RimEvent::Finetune(done, all, chi2));
+        let values = state.and_then(|s| s.clone().detach().into_data().try_into_vec::<f32>().ok());
+        let tuned = values.is_none_or(|values| {
+            let state = rim.state(&values, chi2 * data.used().max(1) as f64);
+            each(&RimEvent::Tuned(frame, &step(rim, frame, data, number.max(0) as usize, &state)))
+        });
+        going && tuned
     });
     let mut plain = Rim::new(&rim.settings, 0, &Device::flex());
     plain.set_values(&tuned.parameters().values);

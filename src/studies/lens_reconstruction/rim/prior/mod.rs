@@ -22,7 +22,7 @@ mod task;
 mod tidal;
 
 pub use draw::{Clump, GalaxyDraw, MassDraw, Multipole, Spiral};
-pub use imaging::{Camera, Cuts};
+pub use imaging::{Camera, Cuts, pixel_gaussian};
 pub use task::{PriorOutcome, PriorRequest};
 pub use tidal::TidalMass;
 
@@ -141,7 +141,7 @@ impl Prior {
 
     /// The PSF of an example, `[y, x]`, sum 1.
     pub fn psf(&self, example: &Example) -> Array2<f64> {
-        imaging::pixel_gaussian(f64::from(example.psf_fwhm_arcsec), FIELD_ARCSEC / self.settings.pixels as f64)
+        pixel_gaussian(f64::from(example.psf_fwhm_arcsec), FIELD_ARCSEC / self.settings.pixels as f64)
     }
 
     /// The settings.
@@ -302,7 +302,7 @@ mod tests {
                 *value += grid.value_and_slope(&source, x - between(&ax, u, v), y - between(&ay, u, v)).0 / 16.0;
             }
         }
-        let psf = imaging::pixel_gaussian(f64::from(example.psf_fwhm_arcsec), step);
+        let psf = pixel_gaussian(f64::from(example.psf_fwhm_arcsec), step);
         let half = psf.nrows() / 2;
         for k in [n * n / 2 + 7, 13 * n + 25, 25 * n + 12] {
             let mut blurred = 0.0;

@@ -270,10 +270,9 @@ mod tests {
 
     #[test]
     fn a_lens_is_the_same_whatever_is_drawn_before_it() {
-        let progress = Progress::silent;
         let request = PriorRequest { examples: 3, pixels: 32, first: 4, ..PriorRequest::default() };
-        let three = request.run(&progress()).unwrap();
-        let last = PriorRequest { examples: 1, first: 6, ..request.clone() }.run(&progress()).unwrap();
+        let three = request.run(&Progress::silent()).unwrap();
+        let last = PriorRequest { examples: 1, first: 6, ..request.clone() }.run(&Progress::silent()).unwrap();
         assert_eq!(three.images.index_axis(ndarray::Axis(0), 2), last.images.index_axis(ndarray::Axis(0), 0));
         assert_eq!(three.drawn.numbers("index").unwrap(), [4.0, 5.0, 6.0]);
         assert_eq!(three.drawn.numbers("slope").unwrap()[2], last.drawn.numbers("slope").unwrap()[0]);
