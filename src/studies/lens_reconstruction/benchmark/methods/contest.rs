@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 
 use ndarray::Array2;
 
+use super::Contestant;
 use super::case::Case;
 use super::track::{TrackPoint, Watch};
-use super::{Contestant, Machine};
 use crate::numerics::regrid::block_means;
 use crate::studies::lens_models::{LensModel, Sersic};
 use crate::studies::lens_reconstruction::benchmark::{BenchmarkRequest, BenchmarkUpdate};
@@ -17,7 +17,7 @@ use crate::studies::lens_reconstruction::pixelated::{
 };
 use crate::studies::lens_reconstruction::rim::finetune::{FinetuneSettings, FinetuneSystems};
 use crate::studies::lens_reconstruction::rim::{
-    Finetuning, Guess, RimEvent, RimStep, WorkingFrame, load_vaes, reconstruct,
+    Finetuning, Guess, RimEvent, RimStep, Spreading, Trained, WorkingFrame, load_vaes, reconstruct,
 };
 use crate::studies::lens_reconstruction::truth::ring_radius;
 use crate::studies::lens_reconstruction::{Gridded, LensError};
@@ -74,7 +74,7 @@ type Shared<T> = Result<Timed<T>, String>;
 pub(super) struct Contest<'a> {
     request: &'a BenchmarkRequest,
     case: &'a Case,
-    machine: Option<&'a Machine>,
+    machine: Option<&'a Trained>,
     progress: &'a Progress<BenchmarkUpdate>,
     isothermal: Option<Shared<ParametricFit>>,
     /// Of a power law: the fit, and the inversion after it.
@@ -87,7 +87,7 @@ impl<'a> Contest<'a> {
     pub(super) fn new(
         request: &'a BenchmarkRequest,
         case: &'a Case,
-        machine: Option<&'a Machine>,
+        machine: Option<&'a Trained>,
         progress: &'a Progress<BenchmarkUpdate>,
     ) -> Self {
         Self { request, case, machine, progress, isothermal: None, inversion: None, power_law_seconds: 0.0 }
@@ -277,7 +277,7 @@ impl<'a> Contest<'a> {
 
     fn machine(
         &self,
-        machine: &Machine,
+        machine: &Trained,
         guess: Guess,
         seconds_before: f64,
         finetuning: Option<Finetuning>,
@@ -286,15 +286,16 @@ impl<'a> Contest<'a> {
         let mut track = Vec::new();
         let mut watch = Watch::start();
         let light = case.observation.data.clone();
-        let found =
-            reconstruct(&machine.rim, &case.observation, &light, guess, &machine.domain, finetuning, &mut |event| {
-                if let RimEvent::Step(frame, step) | RimEvent::Tuned(frame, step) = event {
-                    let seconds = seconds_before + watch.seconds();
-                    let number = track.len() + 1;
-                    watch.aside(|| track.push(look_at_step(case, frame, step, seconds, number)));
-                }
-                go_on(progress, &mut watch).is_continue()
-            })?;
+        // Errors cost time and change no answer.
+        let spreading = Spreading { draws: 0, seed: 0 };
+        let found = reconstruct(machine, &case.observation, &light, guess, finetuning, spreading, &mut |event| {
+            if let RimEvent::Step(frame, step) | RimEvent::Tuned(frame, step) = event {
+                let seconds = seconds_before + watch.seconds();
+                let number = track.len() + 1;
+                watch.aside(|| track.push(look_at_step(case, frame, step, seconds, number)));
+            }
+            go_on(progress, &mut watch).is_continue()
+        })?;
         let seconds = watch.seconds();
         let pixel = case.observation.pixel_scale_arcsec;
         let convergence = found.lens.convergence_map(case.noiseless.dim(), pixel);

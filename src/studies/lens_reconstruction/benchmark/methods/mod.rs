@@ -18,8 +18,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BenchmarkRequest, BenchmarkUpdate};
+use crate::studies::lens_reconstruction::rim::load;
 use crate::studies::lens_reconstruction::rim::prior::NoiseRegime;
-use crate::studies::lens_reconstruction::rim::{Domain, Rim, load};
 use crate::tasks::{Progress, TaskError};
 
 pub(super) use case::Cases;
@@ -112,12 +112,6 @@ pub(super) const LEVELS: [NoiseRegime; 3] = [NoiseRegime::Low, NoiseRegime::Medi
 /// Pixels a side where no network says how many.
 const PIXELS: usize = 64;
 
-/// A network and what it was trained on.
-pub(super) struct Machine {
-    pub(super) rim: Rim,
-    pub(super) domain: Domain,
-}
-
 /// What the comparison leaves.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Comparison {
@@ -130,7 +124,7 @@ pub struct Comparison {
 /// Every method on every lens, in order.
 pub(super) fn run(request: &BenchmarkRequest, progress: &Progress<BenchmarkUpdate>) -> Result<Comparison, TaskError> {
     progress.phase("lenses");
-    let machine = request.weights.as_deref().map(load).transpose()?.map(|(rim, domain)| Machine { rim, domain });
+    let machine = request.weights.as_deref().map(load).transpose()?;
     let pixels = machine.as_ref().map_or(PIXELS, |m| m.rim.settings.pixels);
     let cases = Cases::new(request, pixels, progress)?;
     let threads = current_num_threads();
