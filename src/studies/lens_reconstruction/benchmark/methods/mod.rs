@@ -191,7 +191,7 @@ mod tests {
     use crate::data::read_ecsv;
     use crate::learning::weights;
     use crate::studies::lens_reconstruction::benchmark::{BenchmarkOutcome, Part};
-    use crate::studies::lens_reconstruction::rim::{RimSettings, TrainRequest};
+    use crate::studies::lens_reconstruction::rim::{Rim, RimSettings, TrainRequest};
     use crate::tasks::{Board, Cancel, Outcome, Provenance, Task};
 
     /// One lens, and a network that has learned nothing yet.
