@@ -114,6 +114,6 @@ mod tests {
         assert!(said(0.4, 0.05, 0.12).contains("Einstein radius"), "{}", said(0.4, 0.05, 0.12));
         assert!(said(1.4, 2.0, 0.12).contains("noise over peak"));
         assert!(said(1.4, 0.05, 0.6).contains("width of the PSF"));
-        assert!(seen(1.4, 0.05, 0.12, 1.0).contains("edge"), "{}", seen(1.4, 0.05, 0.12, 1.0));
+        assert!(seen(1.0, 0.05, 0.12, 1.0).contains("edge"), "{}", seen(1.0, 0.05, 0.12, 1.0));
     }
 }
