@@ -21,7 +21,7 @@ const NULL_LENSES: u64 = 128;
 const STANDS_OUT: f64 = 3.0;
 
 /// One lens at one noise level.
-pub(in super::super) struct Case {
+pub(super) struct Case {
     /// Where it comes from.
     pub(super) set: LensSet,
     /// Its noise.
@@ -91,7 +91,7 @@ pub(super) fn gridded(values: impl Iterator<Item = f32>, side: usize, width_arcs
 }
 
 /// All lenses of a request; each is made when it is asked for.
-pub(in super::super) struct Cases {
+pub(super) struct Cases {
     pixels: usize,
     seed: u64,
     /// Set, level and number of each.

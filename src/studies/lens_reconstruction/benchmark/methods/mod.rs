@@ -22,7 +22,7 @@ use crate::studies::lens_reconstruction::rim::load;
 use crate::studies::lens_reconstruction::rim::prior::NoiseRegime;
 use crate::tasks::{Progress, TaskError};
 
-pub(super) use case::Cases;
+use case::Cases;
 use contest::Contest;
 use structures::Structures;
 pub use summary::{Spread, Summary};
