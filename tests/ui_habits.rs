@@ -252,7 +252,7 @@ fn hover(harness: &mut Window, paths: &[PathBuf]) {
     harness.input_mut().hovered_files = paths.iter().map(file).collect();
     // The answers come from another thread.
     until(harness, "what dropping will do", |h| {
-        h.query_by_label("Drop to open").is_some() && h.query_by_label("…").is_none()
+        h.query_by_label("Drop to open").is_some() && h.query_all_by_label("…").next().is_none()
     });
 }
 

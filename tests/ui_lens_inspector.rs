@@ -42,7 +42,11 @@ fn satellites_that_cannot_be_read_are_refused_in_words_and_nothing_is_fitted() {
     ] {
         write(&mut harness, text);
         let lines: Vec<String> = texts(&harness).into_iter().filter(|t| t.starts_with("satellites: ")).collect();
-        assert!(!lines.is_empty() && lines.iter().all(|l| l.contains(told) && !l.contains('\n')), "{text}: {lines:?}");
+        assert!(
+            !lines.is_empty() && lines.iter().all(|l| l.contains(told) && !l.contains('\n')),
+            "{text}: {lines:?} in {:?}",
+            texts(&harness)
+        );
         assert!(lines[0].contains("expected a list such as"), "{lines:?}");
         assert!(!can_start(&harness), "{text}");
         // Nor by its key.
