@@ -21,6 +21,7 @@ mod fits_writing;
 mod house_arrows;
 mod lens_blind_fit;
 mod lens_exchange;
+mod lens_network;
 mod lens_pixels;
 mod lens_prior;
 mod lens_simulated_source;

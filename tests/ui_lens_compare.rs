@@ -407,3 +407,30 @@ fn every_sight_fits_a_laptop_and_nonsense_in_a_session_is_mended() {
     assert!(texts(&harness).is_empty(), "{:?}", texts(&harness));
     assert!(words(&harness).iter().any(|t| t.starts_with("λ = 1.30")), "{:?}", words(&harness));
 }
+
+/// By the network that comes with the program, as it was trained.
+#[test]
+fn the_steps_of_the_network_play_fit_a_laptop_and_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let run =
+        fitted_as(folder.path(), |fit| FitRequest { method: Method::Rim, finetune_steps: 0, spread_draws: 0, ..fit });
+    for size in [[900.0, 600.0], [1366.0, 768.0]] {
+        let mut harness = sized(folder.path(), size);
+        harness.state_mut().send(Command::OpenPath(run.clone()));
+        until(&mut harness, "the comparison", |h| h.query_by_label("True source").is_some());
+        harness.get_by_label("Network steps").click();
+        settle(&mut harness);
+        assert!(harness.unnamed_widgets().is_empty(), "{:?}", harness.unnamed_widgets());
+        for node in harness.root().children_recursive().filter(|n| n.accesskit_node().raw_bounds().is_some()) {
+            let (rect, text) = (node.rect(), node.accesskit_node().label().or_else(|| node.value()));
+            let outside = rect.is_positive() && (rect.left() < -1.0 || rect.right() > size[0] + 1.0);
+            assert!(!outside || text.is_none_or(|t| t.is_empty()), "{size:?}: {rect:?}");
+        }
+        let step = |h: &Window| h.state().session().views[0].state["compare"]["step"].clone();
+        assert_eq!(step(&harness), 0);
+        harness.get_by_label("Play").click();
+        until(&mut harness, "the last step", |h| step(h) == 7);
+        until(&mut harness, "the end of the play", |h| h.query_by_label("Play").is_some());
+        assert!(harness.query_by_label("Convergence, parametric fit").is_some());
+    }
+}

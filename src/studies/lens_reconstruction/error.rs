@@ -52,6 +52,14 @@ pub enum LensError {
         /// What was expected.
         problem: Cow<'static, str>,
     },
+    /// The network has nothing to look at.
+    #[error("the network sees {what} ({used} of its pixels are used); widen the mask, or centre it on the lens")]
+    Machine {
+        /// What it lacks.
+        what: &'static str,
+        /// Pixels of its field that are used.
+        used: usize,
+    },
     /// The fit was stopped by its callback.
     #[error("the fit was cancelled")]
     Cancelled,

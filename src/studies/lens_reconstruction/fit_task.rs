@@ -120,6 +120,11 @@ impl Task for FitRequest {
         progress.phase("reading");
         let Loaded { observation, header, unit, redshifts, checks } = load(self)?;
         let settings = self.settings()?;
+        if self.method == Method::Rim {
+            // A network that cannot be used is told of before the work, not after it.
+            let trained = super::rim::load(self.weights.as_deref().unwrap_or(Path::new(SHIPPED)))?;
+            self.finetuning(trained.rim.settings.pixels, None)?;
+        }
         let truth = Truth::read(self.truth_source.as_deref(), self.truth_convergence.as_deref(), &observation)?;
         progress.check()?;
         let part = fitted_part(&observation.mask);

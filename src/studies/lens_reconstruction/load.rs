@@ -183,7 +183,7 @@ fn redshifts_of(
 
 pub(super) struct Plane {
     pub(super) pixels: Array2<f64>,
-    header: Header,
+    pub(super) header: Header,
     unit: String,
 }
 

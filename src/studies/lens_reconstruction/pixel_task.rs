@@ -193,6 +193,7 @@ impl Stage<'_> {
                     progress.log("network", count, step.reduced_chi2);
                     progress.update(|| self.machine_update(frame, step));
                 }
+                RimEvent::Spread => progress.phase("errors of the network"),
                 RimEvent::Finetune(done, all, chi2) => {
                     progress.phase(if chi2.is_nan() { "systems around the answer" } else { "fine-tuning the network" });
                     progress.fraction(share(first + (1.0 - first) * *done as f64 / *all as f64));

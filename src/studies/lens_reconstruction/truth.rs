@@ -5,9 +5,9 @@ use std::path::Path;
 use ndarray::Array2;
 
 use super::Observation;
+use super::load::{Plane, read_plane};
 use super::pixelated::SourceGrid;
 use super::rim::prior::statistics::structure;
-use crate::data::{FitsFile, Location, read_planes};
 use crate::numerics::regrid::bilinear;
 use crate::tasks::{Metrics, TaskError};
 
@@ -64,7 +64,7 @@ impl Truth {
         convergence: Option<&Path>,
         observation: &Observation,
     ) -> Result<Self, TaskError> {
-        let on_image = Some(([0.0; 2], observation.pixel_scale_arcsec));
+        let on_image = Some(([0.0; 2], observation.pixel_scale_arcsec, observation.data.dim()));
         Ok(Self {
             source: source.map(|path| read(path, "truth_source", None)).transpose()?,
             convergence: convergence.map(|path| read(path, "truth_convergence", on_image)).transpose()?,
@@ -103,20 +103,23 @@ impl Truth {
     }
 }
 
-fn read(path: &Path, role: &str, otherwise: Option<([f64; 2], f64)>) -> Result<Gridded, TaskError> {
-    let location = Location::parse(&path.to_string_lossy());
-    let plane = read_planes(&location.path)?.into_iter().next();
-    let map = plane.and_then(|p| p.pixels.into_dimensionality::<ndarray::Ix2>().ok());
-    let map = map.ok_or_else(|| TaskError::file(path, format!("{role}: expected an image")))?;
-    let file = FitsFile::open(&location.path)?;
-    let header = &file.hdu(0)?.header;
+fn read(path: &Path, role: &str, otherwise: Option<([f64; 2], f64, (usize, usize))>) -> Result<Gridded, TaskError> {
+    let Plane { pixels, header, .. } = read_plane(path)?;
+    let map = pixels.mapv(|v| v as f32);
     let number = |name: &str| header.get_f64(name);
+    let (rows, columns) = map.dim();
+    // The middle of the map, wherever its reference pixel is.
+    let middle = |value: f64, axis: u8, count: usize| {
+        let reference = number(&format!("CRPIX{axis}")).unwrap_or(0.5 * (count as f64 + 1.0));
+        value + (0.5 * (count as f64 + 1.0) - reference) * number(&format!("CDELT{axis}")).unwrap_or(0.0)
+    };
     // Our own grids are plain arcsec; celestial ones say where on the sky, not where from the centre.
     let plain = header.get_str("CUNIT1").is_some_and(|u| u.trim() == "arcsec");
     let grid = number("CRVAL1").zip(number("CRVAL2")).zip(number("CDELT1")).filter(|_| plain);
     let (centre, pixel) = grid
-        .map(|((x, y), pixel)| ([x, y], pixel))
-        .or(otherwise)
+        .filter(|(_, pixel)| *pixel > 0.0)
+        .map(|((x, y), pixel)| ([middle(x, 1, columns), middle(y, 2, rows)], pixel))
+        .or(otherwise.filter(|(_, _, shape)| *shape == (rows, columns)).map(|(centre, pixel, _)| (centre, pixel)))
         .ok_or_else(|| TaskError::file(path, format!("{role}: its header does not say where its pixels lie; expected CRVAL1, CRVAL2 and CDELT1 in arcsec from the image centre")))?;
     Ok(Gridded { map, centre, pixel })
 }

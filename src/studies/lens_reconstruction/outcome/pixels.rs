@@ -252,7 +252,6 @@ impl FitOutcome {
         self.put(&[
             ("gradients", found.gradients as f64),
             ("network_steps", found.steps.len() as f64),
-            ("degrees_of_freedom", found.pixels as f64),
             ("field_arcsec", 2.0 * found.lens.half_arcsec()),
         ]);
         if let Some(tuned) = &found.finetuned {
@@ -262,6 +261,8 @@ impl FitOutcome {
                 ("finetune_systems", tuned.systems as f64),
             ]);
         }
+        // Of an answer in pixels by a network nobody knows them.
+        self.metrics.remove("degrees_of_freedom");
         self.steps = Some(Arc::new(NetworkSteps::of(found)));
         without_errors(&mut self.metrics);
         let centre = [self.metrics["lens_x_arcsec"], self.metrics["lens_y_arcsec"]];
@@ -281,10 +282,17 @@ impl FitOutcome {
         self.convergence_sigma =
             found.convergence_sigma(observation.data.dim(), self.pixel_scale_arcsec).as_ref().map(thin);
         if let Some(calibration) = &found.calibration {
-            for (name, factors) in ["source", "convergence"].iter().zip(&calibration.factors) {
-                for (class, factor) in ["low", "middle", "high"].iter().zip(factors) {
+            let classes = ["low", "middle", "high"];
+            let both = calibration.factors.iter().zip(&calibration.coverage);
+            for (name, (factors, coverage)) in ["source", "convergence"].iter().zip(both) {
+                for (class, (factor, held)) in classes.iter().zip(factors.iter().zip(coverage)) {
                     self.metrics.insert(format!("spread_factor_{name}_{class}_signal_to_noise"), *factor);
+                    let held = held.unwrap_or(f64::NAN);
+                    self.metrics.insert(format!("spread_coverage_{name}_{class}_signal_to_noise"), held);
                 }
+            }
+            if found.finetuned.is_some() {
+                self.warnings.push("SIGMA is the spread of the network before it was fine-tuned, stretched as simulations ask; that of the fine-tuned one was not measured".into());
             }
         }
         Common {

@@ -42,7 +42,7 @@ pub struct FinetuneSettings {
 
 impl Default for FinetuneSettings {
     fn default() -> Self {
-        Self { steps: 100, learning_rate: 3e-5, strength: 1e5, systems: 24, target: 1.0, seed: 1 }
+        Self { steps: 100, learning_rate: 1e-5, strength: 1e5, systems: 24, target: 1.0, seed: 1 }
     }
 }
 
@@ -135,9 +135,8 @@ fn surrogate(rim: &Rim, device: &Device, data: &PixelData, states: &[Tensor<4>])
     for place in dark {
         slopes[place] = 0.0;
     }
-    let used = data.used().max(1) as f64;
     // `gradients` are those of chi2 / 2.
-    let factor = 2.0 / (used * states.len() as f64);
+    let factor = data.reduced(2.0) / states.len() as f64;
     let mut loss: Option<Tensor<1>> = None;
     for (state, slope) in states.iter().zip(slopes.chunks_exact(CHANNELS * cells)) {
         let slope: Vec<f32> =
@@ -145,7 +144,7 @@ fn surrogate(rim: &Rim, device: &Device, data: &PixelData, states: &[Tensor<4>])
         let own = (state.clone() * Tensor::from_data(TensorData::new(slope, state.dims()), device)).sum();
         loss = Some(loss.map_or(own.clone(), |l| l + own));
     }
-    Some((loss?, chi2.last()? / used))
+    Some((loss?, data.reduced(*chi2.last()?)))
 }
 
 /// Diagonal of the Fisher information of the trained parameters, on systems around the answer: the mean square of the gradient of
@@ -171,7 +170,7 @@ fn fisher(
         for ((pixel, deviate), weight) in image.iter_mut().zip(&noise).zip(&data.weight) {
             *pixel += if *weight > 0.0 { deviate / weight } else { 0.0 };
         }
-        let seen = PixelData { image, weight: data.weight.clone(), blur: data.blur.clone() };
+        let seen = PixelData { image, ..data.clone() };
         let states = rim.states(std::slice::from_ref(&seen), device, |_, _| true);
         let (chi2, _) = surrogate(rim, device, &seen, &states)?;
         let truth: Vec<f32> = source.iter().chain(&convergence).map(|v| *v as f32).collect();

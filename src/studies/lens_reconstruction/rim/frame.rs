@@ -67,7 +67,8 @@ impl WorkingFrame {
         let unit = |v: f64| v / self.brightness;
         let image = image.into_iter().map(unit).collect();
         let noise: Vec<f64> = noise.into_iter().map(unit).collect();
-        PixelData::new(&self.grids, image, &noise, &self.psf(observation))
+        let expected_chi2 = (self.step_arcsec() / observation.pixel_scale_arcsec).powi(2).min(1.0);
+        PixelData { expected_chi2, ..PixelData::new(&self.grids, image, &noise, &self.psf(observation)) }
     }
 
     /// Brightness and noise in the unit of the image; no noise where too little of a pixel is covered.
@@ -118,8 +119,11 @@ impl WorkingFrame {
         let (tall, wide) = (half(rows), half(columns));
         let along = |count: usize, half: usize| -> Vec<Vec<(usize, f64)>> {
             let middle = (count / 2) as f64 + 0.5;
-            let edge = |k: usize| (k as f64 - half as f64 - 0.5) / ratio + middle;
-            (0..=2 * half).map(|k| overlaps(edge(k), edge(k + 1), count)).collect()
+            // The model is the mean over a pixel of the field; the data were means over pixels of the image twice: when they were taken, and
+            // when they were brought here. One of the two is in the PSF's own pixels, the other is this box.
+            let box_width = (0.5 / ratio).max(1.0);
+            let place = |k: usize| (k as f64 - half as f64) / ratio + middle;
+            (0..=2 * half).map(|k| overlaps(place(k) - 0.5 * box_width, place(k) + 0.5 * box_width, count)).collect()
         };
         let (up, across) = (along(rows, tall), along(columns, wide));
         let out = Array2::from_shape_fn((2 * tall + 1, 2 * wide + 1), |(j, i)| {
@@ -236,8 +240,8 @@ mod tests {
         let middle = (psf.nrows() / 2) as f64;
         let variance: f64 = psf.indexed_iter().map(|((j, _), v)| v * (j as f64 - middle).powi(2)).sum();
         let sigma = variance.sqrt() * frame.step_arcsec();
-        // The box of a pixel adds its own width.
-        let expected = ((0.1 / 2.354_8f64).powi(2) + (0.05f64.powi(2) + frame.step_arcsec().powi(2)) / 12.0).sqrt();
+        // Two boxes of the image's pixels add their own width.
+        let expected = ((0.1 / 2.354_8f64).powi(2) + 2.0 * 0.05f64.powi(2) / 12.0).sqrt();
         assert!((sigma / expected - 1.0).abs() < 0.1, "{sigma} {expected}");
     }
 }

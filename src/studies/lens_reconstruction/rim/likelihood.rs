@@ -55,13 +55,20 @@ pub struct PixelData {
     pub weight: Vec<f64>,
     /// The PSF, ready.
     pub blur: Convolver,
+    /// `chi2` a used pixel of a perfect model: 1, or less where one pixel of an image was cut into several, whose noise is shared.
+    pub expected_chi2: f64,
 }
 
 impl PixelData {
     /// An image (row by row) with its noise per pixel (not finite: not used) and its PSF (`[y, x]`, sum 1).
     pub fn new(grids: &Grids, image: Vec<f64>, noise: &[f64], psf: &Array2<f64>) -> Self {
         let weight = noise.iter().map(|s| if s.is_finite() && *s > 0.0 { 1.0 / s } else { 0.0 }).collect();
-        Self { image, weight, blur: Convolver::new(psf, [grids.pixels; 2]) }
+        Self { image, weight, blur: Convolver::new(psf, [grids.pixels; 2]), expected_chi2: 1.0 }
+    }
+
+    /// A `chi2` over what a perfect model would have.
+    pub fn reduced(&self, chi2: f64) -> f64 {
+        chi2 / (self.used().max(1) as f64 * self.expected_chi2)
     }
 
     /// Pixels in use.

@@ -105,7 +105,12 @@ pub enum RimEvent<'a> {
     Finetune(usize, usize, f64),
     /// The answer of the network as it is after so many steps of fine-tuning.
     Tuned(&'a WorkingFrame, &'a RimStep),
+    /// The image is given fresh noise, for the errors.
+    Spread,
 }
+
+/// Fewest pixels of the machine that an image must fill.
+const FEWEST: usize = 50;
 
 /// How the network is fine-tuned on the image.
 pub struct Finetuning {
@@ -142,32 +147,40 @@ pub fn reconstruct(
     let grids = *rim.model().grids();
     let frame = WorkingFrame::around(grids, observation, light, guess.centre, guess.einstein_radius_arcsec);
     let data = frame.bring(observation, light);
+    if !(guess.einstein_radius_arcsec > 0.0 && frame.brightness > f64::MIN_POSITIVE) || data.used() < FEWEST {
+        let what =
+            if data.used() < FEWEST { "too few used pixels" } else { "no light above the lens light and the sky" };
+        return Err(LensError::Machine { what, used: data.used() });
+    }
     let concerns = concerns(domain, observation, &frame, &data, guess.einstein_radius_arcsec);
     let evaluations = rim.settings.steps;
     let steps = run(rim, &frame, &data, each)?;
     let answer = finish(observation, light, &frame, &steps[steps.len() - 1])?;
     let answer = RimFit { gradients: evaluations - 1, steps, concerns, ..answer };
-    let with_errors = |rim: &Rim, answer: RimFit| {
+    // Of the network as it was trained, fine-tuned or not: for it is known how many errors its spread holds.
+    let with_errors = |answer: RimFit, each: &mut dyn FnMut(&RimEvent) -> bool| {
         let Spreading { draws, seed } = spreading;
         if draws < 2 {
-            return answer;
+            return Ok(answer);
         }
         let source: Vec<f64> = answer.source.iter().map(|s| s / frame.brightness).collect();
-        let Some(mut sigma) = spread(rim, &data, draws, seed, &|| false) else { return answer };
+        let found = spread(rim, &data, draws, seed, &mut || each(&RimEvent::Spread));
+        let Some(mut sigma) = found else { return Err(LensError::Cancelled) };
         if let Some(calibration) = calibration {
             calibration.apply(&data, &source, &mut sigma);
         }
         let map = |values: &[f64], unit: f64| {
             Array2::from_shape_vec(answer.source.dim(), values.iter().map(|v| v * unit).collect()).ok()
         };
-        RimFit {
+        Ok(RimFit {
             source_sigma: map(&sigma[0], frame.brightness),
             log_convergence_sigma: map(&sigma[1], 1.0),
             calibration: *calibration,
+            gradients: answer.gradients + draws * (evaluations - 1),
             ..answer
-        }
+        })
     };
-    let Some(finetuning) = finetuning else { return Ok(with_errors(rim, answer)) };
+    let Some(finetuning) = finetuning else { return with_errors(answer, each) };
     let (tuned, finetuned) = tune(rim, &frame, &data, &answer, finetuning, each);
     let steps = run(&tuned, &frame, &data, each)?;
     let second = finish(observation, light, &frame, &steps[steps.len() - 1])?;
@@ -176,12 +189,9 @@ pub fn reconstruct(
     let looks = finetuned.reduced_chi2.len() + finetuned.systems;
     let gradients = answer.gradients + looks * (2 * evaluations - 1) + evaluations - 1;
     // On the pixels of the image it may be no gain at all: then the trained network's answer stands.
-    let best = if second.chi2 < answer.chi2 {
-        with_errors(&tuned, RimFit { steps, concerns: answer.concerns, ..second })
-    } else {
-        with_errors(rim, answer)
-    };
-    Ok(RimFit { gradients, reduced_chi2_before_finetune: before, finetuned: Some(finetuned), ..best })
+    let best = if second.chi2 < answer.chi2 { RimFit { steps, concerns: answer.concerns, ..second } } else { answer };
+    let best = RimFit { gradients, reduced_chi2_before_finetune: before, finetuned: Some(finetuned), ..best };
+    with_errors(best, each)
 }
 
 fn run(
@@ -234,9 +244,10 @@ fn tune(
 }
 
 fn step(rim: &Rim, frame: &WorkingFrame, data: &PixelData, number: usize, state: &State) -> RimStep {
-    let flat = |map: &Array2<f64>| map.iter().copied().collect::<Vec<f64>>();
-    let image =
-        rim.model().image(&flat(&state.source), &flat(&state.log_convergence), &data.blur, &mut Workspace::default());
+    // As the answer is judged: brightness is not negative.
+    let source: Vec<f64> = state.source.iter().map(|s| s.max(0.0)).collect();
+    let convergence: Vec<f64> = state.log_convergence.iter().copied().collect();
+    let image = rim.model().image(&source, &convergence, &data.blur, &mut Workspace::default());
     let shape = state.source.dim();
     let map = |values: Vec<f64>| Array2::from_shape_vec(shape, values).unwrap_or_default();
     let residual = image
@@ -244,11 +255,13 @@ fn step(rim: &Rim, frame: &WorkingFrame, data: &PixelData, number: usize, state:
         .zip(&data.image)
         .zip(&data.weight)
         .map(|((model, image), weight)| if *weight > 0.0 { (image - model) * weight } else { f64::NAN });
+    let residual: Vec<f64> = residual.collect();
+    let chi2: f64 = residual.iter().filter(|r| r.is_finite()).map(|r| r * r).sum();
     RimStep {
         number,
-        residual: map(residual.collect()),
+        residual: map(residual),
         model: map(image.iter().map(|v| v * frame.brightness).collect()),
-        reduced_chi2: state.chi2 / data.used().max(1) as f64,
+        reduced_chi2: data.reduced(chi2),
         source: state.source.mapv(|s| s * frame.brightness),
         convergence: state.log_convergence.mapv(|k| 10f64.powf(k.clamp(-8.0, 4.0))),
     }

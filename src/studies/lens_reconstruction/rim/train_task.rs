@@ -238,6 +238,15 @@ impl<'a> Training<'a> {
         };
         let mut adam = Adam::new(&values);
         let mut history = History { losses: Vec::new(), validations: Vec::new(), seconds: 0.0 };
+        if let (Some(old), Some(folder)) = (&old, &checkpoint)
+            && old.adam.steps > request.steps
+        {
+            let made = old.adam.steps;
+            let problem = format!(
+                "holds a training of {made} steps; give steps={made} for its weights as they are, or more to go on"
+            );
+            return Err(TaskError::file(folder, problem));
+        }
         if let Some(old) = old.filter(|o| o.values.len() == values.len()) {
             (values, adam) = (old.values, old.adam);
             history = serde_json::from_value(old.history).unwrap_or(history);
@@ -380,11 +389,13 @@ impl<'a> Training<'a> {
         progress.check()?;
         // What it was trained on before is part of what it is.
         let began_with = self.request.weights.as_deref().and_then(|path| weights::load(path).ok()).map(|w| w.card);
+        // The card travels: where the file lay on this machine is nobody's business.
+        let named = self.request.weights.as_deref().and_then(std::path::Path::file_name).map(PathBuf::from);
         let card = json!({
             "network": super::loading::NETWORK,
             "settings": self.request.settings(),
             "parameters": self.values.len(),
-            "request": self.request,
+            "request": TrainRequest { weights: named, ..self.request.clone() },
             "examples": self.adam.steps * self.request.batch as u64,
             "steps": self.adam.steps,
             "wall_seconds": self.seconds().round(),

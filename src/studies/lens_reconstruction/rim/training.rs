@@ -148,7 +148,7 @@ impl ValidationSet {
     }
 
     /// How many of its errors the spread of a network holds, and how it must be stretched. `None` if `stopped` says so.
-    pub(super) fn calibration(&self, rim: &Rim, stopped: &(dyn Fn() -> bool + Sync)) -> Option<Calibration> {
+    pub(super) fn calibration(&self, rim: &Rim, stopped: &dyn Fn() -> bool) -> Option<Calibration> {
         /// Draws of the noise for each, and most lenses.
         const DRAWS: usize = 8;
         const LENSES: usize = 32;
@@ -164,7 +164,7 @@ impl ValidationSet {
                 if lenses == LENSES {
                     return Some(held.calibration());
                 }
-                let sigma = spread(rim, data, DRAWS, lenses as u64, stopped)?;
+                let sigma = spread(rim, data, DRAWS, lenses as u64, &mut || !stopped())?;
                 let of = |v: &[f32]| {
                     let own = doubles(&v[k * CHANNELS * cells..(k + 1) * CHANNELS * cells]);
                     (own[..cells].to_vec(), own[cells..].to_vec())
