@@ -426,10 +426,9 @@ fn the_steps_of_the_network_play_fit_a_laptop_and_are_kept() {
             let outside = rect.is_positive() && (rect.left() < -1.0 || rect.right() > size[0] + 1.0);
             assert!(!outside || text.is_none_or(|t| t.is_empty()), "{size:?}: {rect:?}");
         }
-        let step = |h: &Window| h.state().session().views[0].state["compare"]["step"].clone();
-        assert_eq!(step(&harness), 0);
+        assert_eq!(harness.state().session().views[0].state["compare"]["step"], 0);
         harness.get_by_label("Play").click();
-        until(&mut harness, "the last step", |h| step(h) == 7);
+        until(&mut harness, "the last step", |h| h.state().session().views[0].state["compare"]["step"] == 7);
         until(&mut harness, "the end of the play", |h| h.query_by_label("Play").is_some());
         assert!(harness.query_by_label("Convergence, parametric fit").is_some());
     }

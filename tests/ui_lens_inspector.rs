@@ -47,11 +47,7 @@ fn satellites_that_cannot_be_read_are_refused_in_words_and_nothing_is_fitted() {
     ] {
         write(&mut harness, text);
         let lines = told_of_satellites(&harness);
-        assert!(
-            !lines.is_empty() && lines.iter().all(|l| l.contains(told) && !l.contains('\n')),
-            "{text}: {lines:?} in {:?}",
-            texts(&harness)
-        );
+        assert!(!lines.is_empty() && lines.iter().all(|l| l.contains(told) && !l.contains('\n')), "{text}: {lines:?}");
         assert!(lines[0].contains("expected a list such as"), "{lines:?}");
         assert!(!can_start(&harness), "{text}");
         // Nor by its key.
