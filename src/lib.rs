@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`tasks`] | the leaf: what a task is, how it reports and is stopped, the schema of its request |
 //! | [`data`] | FITS in and out (images, cubes, tiles, tables, spectra, responses), world coordinates, units, ECSV and CSV, tables as sorted and filtered sheets; the store of what is opened |
+//! | [`learning`] | networks on burn: convolution kernels of our own, layers, recurrent U-Net, the loop of a Recurrent Inference Machine, Adam, checkpoints, weights on disk |
 //! | [`numerics`] | convolution, Levenberg-Marquardt, L-BFGS, the No-U-Turn sampler and whether its chains agree, contours, profiles, resampling, lines of a sphere, special functions, statistics, seeded random streams |
 //! | [`studies`] | the published systems, and the physics that two of them share; no egui, no threads |
 //! | [`workers`] | threads: jobs in two lanes, queries, cancelling, panic containment |
@@ -20,7 +21,7 @@
 //!
 //! # Arrows
 //!
-//! `main -> cli, app -> panels -> plots`, and `cli, app, panels -> runs, workers -> studies -> numerics, data`.
+//! `main -> cli, app -> panels -> plots`, and `cli, app, panels -> runs, workers -> studies -> learning, numerics, data`.
 //! What the command line needs of the window (pictures, `panel.png`) is handed to it by `main` as functions ([`cli::Faces`]).
 //! `tasks` is used by all and uses nothing of ours; `numerics` uses nothing at all, its loops take a callback that returns `ControlFlow`.
 //! Only `app`, `panels` and `plots` may name egui. A test (`tests/house_arrows.rs`) walks the sources and holds every arrow.

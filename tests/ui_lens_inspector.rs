@@ -21,7 +21,10 @@ fn write(harness: &mut Window, text: &str) {
 
 /// What is said of the satellites, beside their field and above the button.
 fn told_of_satellites(harness: &Window) -> Vec<String> {
-    harness.query_all_by_label_contains("satellites: ").filter_map(|n| n.accesskit_node().label()).collect()
+    harness
+        .query_all_by_label_contains("satellites: ")
+        .filter_map(|n| n.accesskit_node().label().or_else(|| n.value()))
+        .collect()
 }
 
 fn can_start(harness: &Window) -> bool {

@@ -155,7 +155,7 @@ mod tests {
         let x = Tensor::<4>::ones([2, 5, 16, 24], &device) * 0.1;
         let (y, memory) = network.forward(x.clone(), &Memory::new());
         assert_eq!(y.dims(), [2, 2, 16, 24]);
-        let shapes: Vec<_> = memory.iter().map(|m| m.dims()).collect();
+        let shapes: Vec<_> = memory.iter().map(Tensor::dims).collect();
         assert_eq!(shapes, [[2, 4, 16, 24], [2, 8, 8, 12], [2, 16, 4, 6]]);
         let (again, _) = network.forward(x, &memory);
         let difference = (y - again).abs().max().into_scalar::<f32>();

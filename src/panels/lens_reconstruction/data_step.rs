@@ -208,7 +208,7 @@ impl LensReconstruction {
     pub(super) fn data_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
         // Wide enough for all it holds: it must not grow with a digit while something is dragged on the maps.
         let (id, width) = match self.saved.origin {
-            Origin::Simulate => ("lens sliders", 356.0),
+            Origin::Simulate => ("lens sliders", 374.0),
             Origin::Files => ("lens files", 316.0),
             Origin::Prior => ("lens prior settings", 290.0),
         };

@@ -53,13 +53,14 @@ impl RimSettings {
     /// What is wrong with it, if anything.
     pub fn problem(&self) -> Option<String> {
         let divisor = 1usize << self.levels.min(16);
-        if self.pixels % divisor != 0 {
+        if !self.pixels.is_multiple_of(divisor) {
             return Some(format!(
                 "pixels {} cannot be halved {} times; expected a multiple of {divisor}",
                 self.pixels, self.levels
             ));
         }
-        (self.input_kernel % 2 == 0)
+        self.input_kernel
+            .is_multiple_of(2)
             .then(|| format!("input_kernel {} is even; expected an odd number", self.input_kernel))
     }
 }

@@ -51,8 +51,10 @@ pub struct TrainOutcome {
     pub pixels: usize,
 }
 
+type Column = (&'static str, &'static str, fn(&Validation) -> f64);
+
 /// Columns of the table of looks at the validation set.
-const COLUMNS: [(&str, &str, fn(&Validation) -> f64); 5] = [
+const COLUMNS: [Column; 5] = [
     ("step", "", |v| v.step as f64),
     ("loss", "", |v| v.loss),
     ("source_error", "", |v| v.source_error),

@@ -284,15 +284,17 @@ impl<'a> Training<'a> {
     /// Steps until the end, or until it is stopped; the state is kept either way.
     fn go(&mut self, batches: Receiver<Batch>, progress: &Progress<TrainUpdate>) -> Result<(), TaskError> {
         self.rim.set_values(&self.values);
-        let result = self.steps(batches, progress);
+        let result = self.steps(&batches, progress);
+        // The thread that draws examples ends when nobody takes them.
+        drop(batches);
         self.keep()?;
         result
     }
 
-    fn steps(&mut self, batches: Receiver<Batch>, progress: &Progress<TrainUpdate>) -> Result<(), TaskError> {
+    fn steps(&mut self, batches: &Receiver<Batch>, progress: &Progress<TrainUpdate>) -> Result<(), TaskError> {
         while self.adam.steps < self.request.steps {
             progress.check()?;
-            if self.adam.steps % self.request.validate_every == 0 {
+            if self.adam.steps.is_multiple_of(self.request.validate_every) {
                 self.validate(progress)?;
             }
             progress.phase(format!("step {} of {}", self.adam.steps + 1, self.request.steps));

@@ -94,7 +94,7 @@ impl Task for PriorRequest {
     fn cost(&self) -> Result<Cost, TaskError> {
         if self.pixels % 2 == 1 {
             let problem = "is odd; expected an even number from 32 to 128";
-            return Err(TaskError::field("pixels", &self.pixels.to_string(), problem, "take the next even number"));
+            return Err(TaskError::field("pixels", self.pixels.to_string(), problem, "take the next even number"));
         }
         let cells = (self.pixels as f64).powi(2);
         let examples = self.examples as f64;
@@ -190,8 +190,10 @@ const NUMBERS: [NumberColumn; 29] = [
     ("map_power_slope", "", "slope of its power spectrum", |r| statistic(r, |s| s.power_slope)),
 ];
 
+type Count = (&'static str, &'static str, fn(&Example) -> usize);
+
 /// Columns of counts.
-const COUNTS: [(&str, &str, fn(&Example) -> usize); 6] = [
+const COUNTS: [Count; 6] = [
     ("satellites", "satellite galaxies", |e| e.mass.satellites.len()),
     ("subhaloes", "dark subhaloes", |e| e.mass.subhaloes.len()),
     ("source_arms", "spiral arms of the source", |e| e.galaxy.spiral.map_or(0, |s| s.arms as usize)),

@@ -75,7 +75,7 @@ impl VaeSettings {
     /// What is wrong with it, if anything.
     pub fn problem(&self) -> Option<String> {
         let divisor = 1usize << self.levels.min(16);
-        (self.pixels % divisor != 0).then(|| {
+        (!self.pixels.is_multiple_of(divisor)).then(|| {
             let (pixels, levels) = (self.pixels, self.levels);
             format!("pixels {pixels} cannot be halved {levels} times; expected a multiple of {divisor}")
         })

@@ -249,7 +249,7 @@ impl<'a> Training<'a> {
     fn go(&mut self, progress: &Progress<VaeTrainUpdate>) -> Result<(), TaskError> {
         while self.adam.steps < self.request.steps {
             progress.check()?;
-            if self.adam.steps % self.request.validate_every == 0 {
+            if self.adam.steps.is_multiple_of(self.request.validate_every) {
                 self.validate(progress);
             }
             progress.phase(format!("step {} of {}", self.adam.steps + 1, self.request.steps));
