@@ -248,10 +248,10 @@ impl Net for Rim {
         for _ in 0..8 {
             let input = Tensor::cat(vec![data.clone().narrow(1, 0, 3), state.clone()], 1);
             let mut x = self.input.forward(input, 1, Tanh, ops);
-            for k in 0..4 {
+            for (k, memory) in hidden.iter_mut().enumerate().take(4) {
                 let y = self.before[k].forward(x, 1, Tanh, ops);
-                hidden[k] = self.units[k].forward(y, hidden[k].clone(), ops);
-                x = self.down[k].forward(hidden[k].clone(), 2, Tanh, ops);
+                *memory = self.units[k].forward(y, memory.clone(), ops);
+                x = self.down[k].forward(memory.clone(), 2, Tanh, ops);
             }
             hidden[4] = self.units[4].forward(x, hidden[4].clone(), ops);
             x = hidden[4].clone();
