@@ -4,7 +4,7 @@ use egui::{Key, Modifiers, Role};
 use egui_kittest::kittest::{NodeT, Queryable};
 use sextans::panels::Command;
 
-use crate::ui_support::{Window, settle, window};
+use crate::ui_support::{Window, settle, sized, texts};
 
 fn is_text(node: &egui_kittest::Node<'_>) -> bool {
     matches!(node.accesskit_node().role(), Role::TextInput | Role::MultilineTextInput)
@@ -19,11 +19,13 @@ fn write(harness: &mut Window, text: &str) {
     settle(harness);
 }
 
-/// What is said of the satellites, beside their field and above the button.
+/// What is said of the satellites, beside their field and above the button; not what notices said of them before.
 fn told_of_satellites(harness: &Window) -> Vec<String> {
+    let noticed = texts(harness);
     harness
         .query_all_by_label_contains("satellites: ")
         .filter_map(|n| n.accesskit_node().label().or_else(|| n.value()))
+        .filter(|line| !noticed.contains(line))
         .collect()
 }
 
@@ -34,7 +36,8 @@ fn can_start(harness: &Window) -> bool {
 #[test]
 fn satellites_that_cannot_be_read_are_refused_in_words_and_nothing_is_fitted() {
     let folder = tempfile::tempdir().unwrap();
-    let mut harness = window(folder.path());
+    // High enough for the whole form with what is said in it.
+    let mut harness = sized(folder.path(), [1366.0, 1100.0]);
     harness.state_mut().send(Command::OpenPanel("lens_reconstruction"));
     settle(&mut harness);
     harness.get_by_label("2  Run").click();
