@@ -81,6 +81,7 @@ pub fn finetune(
     let mut values = start.clone();
     let mut best = (f64::INFINITY, start.clone());
     let mut squares = vec![0.0f32; values.len()];
+    let mut adam = crate::learning::adam::Adam::new(&values);
     for step in 0..=settings.steps {
         let states = rim.states(std::slice::from_ref(data), device, |_, _| true);
         let Some((loss, chi2)) = surrogate(rim, device, data, &states) else { break };
@@ -97,7 +98,13 @@ pub fn finetune(
         for ((g, f), (v, v0)) in gradient.iter_mut().zip(&fisher).zip(values.iter().zip(&start)) {
             *g += (settings.strength * f64::from(*f) * f64::from(v - v0)) as f32;
         }
-        descend(&mut values, &gradient, &mut squares, step, settings.learning_rate as f32);
+        if std::env::var("FT").is_ok_and(|v| v == "adam") {
+            let fall = 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / settings.steps as f64).cos());
+            let warm = ((step + 1) as f64 / 5.0).min(1.0);
+            adam.step(&mut values, &gradient, (settings.learning_rate * fall * warm) as f32, 1.0);
+        } else {
+            descend(&mut values, &gradient, &mut squares, step, settings.learning_rate as f32);
+        }
         rim.set_values(&values);
     }
     rim.set_values(&best.1);
