@@ -63,7 +63,8 @@ impl Steps {
                 .scene
                 .as_ref()
                 .map(|s| Arc::new(convergence_on(&s.lens, from.centre_arcsec, shape, from.pixel_scale_arcsec))),
-            chi2: series(&from.reduced_chi2),
+            // The refined state has its own curve, on the pixels that it was refined on.
+            chi2: series(&from.reduced_chi2[..from.evaluations()]),
             finetuning: series(&from.finetuning),
             // On the way from the last evaluation to the step after it.
             refining: (0..from.refining.len())
@@ -179,7 +180,6 @@ fn bar_ui(ui: &mut Ui, last: usize, evaluations: usize, step: &mut usize, playin
 
 fn chi2_ui(ui: &mut Ui, steps: &Steps, shown: usize) {
     let theme = theme_of(ui.visuals());
-    let here = [[steps.chi2[shown][0], steps.chi2[shown][1]]];
     let mut plot = LinePlot::new("χ² of the steps")
         .x("step", "")
         .y("reduced χ² on the network's pixels", "")
@@ -196,7 +196,7 @@ fn chi2_ui(ui: &mut Ui, steps: &Steps, shown: usize) {
     if !steps.finetuning.is_empty() {
         plot = plot.series(Series::new("fine-tuning", &steps.finetuning).role(Role::Data));
     }
-    plot.vertical_line("shown", here[0][0], Role::Reference.color(theme)).show(ui, "lens steps chi2");
+    plot.vertical_line("shown", shown as f64 + 1.0, Role::Reference.color(theme)).show(ui, "lens steps chi2");
 }
 
 fn correlation_ui(ui: &mut Ui, steps: &Steps, shown: usize) {
