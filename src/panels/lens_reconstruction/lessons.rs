@@ -64,8 +64,13 @@ impl Lesson {
         // Without the light of the lens: as the network was trained.
         simulate.lens_light.brightness = 0.0;
         simulate.noise_sigma = 0.02;
-        *fit =
-            FitRequest { method: Method::Rim, lens_light_components: 0, finetune_steps: 30, ..FitRequest::default() };
+        *fit = FitRequest {
+            method: Method::Rim,
+            lens_light_components: 0,
+            finetune_steps: 30,
+            refine_steps: 0,
+            ..FitRequest::default()
+        };
         match self {
             Self::AtHome => {}
             Self::Noise => simulate.noise_sigma = 0.4,
