@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::geometry::{Geometry, Lattice, Tap};
-use super::lanes::{Kernel, Lanes, Level, with_lanes};
+use super::lanes::{Kernel, Lanes, Level, settled, with_lanes};
 use super::outer;
 use super::pack::{Grid, Images, Planes};
 use super::products::samples_in_a_row;
@@ -145,7 +145,10 @@ impl Dots<'_> {
             });
             let mut sums = [[V::splat(0.0); J]; S];
             for k in 0..len {
-                let values: [V; S] = std::array::from_fn(|s| V::load(small.add(s * self.small.channel + k * V::WIDTH)));
+                let mut values = [V::splat(0.0); S];
+                for (s, value) in values.iter_mut().enumerate() {
+                    *value = V::load(small.add(s * self.small.channel + k * V::WIDTH));
+                }
                 for j in 0..J {
                     let x = V::load(big[j].add(k * V::WIDTH));
                     for s in 0..S {
@@ -153,6 +156,7 @@ impl Dots<'_> {
                     }
                 }
             }
+            let sums = settled(&sums);
             for (s, sums) in sums.iter().enumerate() {
                 for (j, sum) in sums.iter().enumerate() {
                     self.out[s * columns + column + j] += sum.sum();

@@ -43,6 +43,7 @@ pub(super) trait Lanes: Copy {
 pub(super) struct Portable([f32; 8]);
 
 impl Portable {
+    #[inline(always)]
     fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
         Self(std::array::from_fn(|k| f(self.0[k], other.0[k])))
     }
@@ -290,11 +291,19 @@ impl Level {
 pub(super) trait Kernel {
     /// What it gives back.
     type Output;
-    /// Runs with vectors of `V`; must be `#[inline(always)]`, and so must all it calls, to be compiled with `V`'s instructions.
+    /// Runs with vectors of `V`; must be `#[inline(always)]`, and so must all it calls, to be compiled with `V`'s instructions; closures cannot
+    /// be, and belong nowhere near a vector.
     ///
     /// # Safety
     /// As [`Lanes`].
     unsafe fn run<V: Lanes>(self) -> Self::Output;
+}
+
+/// Sums that were held in registers, in memory. Loops over the sums themselves that the compiler does not unroll would keep them in memory all
+/// along, and store each of them at every step.
+#[inline(always)]
+pub(super) fn settled<T: Copy>(sums: &T) -> T {
+    std::hint::black_box(*sums)
 }
 
 /// Runs a kernel at a level.

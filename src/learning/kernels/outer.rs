@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::geometry::{Geometry, Lattice, Tap};
-use super::lanes::{Kernel, Lanes, Level, with_lanes};
+use super::lanes::{Kernel, Lanes, Level, settled, with_lanes};
 use super::pack::{Planes, Scratch};
 
 /// Small channels of a task.
@@ -153,7 +153,10 @@ impl Task<'_> {
             let mut sums = [[V::splat(0.0); P]; C];
             for &row in self.rows {
                 for q in row..row + self.geometry.small[2] {
-                    let values: [V; P] = std::array::from_fn(|p| V::load(big.add(q * width + p * V::WIDTH)));
+                    let mut values = [V::splat(0.0); P];
+                    for (p, value) in values.iter_mut().enumerate() {
+                        *value = V::load(big.add(q * width + p * V::WIDTH));
+                    }
                     for (c, sums) in sums.iter_mut().enumerate() {
                         let factor = V::splat(*small.add(c * small_channel + q));
                         for p in 0..P {
@@ -163,6 +166,7 @@ impl Task<'_> {
                 }
             }
             let (taps, channels) = (self.taps.len(), self.geometry.big_channels);
+            let sums = settled(&sums);
             let mut buffer = [0.0_f32; 3 * WIDEST];
             let count = (P * V::WIDTH).min(channels - b);
             for (c, sums) in sums.iter().enumerate() {

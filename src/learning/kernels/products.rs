@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::geometry::{Geometry, Lattice, SLACK, Tap};
-use super::lanes::{Kernel, Lanes, Level, with_lanes};
+use super::lanes::{Kernel, Lanes, Level, settled, with_lanes};
 use super::pack::{Grid, Images, Planes};
 
 /// Positions a row should have before samples are worth working on one by one.
@@ -246,15 +246,23 @@ impl Task<'_> {
         let area = self.sums.out_sides.iter().product::<usize>();
         // SAFETY: see above.
         unsafe {
-            let mut sums: [[V; P]; C] =
-                std::array::from_fn(|c| [V::splat(self.sums.bias.map_or(0.0, |b| b[channel + c])); P]);
+            let mut sums = [[V::splat(0.0); P]; C];
+            if let Some(bias) = self.sums.bias {
+                for (c, sums) in sums.iter_mut().enumerate() {
+                    *sums = [V::splat(bias[channel + c]); P];
+                }
+            }
             let mut x = self.planes.data.as_ptr().add(self.planes.lead + at);
             let mut w = data.as_ptr().add(channel * out);
             for _ in 0..self.summed {
                 for tap in taps {
                     let x = x.offset(tap.offset);
                     let w = w.add(tap.weight);
-                    let values: [V; P] = std::array::from_fn(|p| V::load(x.add(p * V::WIDTH)));
+                    // A loop: a closure is compiled without the vector instructions and may stay a call.
+                    let mut values = [V::splat(0.0); P];
+                    for (p, value) in values.iter_mut().enumerate() {
+                        *value = V::load(x.add(p * V::WIDTH));
+                    }
                     for (c, sums) in sums.iter_mut().enumerate() {
                         let factor = V::splat(*w.add(c * out));
                         for p in 0..P {
@@ -265,6 +273,7 @@ impl Task<'_> {
                 x = x.add(self.planes.channel);
                 w = w.add(sum);
             }
+            let sums = settled(&sums);
             let mut buffer = [0.0_f32; SLACK];
             for (c, sums) in sums.iter().enumerate() {
                 for (p, sum) in sums.iter().enumerate() {
