@@ -4,6 +4,7 @@
 
 pub mod lens_models;
 pub mod lens_reconstruction;
+pub mod line_ratios;
 
 use crate::tasks::TaskEntry;
 

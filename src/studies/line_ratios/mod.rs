@@ -1,0 +1,10 @@
+//! Emission-line ratios and kinematics from spectra and cubes of imaging spectrometers (SITELLE; also MUSE and other
+//! wavelength axes): Rhea, Rousseau-Nepton, Prunet, Hlavacek-Larrondo et al., arXiv:2102.06230.
+//!
+//! - [`axis`]: the wavenumber axis of a Fourier-transform spectrometer, the filters of SITELLE.
+//! - [`lines`]: ten nebular lines, air and vacuum, ratios that physics fixes.
+//! - [`shape`]: the shape of one line, with derivatives.
+
+pub mod axis;
+pub mod lines;
+pub mod shape;
