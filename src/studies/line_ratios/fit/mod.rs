@@ -2,9 +2,11 @@
 //!
 //! - [`LineModel`]: what is fitted, on one axis. [`LineModel::fit`] fits one spectrum, [`LineModel::cramer_rao`] says how
 //!   well anything could.
+//! - [`LineModel::noise_factor`] and [`LineModel::significance`]: whether errors and lines can be believed.
 //! - [`GridPosterior`]: the exact posterior over velocity and broadening, fluxes marginalised.
 
 mod model;
+mod noise;
 mod normal;
 mod posterior;
 mod scan;
@@ -76,6 +78,8 @@ pub struct LineFit {
     pub absorption: f64,
     /// Sum of squared residuals in units of the noise.
     pub chi2: f64,
+    /// By how much the lines lower chi2 under that of the continuum alone.
+    pub gain: f64,
     /// Samples less parameters.
     pub degrees: usize,
     /// Steps taken.
@@ -98,6 +102,7 @@ impl LineFit {
             continuum: [f64::NAN; HIGHEST_ORDER + 1],
             absorption: 0.0,
             chi2: f64::NAN,
+            gain: f64::NAN,
             degrees: 0,
             steps: 0,
             state: State::Degenerate,
@@ -142,6 +147,7 @@ impl LineFit {
             *value *= squared;
         }
         self.chi2 /= squared;
+        self.gain /= squared;
     }
 }
 

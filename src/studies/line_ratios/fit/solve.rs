@@ -140,6 +140,7 @@ impl LineModel {
             velocity_km_s: point.velocity,
             variance: point.variance,
             chi2: point.chi2,
+            gain: self.gain_of_lines(point),
             degrees: used - linear - 2,
             steps,
             state: if converged { State::Converged } else { State::Unfinished },
@@ -178,6 +179,24 @@ impl LineModel {
             fit.absorption = point.linear.coefficients[entry.column];
         }
         fit
+    }
+
+    /// Gain in chi2 over the continuum alone, from the same normal equations.
+    fn gain_of_lines(&self, point: &Point) -> f64 {
+        let (fluxes, linear) = (self.flux_columns, self.linear());
+        let solved = &point.linear;
+        let mut continuum = Square::zeros(linear - fluxes);
+        let mut b = [0.0; MOST];
+        for row in fluxes..linear {
+            // The projections of the data, back from the solution.
+            b[row - fluxes] = (0..linear).map(|k| solved.gram.get(row, k) * solved.coefficients[k]).sum();
+            for column in fluxes..=row {
+                continuum.set(row - fluxes, column - fluxes, solved.gram.get(row, column));
+            }
+        }
+        let Some(factor) = continuum.cholesky(linear - fluxes) else { return 0.0 };
+        factor.forward(&mut b);
+        (solved.gain - b[..linear - fluxes].iter().map(|z| z * z).sum::<f64>()).max(0.0)
     }
 
     pub(super) fn emission(&self) -> impl Iterator<Item = &super::model::Entry> {

@@ -273,3 +273,49 @@ fn stellar_absorption_is_separated_from_the_line() {
     assert!((good.flux[1] - 1.0).abs() < 1e-3 && (good.absorption + 0.6).abs() < 1e-3, "{good:?}");
     assert!(poor.flux[1] < 0.95, "{}", poor.flux[1]);
 }
+
+/// 10,000 spectra of pure noise: at most 0.5 % show "lines" at three standard deviations, though 1000 km/s are searched.
+#[test]
+fn noise_alone_is_seldom_a_line() {
+    let model = sn3(|_| {});
+    let mut scratch = model.scratch();
+    let weights = weights(&model, 1.0);
+    let mut data = vec![0.0; model.samples()];
+    let (mut false_lines, mut above_two) = (0, 0);
+    for index in 0..10_000 {
+        random::fill_normal(&mut stream(31, "line-free", index), &mut data);
+        let fit = model.fit(&data, &weights, &mut scratch).unwrap();
+        let significance = model.significance(&fit);
+        false_lines += usize::from(significance > 3.0);
+        above_two += usize::from(significance > 2.0);
+    }
+    println!("of 10,000 line-free spectra {false_lines} above 3 standard deviations, {above_two} above 2");
+    // A Gaussian tail: 13 and 228 of 10,000.
+    assert!(false_lines <= 50, "{false_lines}");
+    // Not bought by never finding anything: a line with a peak of eight times the noise is found.
+    for index in 0..50 {
+        let simulated = simulate(&model, 400 + index, 100.0, 20.0, 8.0);
+        let weights = self::weights(&model, simulated.noise);
+        let fit = model.fit(&simulated.data, &weights, &mut scratch).unwrap();
+        assert!(model.significance(&fit) > 3.0, "{}", model.significance(&fit));
+    }
+}
+
+/// Weights that are wrong by a factor are found out where there are no lines.
+#[test]
+fn the_noise_is_measured_where_there_are_no_lines() {
+    let model = sn3(|_| {});
+    let mut scratch = model.scratch();
+    let mut factors = Vec::new();
+    for index in 0..200 {
+        let simulated = simulate(&model, 700 + index, -60.0, 30.0, 100.0);
+        let weights = weights(&model, 40.0 * simulated.noise);
+        let mut fit = model.fit(&simulated.data, &weights, &mut scratch).unwrap();
+        let factor = model.noise_factor(&fit, &mut scratch).unwrap();
+        fit.rescale_noise(factor);
+        assert!((fit.reduced_chi2() - 1.0).abs() < 0.25, "{}", fit.reduced_chi2());
+        factors.push(40.0 * factor);
+    }
+    let (mean, deviation) = moments(&factors);
+    assert!((mean - 1.0).abs() < 0.02 && deviation < 0.07, "{mean} {deviation}");
+}
