@@ -13,6 +13,15 @@ pub struct Estimate {
     pub noise_factor: f64,
     /// How sure it is that there are lines, in standard deviations.
     pub significance: f64,
+    /// Velocity or broadening lie on an end of their range: they are no measurement.
+    pub at_bound: bool,
+}
+
+impl Estimate {
+    /// Lines are found with at least this many standard deviations, and inside the ranges searched.
+    pub fn finds_lines(&self, least_significance: f64) -> bool {
+        self.significance >= least_significance && !self.at_bound
+    }
 }
 
 /// A method: spectra in, one answer a spectrum out, in order. Called from several threads at once.
@@ -45,7 +54,8 @@ impl Estimator for LeastSquares<'_> {
                 let noise_factor = measured.filter(|factor| *factor > 0.0).unwrap_or_else(all);
                 fit.rescale_noise(noise_factor);
                 let significance = self.model.significance(&fit);
-                Some(Estimate { fit, noise_factor, significance })
+                let at_bound = self.model.at_bound(&fit);
+                Some(Estimate { fit, noise_factor, significance, at_bound })
             })
             .collect()
     }
@@ -69,7 +79,7 @@ impl Estimator for FixedKinematics<'_> {
                 let noise_factor = self.model.noise_factor(&fit, &mut scratch).filter(|f| *f > 0.0).unwrap_or(1.0);
                 fit.rescale_noise(noise_factor);
                 let significance = self.model.significance(&fit);
-                Some(Estimate { fit, noise_factor, significance })
+                Some(Estimate { fit, noise_factor, significance, at_bound: false })
             })
             .collect()
     }

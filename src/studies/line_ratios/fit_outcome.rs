@@ -141,8 +141,8 @@ pub(super) fn spectrum_metrics(
     put("velocity_km_s_error", fit.velocity_error_km_s);
     put("broadening_km_s", fit.broadening_km_s());
     put("broadening_km_s_error", fit.broadening_error_km_s());
-    put("redshift", observation.frame.redshift_of(fit.velocity_km_s));
-    let scale = (1.0 + observation.frame.redshift) / super::lines::LIGHT_SPEED_KM_S;
+    let scale = (1.0 + observation.redshift) / super::lines::LIGHT_SPEED_KM_S;
+    put("redshift", observation.redshift + scale * fit.velocity_km_s);
     put("redshift_error", scale * fit.velocity_error_km_s);
     put("reduced_chi2", fit.reduced_chi2());
     put("noise_factor", estimate.noise_factor);

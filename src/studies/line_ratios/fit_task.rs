@@ -101,6 +101,8 @@ struct Filling {
     total: usize,
     /// Reduced chi2 and noise factor of every spectrum, and whether lines were found.
     numbers: Vec<(f32, f32, bool)>,
+    /// Spectra whose velocity or broadening ended on a bound.
+    at_bound: usize,
 }
 
 impl Run<'_> {
@@ -114,7 +116,13 @@ impl Run<'_> {
         metrics.insert("spectra_per_second".into(), 1.0 / seconds);
         metrics.insert("samples".into(), batch.samples as f64);
         let spectra = vec![FittedSpectrum::new("spectrum", self.model, &batch, &answer)];
-        let warnings = self.warnings(answer.noise_factor);
+        let mut warnings = self.warnings(answer.noise_factor);
+        if answer.at_bound {
+            warnings.push(
+                "velocity or broadening lie on an end of their range: give more velocity_range_km_s or broadening_max_km_s, or another redshift"
+                    .into(),
+            );
+        }
         Ok(FitOutcome::new(self.observation, None, spectra, metrics, warnings))
     }
 
@@ -205,7 +213,7 @@ impl Run<'_> {
     ) -> Result<(Filling, Option<Batch>), TaskError> {
         let tiles = self.observation.tiles(cells.side());
         let total = cells.count(shape);
-        let filling = Mutex::new(Filling { maps, done: 0, total, numbers: Vec::new() });
+        let filling = Mutex::new(Filling { maps, done: 0, total, numbers: Vec::new(), at_bound: 0 });
         let sums: Vec<Sum> = tiles
             .par_iter()
             .map(|rows| {
@@ -257,7 +265,7 @@ impl Run<'_> {
             }
         }
         progress.phase("fitting bins");
-        let filling = Mutex::new(Filling { maps, done: 0, total: bins.len(), numbers: Vec::new() });
+        let filling = Mutex::new(Filling { maps, done: 0, total: bins.len(), numbers: Vec::new(), at_bound: 0 });
         const AT_ONCE: usize = 16;
         sums.par_chunks(AT_ONCE).enumerate().try_for_each(|(chunk, sums)| {
             progress.check()?;
@@ -322,6 +330,7 @@ impl Run<'_> {
         let mut metrics = Metrics::new();
         metrics.insert("spectra".into(), filling.numbers.len() as f64);
         metrics.insert("spectra_with_lines".into(), filling.numbers.iter().filter(|n| n.2).count() as f64);
+        metrics.insert("spectra_at_bound".into(), filling.at_bound as f64);
         metrics.insert("median_reduced_chi2".into(), median(|numbers| numbers.0));
         metrics.insert("median_noise_factor".into(), median(|numbers| numbers.1));
         metrics.insert("samples".into(), self.observation.axis.len() as f64);
@@ -341,6 +350,12 @@ impl Run<'_> {
         if !outside.is_empty() && !self.request.lines.is_empty() {
             warnings.push(format!("not in the band, left out: {}", outside.join(", ")));
         }
+        if self.observation.is_sitelle && self.request.velocity_zero_km_s == 0.0 && self.request.medium.is_none() {
+            warnings.push(
+                "zero point: SITELLE's software counts wavenumbers as one over the wavelength in air on an axis that a laser of 543.5 nm (vacuum) calibrates, so velocities come out some 75 km/s too high; measure sky lines and set velocity_zero_km_s"
+                    .into(),
+            );
+        }
         let apart = noise_factor.max(1.0 / noise_factor);
         if self.observation.has_errors && apart > TOLERATED_FACTOR {
             warnings.push(format!(
@@ -356,7 +371,8 @@ impl Filling {
         self.done += 1;
         let Some(answer) = answer else { return };
         self.maps.put(pixels, bin, answer);
-        let found = answer.significance >= self.maps.least_significance();
+        let found = answer.finds_lines(self.maps.least_significance());
+        self.at_bound += usize::from(answer.at_bound);
         self.numbers.push((answer.fit.reduced_chi2() as f32, answer.noise_factor as f32, found));
     }
 }

@@ -83,7 +83,7 @@ impl Maps {
     /// Writes one answer into the spaxels of its bin.
     pub fn put(&mut self, pixels: &[[usize; 2]], bin: usize, estimate: &Estimate) {
         let fit = &estimate.fit;
-        let found = estimate.significance >= self.least_significance;
+        let found = estimate.finds_lines(self.least_significance);
         let where_found = |value: f64| if found { value } else { f64::NAN };
         let kinematics = [
             where_found(fit.velocity_km_s),

@@ -51,6 +51,10 @@ pub struct Observation {
     pub outside: Vec<Line>,
     /// True when the file has errors.
     pub has_errors: bool,
+    /// True for data of SITELLE, by their keywords.
+    pub is_sitelle: bool,
+    /// Redshift of velocity zero, the zero point corrected.
+    pub redshift: f64,
 }
 
 enum Source {
@@ -168,7 +172,9 @@ impl Observation {
         let sitelle = headers.fourier_axis();
         let (coordinate, scale) = coordinate(file.path(), found)?;
         let medium = medium(request, file.path(), found.kind, sitelle.is_some())?;
-        let frame = Frame { coordinate, medium, redshift: request.redshift };
+        // A zero point moves the whole frame: places of lines and velocities follow.
+        let zero = 1.0 + request.velocity_zero_km_s / LIGHT_SPEED_KM_S;
+        let frame = Frame { coordinate, medium, redshift: (1.0 + request.redshift) * zero - 1.0 };
         let whole: Vec<f64> = found.values.iter().map(|x| x * scale).collect();
         let line_shape = instrument(request, file.path(), &frame, &headers, sitelle.as_ref(), &whole)?;
         let falling = whole.first() > whole.last();
@@ -203,6 +209,8 @@ impl Observation {
             keywords: described.keywords,
             outside,
             has_errors: described.errors,
+            is_sitelle: sitelle.is_some(),
+            redshift: request.redshift,
             file,
         })
     }

@@ -57,6 +57,9 @@ pub struct FitRequest {
     /// Redshift at which velocities are counted from zero.
     #[schemars(range(min = -0.01, max = 10.0))]
     pub redshift: f64,
+    /// Velocity of sky lines in the same data, taken off every velocity: SITELLE's zero point, which is off by 60 to 80.
+    #[schemars(range(min = -1000.0, max = 1000.0), extend("x-unit" = "km/s"))]
+    pub velocity_zero_km_s: f64,
     /// Velocities searched, on either side of zero.
     #[schemars(range(min = 10.0, max = 20000.0), extend("x-unit" = "km/s"))]
     pub velocity_range_km_s: f64,
@@ -105,7 +108,8 @@ impl Default for FitRequest {
             method: Method::Fit,
             lines: Vec::new(),
             redshift: 0.0,
-            velocity_range_km_s: 500.0,
+            velocity_zero_km_s: 0.0,
+            velocity_range_km_s: 800.0,
             broadening_max_km_s: 300.0,
             tie_doublets: true,
             continuum_order: 1,
