@@ -6,6 +6,7 @@
 //!   a velocity. [`shape`]: the shape of one line, with derivatives.
 //! - [`fit`]: the classical fit, its errors, the exact posterior.
 //! - [`observation`]: a file, its band, read in tiles. [`estimate`]: where a method plugs in.
+//! - [`measure_pixels`]: one spaxel or bin of a run again, with its model.
 //! - Task: [`FitRequest`] (`line_ratios.fit`).
 //!
 //! Valid for lines with one velocity and one broadening in a spectrum, on a smooth continuum. Several components along
@@ -21,12 +22,15 @@ pub mod frame;
 pub mod lines;
 mod maps;
 pub mod observation;
+mod pixel;
 mod ratios;
 mod request;
 pub mod shape;
 
+pub use estimate::{Estimate, Estimator};
 pub use fit_outcome::{FitOutcome, FittedSpectrum, MAPS, SPECTRA};
 pub use fit_task::FitUpdate;
 pub use maps::Map;
+pub use pixel::{PixelFit, measure_pixels};
 pub use ratios::{DETECTED, Measured, Ratio};
 pub use request::{Binning, FitRequest, Method, Noise};
