@@ -35,10 +35,8 @@ impl Square {
         let mut l = [[0.0; MOST]; MOST];
         for row in 0..size {
             for column in 0..=row {
-                let mut sum = self.values[row][column];
-                for k in 0..column {
-                    sum -= l[row][k] * l[column][k];
-                }
+                let inner: f64 = l[row].iter().zip(&l[column]).take(column).map(|(a, b)| a * b).sum();
+                let sum = self.values[row][column] - inner;
                 if row == column {
                     if sum <= 1e-12 * self.values[row][row] || !sum.is_finite() {
                         return None;
@@ -64,22 +62,17 @@ impl Factor {
     /// Solves L z = b in place.
     pub fn forward(&self, b: &mut [f64; MOST]) {
         for row in 0..self.size {
-            let mut sum = b[row];
-            for k in 0..row {
-                sum -= self.l[row][k] * b[k];
-            }
-            b[row] = sum / self.l[row][row];
+            let inner: f64 = self.l[row].iter().zip(b.iter()).take(row).map(|(l, b)| l * b).sum();
+            b[row] = (b[row] - inner) / self.l[row][row];
         }
     }
 
     /// Solves L^T x = z in place.
     pub fn backward(&self, b: &mut [f64; MOST]) {
         for row in (0..self.size).rev() {
-            let mut sum = b[row];
-            for k in row + 1..self.size {
-                sum -= self.l[k][row] * b[k];
-            }
-            b[row] = sum / self.l[row][row];
+            let below = self.l.iter().zip(b.iter()).take(self.size).skip(row + 1);
+            let inner: f64 = below.map(|(l, b)| l[row] * b).sum();
+            b[row] = (b[row] - inner) / self.l[row][row];
         }
     }
 

@@ -400,12 +400,12 @@ impl Weideman {
         let (up, down) = (self.scale + a, self.scale - a);
         let mut inverse = ([0.0; LANES], [0.0; LANES]);
         let mut z = ([0.0; LANES], [0.0; LANES]);
-        for lane in 0..LANES {
-            let scale = 1.0 / (up * up + b[lane] * b[lane]);
-            inverse.0[lane] = up * scale;
-            inverse.1[lane] = b[lane] * scale;
-            z.0[lane] = down * inverse.0[lane] - b[lane] * inverse.1[lane];
-            z.1[lane] = down * inverse.1[lane] + b[lane] * inverse.0[lane];
+        for (lane, b) in b.iter().enumerate() {
+            let scale = 1.0 / (up * up + b * b);
+            let (re, im) = (up * scale, b * scale);
+            (inverse.0[lane], inverse.1[lane]) = (re, im);
+            z.0[lane] = down * re - b * im;
+            z.1[lane] = down * im + b * re;
         }
         let mut p = ([self.coefficients[0]; LANES], [0.0; LANES]);
         for coefficient in &self.coefficients[1..] {
