@@ -96,7 +96,7 @@ pub struct SpectralScale {
 
 /// The wavelength in air of one in vacuum, both in metres: refraction of dry air at 15 degrees (Edlen 1953, J. Opt. Soc. Am. 43, 339), as wcslib
 /// and the pipelines of spectrographs take it. RESTWAV and RESTFRQ speak of vacuum, whatever the axis.
-fn air_from_vacuum(vacuum_m: f64) -> f64 {
+pub fn air_from_vacuum(vacuum_m: f64) -> f64 {
     let wave_number = (1e6 * vacuum_m).powi(-2);
     vacuum_m / (1.0 + 1e-6 * (64.328 + 29_498.1 / (146.0 - wave_number) + 255.4 / (41.0 - wave_number)))
 }

@@ -1,0 +1,36 @@
+//! Emission-line ratios and kinematics from spectra and cubes of imaging spectrometers (SITELLE; also MUSE and other
+//! wavelength axes): Rhea, Rousseau-Nepton, Prunet, Hlavacek-Larrondo et al., arXiv:2102.06230.
+//!
+//! - [`axis`]: the wavenumber axis of a Fourier-transform spectrometer, the filters of SITELLE.
+//! - [`lines`]: ten nebular lines, air and vacuum, ratios that physics fixes. [`frame`]: where a line lies on an axis at
+//!   a velocity. [`shape`]: the shape of one line, with derivatives.
+//! - [`fit`]: the classical fit, its errors, the exact posterior.
+//! - [`observation`]: a file, its band, read in tiles. [`estimate`]: where a method plugs in.
+//! - [`measure_pixels`]: one spaxel or bin of a run again, with its model.
+//! - Task: [`FitRequest`] (`line_ratios.fit`).
+//!
+//! Valid for lines with one velocity and one broadening in a spectrum, on a smooth continuum. Several components along
+//! the line of sight, strong stellar absorption or sky residuals show in the residuals and in REDUCED_CHI2.
+
+pub mod axis;
+mod binning;
+pub mod estimate;
+pub mod fit;
+mod fit_outcome;
+mod fit_task;
+pub mod frame;
+pub mod lines;
+mod maps;
+pub mod observation;
+mod pixel;
+mod ratios;
+mod request;
+pub mod shape;
+
+pub use estimate::{Estimate, Estimator};
+pub use fit_outcome::{FitOutcome, FittedSpectrum, MAPS, SPECTRA};
+pub use fit_task::FitUpdate;
+pub use maps::Map;
+pub use pixel::{PixelFit, measure_pixels};
+pub use ratios::{DETECTED, Measured, Ratio};
+pub use request::{Binning, FitRequest, Method, Noise};
