@@ -4,7 +4,12 @@
 //! - [`axis`]: the wavenumber axis of a Fourier-transform spectrometer, the filters of SITELLE.
 //! - [`lines`]: ten nebular lines, air and vacuum, ratios that physics fixes.
 //! - [`shape`]: the shape of one line, with derivatives.
+//! - [`prior`]: the ratios of HII regions; [`dust`]. [`simulate`]: spectra and galaxies with a known truth.
 
 pub mod axis;
+pub mod dust;
 pub mod lines;
+pub mod network;
+pub mod prior;
 pub mod shape;
+pub mod simulate;

@@ -1,0 +1,9 @@
+//! Simulated spectra and galaxies with a known truth.
+//!
+//! - [`SpectrumLaw`]: what the spectra of a training or benchmark are drawn from. [`CleanSpectrum`]: one of them in three filters.
+
+mod spectrum;
+
+pub use spectrum::{
+    Band, CleanSpectrum, FILTERS, LINES_OF, NoisySpectrum, SpectrumLaw, band_axis, observed, per_angstrom,
+};
