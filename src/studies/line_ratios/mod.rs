@@ -13,3 +13,8 @@ pub mod network;
 pub mod prior;
 pub mod shape;
 pub mod simulate;
+mod train_outcome;
+mod train_task;
+
+pub use train_outcome::TrainOutcome;
+pub use train_task::{TrainRequest, TrainUpdate};

@@ -235,8 +235,9 @@ mod tests {
             let mut values: Vec<f64> = (0..4000).map(own).collect();
             [percentile(&mut values, 0.0), percentile(&mut values, 1.0)]
         };
+        // Dust moves the printed span of 0.754 to 0.785 by half a per cent.
         let published = spread(Recipe::Published);
-        assert!(published[0] >= 0.754 - 1e-9 && published[1] <= 0.785 + 1e-9, "{published:?}");
+        assert!(published[0] > 0.75 && published[1] < 0.79, "{published:?}");
         let corrected = spread(Recipe::Corrected);
         assert!(corrected[0] < 0.72 && corrected[1] > 1.15, "{corrected:?}");
     }

@@ -180,7 +180,7 @@ impl TargetScale {
         let mean: Vec<f64> = (0..RATIOS.len()).map(|k| labels.iter().map(|l| l[k]).sum::<f64>() / count).collect();
         let deviation = (0..RATIOS.len()).map(|k| {
             let square = labels.iter().map(|l| (l[k] - mean[k]).powi(2)).sum::<f64>() / count;
-            // The doublet ratio is a constant; a network cannot be asked for less than a thousandth of a dex.
+            // The doublet ratio is a constant but for dust; a network cannot be asked for less than a thousandth of a dex.
             square.sqrt().max(1e-3)
         });
         Self { deviation: deviation.collect(), mean }
@@ -256,6 +256,7 @@ mod tests {
             let square = own.iter().map(|t| t * t).sum::<f64>() / 30.0;
             assert!(mean.abs() < 1e-4 && (square - 1.0).abs() < 1e-3, "{k}: {mean} {square}");
         }
-        assert!(batch.targets.chunks_exact(9).all(|t| t[8].abs() < 1e-6));
+        // A ratio of transition rates, but for the dust between the two lines.
+        assert!(pool.scale().deviation[8] < 0.005, "{:?}", pool.scale());
     }
 }

@@ -2,10 +2,21 @@
 
 use burn::tensor::{Tensor, activation::log_softmax};
 
-use super::architecture::{COMPONENTS, PER_COMPONENT};
+use super::architecture::{COMPONENTS, NetworkKind, PER_COMPONENT};
 
 /// Least and greatest logarithm of a variance that a network may claim, so that one example cannot take over a batch.
 const LOG_VARIANCE: [f32; 2] = [-14.0, 6.0];
+
+/// The loss of a kind of network, summed over the members.
+pub fn summed(kind: NetworkKind, outputs: Vec<Tensor<2>>, targets: &Tensor<2>) -> Tensor<1> {
+    let own = |found: Tensor<2>| match kind {
+        NetworkKind::PublishedRatios => huber(found, targets.clone()),
+        NetworkKind::Ratios | NetworkKind::Refinement => gaussian(found, targets.clone()),
+        NetworkKind::Kinematics => mixture(found, targets.clone()),
+    };
+    let sum = outputs.into_iter().map(own).reduce(|sum, own| sum + own);
+    sum.unwrap_or_else(|| Tensor::zeros([1], &targets.device()))
+}
 
 /// Huber's loss with its knee at 1: `[batch, n]` against `[batch, n]`.
 pub fn huber(found: Tensor<2>, truth: Tensor<2>) -> Tensor<1> {

@@ -9,12 +9,14 @@
 //! - [`architecture`]: shapes, and the forward pass in burn. [`fast`]: inference. [`examples`], [`losses`]: training.
 
 pub mod architecture;
+pub mod decode;
 pub mod examples;
 pub mod fast;
 pub mod features;
 pub mod losses;
 pub mod published;
 pub mod resample;
+pub mod validation;
 
 pub use architecture::{Architecture, LineNetwork, NetworkKind};
 pub use features::Observed;
