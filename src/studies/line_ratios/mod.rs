@@ -13,8 +13,10 @@ pub mod network;
 pub mod prior;
 pub mod shape;
 pub mod simulate;
+mod simulate_task;
 mod train_outcome;
 mod train_task;
 
+pub use simulate_task::{Camera, Scene, SimulateOutcome, SimulateRequest, SpectraPlane};
 pub use train_outcome::TrainOutcome;
 pub use train_task::{TrainRequest, TrainUpdate};

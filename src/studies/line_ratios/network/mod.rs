@@ -10,14 +10,18 @@
 
 pub mod architecture;
 pub mod decode;
+pub mod estimate;
 pub mod examples;
 pub mod fast;
 pub mod features;
+pub mod loading;
 pub mod losses;
 pub mod published;
 pub mod resample;
 pub mod validation;
 
 pub use architecture::{Architecture, LineNetwork, NetworkKind};
+pub use estimate::{LineNetworks, Memory, NetworkEstimate, PublishedNetwork};
 pub use features::Observed;
+pub use loading::TrainedNetwork;
 pub use resample::BandView;

@@ -1,7 +1,9 @@
 //! Simulated spectra and galaxies with a known truth.
 //!
 //! - [`SpectrumLaw`]: what the spectra of a training or benchmark are drawn from. [`CleanSpectrum`]: one of them in three filters.
+//! - [`galaxy`]: whole galaxies as cubes.
 
+pub mod galaxy;
 mod spectrum;
 
 pub use spectrum::{
