@@ -2,12 +2,16 @@
 //! wavelength axes): Rhea, Rousseau-Nepton, Prunet, Hlavacek-Larrondo et al., arXiv:2102.06230.
 //!
 //! - [`axis`]: the wavenumber axis of a Fourier-transform spectrometer, the filters of SITELLE.
+//! - [`frame`]: where a line lies on an axis at a velocity.
+//! - [`fit`]: the classical fit, its errors, the exact posterior.
 //! - [`lines`]: ten nebular lines, air and vacuum, ratios that physics fixes.
 //! - [`shape`]: the shape of one line, with derivatives.
 //! - [`prior`]: the ratios of HII regions; [`dust`]. [`simulate`]: spectra and galaxies with a known truth.
 
 pub mod axis;
 pub mod dust;
+pub mod fit;
+pub mod frame;
 pub mod lines;
 pub mod network;
 pub mod prior;

@@ -7,7 +7,7 @@ mod fourier;
 
 use std::ops::Range;
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 use crate::numerics::fast_math;
 use fourier::{Outputs, SincGauss};
@@ -149,23 +149,41 @@ fn gaussian(arch: Arch, x: &[f64], centre: f64, sigma: f64, instrument: f64, out
     let (peak, inverse) = (1.0 / (SQRT_TAU * total), 1.0 / total);
     // d total / d sigma = sigma / total.
     let chain = sigma * inverse * inverse;
-    arch.dispatch(
-        #[inline(always)]
-        || {
-            for (value, x) in value[from..to].iter_mut().zip(&x[from..to]) {
-                let u = (x - centre) * inverse;
-                *value = peak * fast_math::exp(-0.5 * u * u);
-            }
-            if slopes {
-                let slopes = by_centre[from..to].iter_mut().zip(&mut by_sigma[from..to]);
-                for ((by_centre, by_sigma), (value, x)) in slopes.zip(value[from..to].iter().zip(&x[from..to])) {
-                    let u = (x - centre) * inverse;
-                    *by_centre = value * u * inverse;
-                    *by_sigma = value * (u * u - 1.0) * chain;
-                }
-            }
-        },
-    );
+    let window = from..to;
+    let (by_centre, by_sigma) =
+        if slopes { (&mut by_centre[window.clone()], &mut by_sigma[window.clone()]) } else { (by_centre, by_sigma) };
+    let out = Outputs { value: &mut value[window.clone()], by_centre, by_sigma };
+    arch.dispatch(Gaussian { x: &x[window], centre, peak, inverse, chain, out });
+}
+
+/// The part of a Gaussian that is not zero, as the code that `Arch::dispatch` compiles for each processor.
+struct Gaussian<'a> {
+    x: &'a [f64],
+    centre: f64,
+    peak: f64,
+    inverse: f64,
+    chain: f64,
+    out: Outputs<'a>,
+}
+
+impl WithSimd for Gaussian<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { x, centre, peak, inverse, chain, out } = self;
+        for (value, x) in out.value.iter_mut().zip(x) {
+            let u = (x - centre) * inverse;
+            *value = peak * fast_math::exp(-0.5 * u * u);
+        }
+        // Empty when no slopes are asked for.
+        let slopes = out.by_centre.iter_mut().zip(out.by_sigma);
+        for ((by_centre, by_sigma), (value, x)) in slopes.zip(out.value.iter().zip(x)) {
+            let u = (x - centre) * inverse;
+            *by_centre = value * u * inverse;
+            *by_sigma = value * (u * u - 1.0) * chain;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -18,9 +18,10 @@
 //! - near a narrow line: p itself as a Gauss-Legendre sum over t, where the difference of G and E K0 would cancel.
 
 use std::f64::consts::{PI, SQRT_2};
+use std::ops::Range;
 use std::sync::LazyLock;
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 use crate::numerics::fast_math;
 
@@ -34,6 +35,8 @@ const LANES: usize = 8;
 const FAR: f64 = 8.0;
 /// Below this `a` the line is narrow.
 const NARROW: f64 = 0.25;
+/// Above this `a` nothing is left of the cut at L: exp(-49).
+const CUT_GONE: f64 = 7.0;
 /// Positive nodes of the Gauss-Hermite rule of order 6, squared, and their weights times 2 / sqrt(pi).
 const HERMITE: [(f64, f64); 3] = [
     (0.190_163_509_193_488, 0.817_656_939_411_320_5),
@@ -99,95 +102,105 @@ impl SincGauss {
     }
 
     /// `phase`: cos and sin of pi (centre - first) / w.
-    pub fn fill(&self, arch: Arch, samples: Samples<'_>, centre: f64, phase: (f64, f64), mut out: Outputs<'_>) {
+    pub fn fill(&self, arch: Arch, samples: Samples<'_>, centre: f64, phase: (f64, f64), out: Outputs<'_>) {
         let core =
             if self.a < NARROW { (FAR * SQRT_2 * self.sigma).max(0.3 * self.width) } else { FAR * SQRT_2 * self.sigma };
         let from = samples.x.partition_point(|x| *x < centre - core);
         let to = samples.x.partition_point(|x| *x <= centre + core);
-        let all = samples.x.len();
-        let narrow = self.a < NARROW;
-        arch.dispatch(
-            #[inline(always)]
-            || {
-                self.far(samples.part(0, from), centre, phase, out.part(0, from));
-                self.far(samples.part(to, all), centre, phase, out.part(to, all));
-                if narrow {
-                    self.narrow(samples.part(from, to).x, centre, out.part(from, to));
-                } else {
-                    self.near(samples.part(from, to), centre, phase, out.part(from, to));
-                }
-            },
-        );
+        arch.dispatch(Fill { line: self, samples, centre, phase, core: from..to, out });
     }
 
     /// Far from the line: K by the Gauss-Hermite rule.
     #[inline(always)]
     fn far(&self, samples: Samples<'_>, centre: f64, phase: (f64, f64), out: Outputs<'_>) {
         let Outputs { value, by_centre, by_sigma } = out;
-        let damping = fast_math::exp(-self.a * self.a);
-        if self.a > 7.0 {
-            // exp(-49): nothing is left of the cut at L.
+        if self.a > CUT_GONE {
             value.fill(0.0);
             by_centre.fill(0.0);
             by_sigma.fill(0.0);
             return;
         }
+        let damping = fast_math::exp(-self.a * self.a);
+        let turn = (-2.0 * damping * phase.0, -2.0 * damping * phase.1);
+        let slopes = !by_centre.is_empty();
+        // Blocks of a fixed length: the compiler makes vector code of them without proving anything about the slices.
+        for start in (0..samples.x.len()).step_by(LANES) {
+            let end = (start + LANES).min(samples.x.len());
+            let block = Block::of(samples.part(start, end), centre, turn);
+            if slopes {
+                let (p, first, second) = self.far_slopes(&block);
+                value[start..end].copy_from_slice(&p[..end - start]);
+                by_centre[start..end].copy_from_slice(&first[..end - start]);
+                by_sigma[start..end].copy_from_slice(&second[..end - start]);
+            } else {
+                value[start..end].copy_from_slice(&self.far_values(&block)[..end - start]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn far_values(&self, block: &Block) -> [f64; LANES] {
         let k = 4.0 * self.kappa * self.kappa;
         let q_re = 2.0 * self.kappa * self.a;
-        let (turn_re, turn_im) = (-2.0 * damping * phase.0, -2.0 * damping * phase.1);
-        let l = 0.5 / self.width;
-        let terms = samples.x.iter().zip(samples.cosines.iter().zip(samples.sines));
-        if by_centre.is_empty() {
-            for (value, (x, (c, s))) in value.iter_mut().zip(terms) {
-                let q_im = -2.0 * PI * (x - centre);
-                let (square_re, square_im) = (q_re * q_re - q_im * q_im, 2.0 * q_re * q_im);
-                let (mut sum_re, mut sum_im) = (0.0, 0.0);
-                for (node, weight) in HERMITE {
-                    let re = square_re + k * node;
-                    let scale = weight / (re * re + square_im * square_im);
-                    sum_re += scale * re;
-                    sum_im -= scale * square_im;
-                }
-                let k0 = (q_re * sum_re - q_im * sum_im, q_re * sum_im + q_im * sum_re);
-                // E = damping (c + i s)(phase.0 - i phase.1), with its factor -2.
-                let e = (c * turn_re + s * turn_im, s * turn_re - c * turn_im);
-                *value = e.0 * k0.0 - e.1 * k0.1;
-            }
-            return;
-        }
-        let slopes = by_centre.iter_mut().zip(by_sigma);
-        for ((value, (x, (c, s))), (by_centre, by_sigma)) in value.iter_mut().zip(terms).zip(slopes) {
-            let q_im = -2.0 * PI * (x - centre);
+        let mut out = [0.0; LANES];
+        for (lane, out) in out.iter_mut().enumerate() {
+            let q_im = -2.0 * PI * block.d[lane];
             let (square_re, square_im) = (q_re * q_re - q_im * q_im, 2.0 * q_re * q_im);
             let (mut sum_re, mut sum_im) = (0.0, 0.0);
-            let (mut one_re, mut one_im) = (0.0, 0.0);
-            let (mut two_re, mut two_im) = (0.0, 0.0);
             for (node, weight) in HERMITE {
                 let re = square_re + k * node;
-                let scale = 1.0 / (re * re + square_im * square_im);
-                let r = (scale * re, -scale * square_im);
-                let m = 2.0 * k * node;
-                let (m_re, m_im) = (m * r.0, m * r.1);
-                sum_re += weight * r.0;
-                sum_im += weight * r.1;
-                one_re += weight * (r.0 * (1.0 - m_re) + r.1 * m_im);
-                one_im += weight * (r.1 * (1.0 - m_re) - r.0 * m_im);
-                let r2 = (r.0 * r.0 - r.1 * r.1, 2.0 * r.0 * r.1);
-                let f = (2.0 - 4.0 * m_re, -4.0 * m_im);
-                two_re += weight * (r2.0 * f.0 - r2.1 * f.1);
-                two_im += weight * (r2.0 * f.1 + r2.1 * f.0);
+                let scale = weight / (re * re + square_im * square_im);
+                sum_re += scale * re;
+                sum_im -= scale * square_im;
             }
-            let k0 = (q_re * sum_re - q_im * sum_im, q_re * sum_im + q_im * sum_re);
-            let k1 = (one_re, one_im);
-            let k2 = (q_re * two_re - q_im * two_im, q_re * two_im + q_im * two_re);
-            let e = (c * turn_re + s * turn_im, s * turn_re - c * turn_im);
-            let first = (l * k0.0 + k1.0, l * k0.1 + k1.1);
-            let second = (l * (l * k0.0 + 2.0 * k1.0) + k2.0, l * (l * k0.1 + 2.0 * k1.1) + k2.1);
-            *value = e.0 * k0.0 - e.1 * k0.1;
-            // Re[i z] = -Im z; the slope by the centre is minus that by d.
-            *by_centre = 2.0 * PI * (e.0 * first.1 + e.1 * first.0);
-            *by_sigma = -4.0 * PI * PI * self.sigma * (e.0 * second.0 - e.1 * second.1);
+            let (k0_re, k0_im) = (q_re * sum_re - q_im * sum_im, q_re * sum_im + q_im * sum_re);
+            *out = block.e_re[lane] * k0_re - block.e_im[lane] * k0_im;
         }
+        out
+    }
+
+    /// p, its slope by the centre, its slope by s.
+    #[inline(always)]
+    fn far_slopes(&self, block: &Block) -> ([f64; LANES], [f64; LANES], [f64; LANES]) {
+        let k = 4.0 * self.kappa * self.kappa;
+        let q_re = 2.0 * self.kappa * self.a;
+        let l = 0.5 / self.width;
+        let to_sigma = -4.0 * PI * PI * self.sigma;
+        let mut out = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+        for lane in 0..LANES {
+            let q_im = -2.0 * PI * block.d[lane];
+            let (square_re, square_im) = (q_re * q_re - q_im * q_im, 2.0 * q_re * q_im);
+            let (mut sum_re, mut sum_im) = (0.0, 0.0);
+            let (mut k1_re, mut k1_im) = (0.0, 0.0);
+            let (mut two_re, mut two_im) = (0.0, 0.0);
+            for (node, weight) in HERMITE {
+                // r = 1 / (q^2 + k t^2); K1 takes r (1 - m), K2 takes r^2 (2 - 4 m), m = 2 k t^2 r.
+                let re = square_re + k * node;
+                let scale = 1.0 / (re * re + square_im * square_im);
+                let (r_re, r_im) = (scale * re, -scale * square_im);
+                let m = 2.0 * k * node;
+                let (m_re, m_im) = (m * r_re, m * r_im);
+                sum_re += weight * r_re;
+                sum_im += weight * r_im;
+                k1_re += weight * (r_re * (1.0 - m_re) + r_im * m_im);
+                k1_im += weight * (r_im * (1.0 - m_re) - r_re * m_im);
+                let (square_r_re, square_r_im) = (r_re * r_re - r_im * r_im, 2.0 * r_re * r_im);
+                let (f_re, f_im) = (2.0 - 4.0 * m_re, -4.0 * m_im);
+                two_re += weight * (square_r_re * f_re - square_r_im * f_im);
+                two_im += weight * (square_r_re * f_im + square_r_im * f_re);
+            }
+            let (k0_re, k0_im) = (q_re * sum_re - q_im * sum_im, q_re * sum_im + q_im * sum_re);
+            let (k2_re, k2_im) = (q_re * two_re - q_im * two_im, q_re * two_im + q_im * two_re);
+            let (e_re, e_im) = (block.e_re[lane], block.e_im[lane]);
+            let (first_re, first_im) = (l * k0_re + k1_re, l * k0_im + k1_im);
+            let second_re = l * (l * k0_re + 2.0 * k1_re) + k2_re;
+            let second_im = l * (l * k0_im + 2.0 * k1_im) + k2_im;
+            out.0[lane] = e_re * k0_re - e_im * k0_im;
+            // Re[i z] = -Im z; the slope by the centre is minus that by d.
+            out.1[lane] = 2.0 * PI * (e_re * first_im + e_im * first_re);
+            out.2[lane] = to_sigma * (e_re * second_re - e_im * second_im);
+        }
+        out
     }
 
     /// Near a broadened line: K by the Faddeeva function.
@@ -195,50 +208,58 @@ impl SincGauss {
     fn near(&self, samples: Samples<'_>, centre: f64, phase: (f64, f64), out: Outputs<'_>) {
         let Outputs { value, by_centre, by_sigma } = out;
         let slopes = !by_centre.is_empty();
+        let damping = if self.a > CUT_GONE { 0.0 } else { fast_math::exp(-self.a * self.a) };
+        let turn = (-2.0 * damping * phase.0, -2.0 * damping * phase.1);
         let weideman: &Weideman = &WEIDEMAN;
-        let sqrt_pi = PI.sqrt();
-        let damping = if self.a > 7.0 { 0.0 } else { fast_math::exp(-self.a * self.a) };
-        let (turn_re, turn_im) = (-2.0 * damping * phase.0, -2.0 * damping * phase.1);
-        let l = 0.5 / self.width;
-        let (n0, n1) = (sqrt_pi / (2.0 * self.kappa), sqrt_pi / (4.0 * self.kappa * self.kappa));
-        let n2 = 0.5 * n1 / self.kappa;
-        let peak = 1.0 / (super::SQRT_TAU * self.sigma);
-        let (to_b, inverse_variance) = (1.0 / (SQRT_2 * self.sigma), 1.0 / (self.sigma * self.sigma));
+        let factors = NearFactors::new(self);
         for start in (0..samples.x.len()).step_by(LANES) {
-            let count = LANES.min(samples.x.len() - start);
-            let mut d = [0.0; LANES];
-            let mut e = [(0.0, 0.0); LANES];
-            for lane in 0..count {
-                let (c, s) = (samples.cosines[start + lane], samples.sines[start + lane]);
-                d[lane] = samples.x[start + lane] - centre;
-                e[lane] = (c * turn_re + s * turn_im, s * turn_re - c * turn_im);
+            let end = (start + LANES).min(samples.x.len());
+            let block = Block::of(samples.part(start, end), centre, turn);
+            let mut b = block.d;
+            for b in &mut b {
+                *b *= factors.to_b;
             }
-            let b = d.map(|d| d * to_b);
             let f = weideman.block(self.a, &b);
-            for lane in 0..count {
-                let at = start + lane;
-                let gauss = peak * fast_math::exp(-b[lane] * b[lane]);
-                let (f_re, f_im) = (f.0[lane], f.1[lane]);
-                let e = e[lane];
-                value[at] = gauss + n0 * (e.0 * f_re - e.1 * f_im);
-                if slopes {
-                    // y = a - i b; D1 = 2 / sqrt(pi) - 2 y F; F'' = 2 F - 2 y D1.
-                    let b = b[lane];
-                    let d1 = (2.0 / sqrt_pi - 2.0 * (self.a * f_re + b * f_im), -2.0 * (self.a * f_im - b * f_re));
-                    let d2 =
-                        (2.0 * f_re - 2.0 * (self.a * d1.0 + b * d1.1), 2.0 * f_im - 2.0 * (self.a * d1.1 - b * d1.0));
-                    let first = (l * n0 * f_re + n1 * d1.0, l * n0 * f_im + n1 * d1.1);
-                    let second = (
-                        l * (l * n0 * f_re + 2.0 * n1 * d1.0) + n2 * d2.0,
-                        l * (l * n0 * f_im + 2.0 * n1 * d1.1) + n2 * d2.1,
-                    );
-                    by_centre[at] = gauss * d[lane] * inverse_variance + 2.0 * PI * (e.0 * first.1 + e.1 * first.0);
-                    let curvature = gauss * (d[lane] * d[lane] * inverse_variance - 1.0) * inverse_variance
-                        - 4.0 * PI * PI * (e.0 * second.0 - e.1 * second.1);
-                    by_sigma[at] = self.sigma * curvature;
-                }
+            let (p, first, second) = self.near_block(&factors, &block, &b, &f);
+            value[start..end].copy_from_slice(&p[..end - start]);
+            if slopes {
+                by_centre[start..end].copy_from_slice(&first[..end - start]);
+                by_sigma[start..end].copy_from_slice(&second[..end - start]);
             }
         }
+    }
+
+    /// p, its slope by the centre, its slope by s.
+    #[inline(always)]
+    fn near_block(
+        &self,
+        n: &NearFactors,
+        block: &Block,
+        b: &[f64; LANES],
+        f: &([f64; LANES], [f64; LANES]),
+    ) -> ([f64; LANES], [f64; LANES], [f64; LANES]) {
+        let l = 0.5 / self.width;
+        let mut out = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+        for lane in 0..LANES {
+            let (b, d) = (b[lane], block.d[lane]);
+            let gauss = n.peak * fast_math::exp(-b * b);
+            let (f_re, f_im) = (f.0[lane], f.1[lane]);
+            // y = a - i b; D1 = 2 / sqrt(pi) - 2 y F; F'' = 2 F - 2 y D1.
+            let d1_re = 2.0 * INVERSE_SQRT_PI - 2.0 * (self.a * f_re + b * f_im);
+            let d1_im = -2.0 * (self.a * f_im - b * f_re);
+            let d2_re = 2.0 * f_re - 2.0 * (self.a * d1_re + b * d1_im);
+            let d2_im = 2.0 * f_im - 2.0 * (self.a * d1_im - b * d1_re);
+            let (e_re, e_im) = (block.e_re[lane], block.e_im[lane]);
+            let (first_re, first_im) = (l * n.k0 * f_re + n.k1 * d1_re, l * n.k0 * f_im + n.k1 * d1_im);
+            let second_re = l * (l * n.k0 * f_re + 2.0 * n.k1 * d1_re) + n.k2 * d2_re;
+            let second_im = l * (l * n.k0 * f_im + 2.0 * n.k1 * d1_im) + n.k2 * d2_im;
+            out.0[lane] = gauss + n.k0 * (e_re * f_re - e_im * f_im);
+            out.1[lane] = gauss * d * n.inverse_variance + 2.0 * PI * (e_re * first_im + e_im * first_re);
+            let curvature = gauss * (d * d * n.inverse_variance - 1.0) * n.inverse_variance
+                - 4.0 * PI * PI * (e_re * second_re - e_im * second_im);
+            out.2[lane] = self.sigma * curvature;
+        }
+        out
     }
 
     /// Near a narrow line: the cosine transform itself.
@@ -261,6 +282,86 @@ impl SincGauss {
                 by_centre[index] = first * wave / self.width;
                 by_sigma[index] = -self.sigma * second * wave * wave / self.width;
             }
+        }
+    }
+}
+
+/// A line on its samples, as the code that `Arch::dispatch` compiles for each processor.
+struct Fill<'a> {
+    line: &'a SincGauss,
+    samples: Samples<'a>,
+    centre: f64,
+    phase: (f64, f64),
+    core: Range<usize>,
+    out: Outputs<'a>,
+}
+
+impl WithSimd for Fill<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { line, samples, centre, phase, core, mut out } = self;
+        let all = samples.x.len();
+        line.far(samples.part(0, core.start), centre, phase, out.part(0, core.start));
+        line.far(samples.part(core.end, all), centre, phase, out.part(core.end, all));
+        let (near, out) = (samples.part(core.start, core.end), out.part(core.start, core.end));
+        if line.a < NARROW {
+            line.narrow(near.x, centre, out);
+        } else {
+            line.near(near, centre, phase, out);
+        }
+    }
+}
+
+/// A few samples: distance from the line and the factor -2 E.
+struct Block {
+    d: [f64; LANES],
+    e_re: [f64; LANES],
+    e_im: [f64; LANES],
+}
+
+impl Block {
+    /// `turn`: -2 exp(-a^2) times cos and sin of the phase of the centre. Missing samples repeat the first.
+    #[inline(always)]
+    fn of(samples: Samples<'_>, centre: f64, turn: (f64, f64)) -> Self {
+        let (mut x, mut c, mut s) = ([samples.x[0]; LANES], [samples.cosines[0]; LANES], [samples.sines[0]; LANES]);
+        let count = samples.x.len();
+        x[..count].copy_from_slice(samples.x);
+        c[..count].copy_from_slice(samples.cosines);
+        s[..count].copy_from_slice(samples.sines);
+        let mut block = Self { d: [0.0; LANES], e_re: [0.0; LANES], e_im: [0.0; LANES] };
+        for lane in 0..LANES {
+            block.d[lane] = x[lane] - centre;
+            block.e_re[lane] = c[lane] * turn.0 + s[lane] * turn.1;
+            block.e_im[lane] = s[lane] * turn.0 - c[lane] * turn.1;
+        }
+        block
+    }
+}
+
+/// What the samples near a broadened line share.
+struct NearFactors {
+    /// Kn = kn times the n-th reduced derivative of F.
+    k0: f64,
+    k1: f64,
+    k2: f64,
+    peak: f64,
+    to_b: f64,
+    inverse_variance: f64,
+}
+
+impl NearFactors {
+    fn new(line: &SincGauss) -> Self {
+        let k0 = PI.sqrt() / (2.0 * line.kappa);
+        let k1 = 0.5 * k0 / line.kappa;
+        Self {
+            k0,
+            k1,
+            k2: 0.5 * k1 / line.kappa,
+            peak: 1.0 / (super::SQRT_TAU * line.sigma),
+            to_b: 1.0 / (SQRT_2 * line.sigma),
+            inverse_variance: 1.0 / (line.sigma * line.sigma),
         }
     }
 }
