@@ -27,6 +27,7 @@ mod lens_prior;
 mod lens_simulated_source;
 mod lens_tasks;
 mod lens_training;
+mod line_networks;
 mod numerics_contour;
 mod painter;
 mod plots_image_view;

@@ -5,16 +5,20 @@
 pub mod lens_models;
 pub mod lens_reconstruction;
 pub mod line_ratios;
+pub mod line_ratios;
 
 use crate::tasks::TaskEntry;
 
-static REGISTRY: [TaskEntry; 6] = [
+static REGISTRY: [TaskEntry; 9] = [
     TaskEntry::of::<lens_reconstruction::SimulateRequest>(),
     TaskEntry::of::<lens_reconstruction::FitRequest>(),
     TaskEntry::of::<lens_reconstruction::BenchmarkRequest>(),
     TaskEntry::of::<lens_reconstruction::rim::prior::PriorRequest>(),
     TaskEntry::of::<lens_reconstruction::rim::TrainRequest>(),
     TaskEntry::of::<lens_reconstruction::rim::vae::VaeTrainRequest>(),
+    TaskEntry::of::<line_ratios::SimulateRequest>(),
+    TaskEntry::of::<line_ratios::TrainRequest>(),
+    TaskEntry::of::<line_ratios::BenchmarkRequest>(),
 ];
 
 /// Every task, in the order of `sextans list`.

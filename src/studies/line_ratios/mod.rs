@@ -9,6 +9,7 @@
 //! - [`prior`]: the ratios of HII regions; [`dust`]. [`simulate`]: spectra and galaxies with a known truth.
 
 pub mod axis;
+pub mod benchmark;
 pub mod dust;
 pub mod fit;
 pub mod frame;
@@ -21,6 +22,7 @@ mod simulate_task;
 mod train_outcome;
 mod train_task;
 
+pub use benchmark::{BenchmarkOutcome, BenchmarkRequest};
 pub use simulate_task::{Camera, Scene, SimulateOutcome, SimulateRequest, SpectraPlane};
 pub use train_outcome::TrainOutcome;
 pub use train_task::{TrainRequest, TrainUpdate};
