@@ -106,7 +106,7 @@ impl Pool {
     }
 
     /// Examples `first .. first + count` of an endless list that walks the pool again and again, each time with other noise
-    /// (with the same as ever in the published recipe). On all threads; the same on any number of them.
+    /// (the published network with the same as ever in the published recipe). On all threads; the same on any number of them.
     pub fn batch(&self, first: u64, count: usize) -> Batch {
         let (inputs, targets) = (self.kind.inputs(), self.kind.targets());
         let mut out = Batch { inputs: vec![0.0; count * inputs], targets: vec![0.0; count * targets], len: count };
@@ -122,12 +122,13 @@ impl Pool {
         #[allow(clippy::cast_possible_truncation)] // less than the length
         let place = ((index % len).wrapping_mul(STRIDES[(walk % STRIDES.len() as u64) as usize]) % len) as usize;
         let clean = &self.spectra[place];
-        let redrawn = if self.law.recipe == Recipe::Published { place as u64 } else { index };
+        let as_published = self.law.recipe == Recipe::Published && self.kind == NetworkKind::PublishedRatios;
+        let redrawn = if as_published { place as u64 } else { index };
         let mut stream = random::stream(self.seed, "line_ratios.noise", redrawn);
         let signal_to_noise = self.law.draw_signal_to_noise(&mut stream);
         let noisy = clean.with_noise(signal_to_noise, &mut stream);
         let mut spectrum = Observed::from(&noisy);
-        let truth = [clean.velocity_km_s, clean.broadening_km_s];
+        let truth = [clean.apparent_velocity_km_s(), clean.broadening_km_s];
         let mut kinematic_targets = |velocity: f64, broadening: f64| {
             targets[0] = (velocity / VELOCITY_UNIT_KM_S) as f32;
             targets[1] = (broadening / BROADENING_UNIT_KM_S) as f32;

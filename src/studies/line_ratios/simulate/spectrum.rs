@@ -99,6 +99,8 @@ impl Band {
 /// One spectrum without noise, with its truth.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CleanSpectrum {
+    /// Rules that it was made by.
+    pub recipe: Recipe,
     /// Ratios.
     pub nebula: Nebula,
     /// Velocity (km/s), positive away from us.
@@ -172,7 +174,15 @@ impl CleanSpectrum {
             }
             Band { first_cm1, spacing_cm1, width_cm1, values: sum.iter().map(|v| *v as f32).collect() }
         });
-        Self { nebula, velocity_km_s, broadening_km_s, bands }
+        Self { recipe, nebula, velocity_km_s, broadening_km_s, bands }
+    }
+
+    /// The velocity (km/s) that its lines show: the published recipe shifts them the wrong way.
+    pub fn apparent_velocity_km_s(&self) -> f64 {
+        match self.recipe {
+            Recipe::Corrected => self.velocity_km_s,
+            Recipe::Published => -self.velocity_km_s / (1.0 + self.velocity_km_s / LIGHT_SPEED_KM_S),
+        }
     }
 
     /// With white noise: the brightest peak of each filter over the noise is `signal_to_noise`.
@@ -255,6 +265,10 @@ mod tests {
         let rest = Line::Halpha.air_wavenumber();
         assert!(brightest(Recipe::Corrected, 200.0) < rest - 7.0);
         assert!(brightest(Recipe::Published, 200.0) > rest + 7.0);
+        let apparent = |recipe| SpectrumLaw::of(recipe).clean(1, 1);
+        let published = apparent(Recipe::Published);
+        assert!((published.apparent_velocity_km_s() + published.velocity_km_s).abs() < 0.5);
+        assert_eq!(apparent(Recipe::Corrected).apparent_velocity_km_s(), apparent(Recipe::Corrected).velocity_km_s);
     }
 
     #[test]
