@@ -4,6 +4,7 @@ mod cube_view;
 mod fits_cube;
 mod image_view;
 mod learning;
+mod line_fit;
 mod pixelated;
 mod window;
 
@@ -107,6 +108,7 @@ criterion_group!(
     cube_view::cube_view,
     image_view::image_view,
     learning::learning,
+    line_fit::line_fit,
     pixelated::pixelated,
     window::window_claims
 );

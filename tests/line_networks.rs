@@ -208,3 +208,40 @@ fn the_shipped_published_network_is_as_good_as_the_paper_says() {
         assert!(width < most, "{}: {width} %", RATIOS[k]);
     }
 }
+
+/// A simulated galaxy through all three methods: the networks find the velocities of the truth, and the hybrid is no worse than the
+/// better of fit and network.
+#[test]
+fn a_cube_by_networks_has_the_velocities_of_the_galaxy() {
+    use sextans::data::read_planes;
+    use sextans::runs::{Hooks, execute};
+    use sextans::studies::line_ratios::{FitRequest, Method, SimulateRequest};
+    use sextans::tasks::TaskEntry;
+    let folder = tempfile::tempdir().unwrap();
+    let run = |entry: &TaskEntry, request: serde_json::Value, out: &Path| {
+        execute(entry, &request, out, false, &Board::new(), &Hooks::NONE).unwrap()
+    };
+    let sim = folder.path().join("sim");
+    let galaxy = SimulateRequest { pixels: 20, regions: 40, signal_to_noise: 150.0, ..SimulateRequest::default() };
+    run(&TaskEntry::of::<SimulateRequest>(), serde_json::to_value(&galaxy).unwrap(), &sim);
+    let truth = &read_planes(&sim.join("truth.fits")).unwrap()[0].pixels.clone();
+    let width = |method: Method, name: &str| {
+        let request = FitRequest { data: Some(sim.join("cube.fits")), method, ..FitRequest::default() };
+        let out = folder.path().join(name);
+        run(&TaskEntry::of::<FitRequest>(), serde_json::to_value(&request).unwrap(), &out);
+        let maps = read_planes(&out.join("maps.fits")).unwrap();
+        let velocity = maps.iter().find(|m| m.name == "VELOCITY").unwrap();
+        let errors: Vec<f64> = velocity
+            .pixels
+            .iter()
+            .zip(truth)
+            .filter(|(found, _)| found.is_finite())
+            .map(|(found, truth)| f64::from(found - truth))
+            .collect();
+        assert!(errors.len() > 150, "{name}: {}", errors.len());
+        half_width(errors)
+    };
+    let (fit, network) = (width(Method::Fit, "fit"), width(Method::Network, "network"));
+    let hybrid = width(Method::Hybrid, "hybrid");
+    assert!(network < 1.5 * fit && hybrid < 1.15 * fit.min(network), "{fit} {network} {hybrid}");
+}

@@ -5,11 +5,10 @@
 pub mod lens_models;
 pub mod lens_reconstruction;
 pub mod line_ratios;
-pub mod line_ratios;
 
 use crate::tasks::TaskEntry;
 
-static REGISTRY: [TaskEntry; 9] = [
+static REGISTRY: [TaskEntry; 10] = [
     TaskEntry::of::<lens_reconstruction::SimulateRequest>(),
     TaskEntry::of::<lens_reconstruction::FitRequest>(),
     TaskEntry::of::<lens_reconstruction::BenchmarkRequest>(),
@@ -17,8 +16,9 @@ static REGISTRY: [TaskEntry; 9] = [
     TaskEntry::of::<lens_reconstruction::rim::TrainRequest>(),
     TaskEntry::of::<lens_reconstruction::rim::vae::VaeTrainRequest>(),
     TaskEntry::of::<line_ratios::SimulateRequest>(),
-    TaskEntry::of::<line_ratios::TrainRequest>(),
+    TaskEntry::of::<line_ratios::FitRequest>(),
     TaskEntry::of::<line_ratios::BenchmarkRequest>(),
+    TaskEntry::of::<line_ratios::TrainRequest>(),
 ];
 
 /// Every task, in the order of `sextans list`.

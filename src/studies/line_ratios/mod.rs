@@ -2,20 +2,34 @@
 //! wavelength axes): Rhea, Rousseau-Nepton, Prunet, Hlavacek-Larrondo et al., arXiv:2102.06230.
 //!
 //! - [`axis`]: the wavenumber axis of a Fourier-transform spectrometer, the filters of SITELLE.
-//! - [`frame`]: where a line lies on an axis at a velocity.
+//! - [`lines`]: ten nebular lines, air and vacuum, ratios that physics fixes. [`frame`]: where a line lies on an axis at
+//!   a velocity. [`shape`]: the shape of one line, with derivatives.
 //! - [`fit`]: the classical fit, its errors, the exact posterior.
-//! - [`lines`]: ten nebular lines, air and vacuum, ratios that physics fixes.
-//! - [`shape`]: the shape of one line, with derivatives.
+//! - [`observation`]: a file, its band, read in tiles. [`estimate`]: where a method plugs in.
 //! - [`prior`]: the ratios of HII regions; [`dust`]. [`simulate`]: spectra and galaxies with a known truth.
+//! - [`network`]: networks for kinematics and ratios. [`benchmark`]: how well everything does.
+//! - Tasks: [`SimulateRequest`] (`line_ratios.simulate`), [`FitRequest`] (`line_ratios.fit`), [`TrainRequest`]
+//!   (`line_ratios.train`), [`BenchmarkRequest`] (`line_ratios.benchmark`).
+//!
+//! Valid for lines with one velocity and one broadening in a spectrum, on a smooth continuum. Several components along
+//! the line of sight, strong stellar absorption or sky residuals show in the residuals and in REDUCED_CHI2.
 
 pub mod axis;
 pub mod benchmark;
+mod binning;
 pub mod dust;
+pub mod estimate;
 pub mod fit;
+mod fit_outcome;
+mod fit_task;
 pub mod frame;
 pub mod lines;
+mod maps;
 pub mod network;
+pub mod observation;
 pub mod prior;
+mod ratios;
+mod request;
 pub mod shape;
 pub mod simulate;
 mod simulate_task;
@@ -23,6 +37,11 @@ mod train_outcome;
 mod train_task;
 
 pub use benchmark::{BenchmarkOutcome, BenchmarkRequest};
+pub use fit_outcome::{FitOutcome, FittedSpectrum, MAPS, SPECTRA};
+pub use fit_task::FitUpdate;
+pub use maps::Map;
+pub use ratios::{DETECTED, Measured, Ratio};
+pub use request::{Binning, FitRequest, Method, Noise};
 pub use simulate_task::{Camera, Scene, SimulateOutcome, SimulateRequest, SpectraPlane};
 pub use train_outcome::TrainOutcome;
 pub use train_task::{TrainRequest, TrainUpdate};

@@ -353,6 +353,35 @@ impl LineModel {
         }
     }
 
+    /// What a fit says of a spectrum, in data units: lines and continuum together, and the continuum (with stellar
+    /// absorption) alone.
+    pub fn curves(&self, fit: &super::LineFit) -> (Vec<f64>, Vec<f64>) {
+        let n = self.samples();
+        let lines: Vec<Line> = self.lines().collect();
+        let flux = |line: Line| lines.iter().position(|other| *other == line).map_or(0.0, |index| fit.flux[index]);
+        let mut total = vec![0.0; n];
+        self.spectrum(fit.velocity_km_s, fit.broadening_km_s(), flux, &mut total);
+        let mut continuum = vec![0.0; n];
+        for (polynomial, coefficient) in self.continuum.chunks_exact(n).zip(&fit.continuum) {
+            for (out, value) in continuum.iter_mut().zip(polynomial) {
+                *out += coefficient * value;
+            }
+        }
+        if let Some(entry) = self.entries.iter().find(|entry| entry.line.is_none()) {
+            let (x, _) = self.frame.shifted(entry.origin, fit.velocity_km_s);
+            let (sigma, _) = Self::width(entry, x, 0.0);
+            let mut profile = vec![0.0; n];
+            self.sampler.profile(x, sigma, 0..n, &mut profile);
+            for (out, value) in continuum.iter_mut().zip(&profile) {
+                *out += fit.absorption * value;
+            }
+        }
+        for (total, continuum) in total.iter_mut().zip(&continuum) {
+            *total += continuum;
+        }
+        (total, continuum)
+    }
+
     /// Full width at half maximum of the instrument at a line, km/s.
     pub fn instrumental_fwhm_km_s(&self, x: f64) -> f64 {
         LIGHT_SPEED_KM_S * self.sampler.shape().instrumental_fwhm(x) / x

@@ -56,6 +56,15 @@ impl LineModel {
         (count >= LEAST_FREE + parameters).then(|| (squares / (count - parameters) as f64).sqrt())
     }
 
+    /// The fit ended on an end of the velocities searched or at the largest broadening: no measurement.
+    pub fn at_bound(&self, fit: &LineFit) -> bool {
+        let (low, high) = self.settings.velocity_range;
+        let near = |value: f64, end: f64| (value - end).abs() <= 1e-9 * end.abs();
+        near(fit.velocity_km_s, low)
+            || near(fit.velocity_km_s, high)
+            || near(fit.variance, self.settings.broadening_max.powi(2))
+    }
+
     /// How sure it is that there are lines at all, in standard deviations of a Gaussian: the chance that noise alone
     /// gives such a gain in chi2 somewhere in the velocities searched.
     pub fn significance(&self, fit: &LineFit) -> f64 {

@@ -75,6 +75,23 @@ impl LineModel {
         Some(self.report(&point, used, steps, converged))
     }
 
+    /// Fluxes and continuum at a given velocity and broadening, which are not fitted; the errors let them vary.
+    pub fn fit_at(
+        &self,
+        data: &[f64],
+        weights: &[f64],
+        velocity: f64,
+        broadening: f64,
+        scratch: &mut Scratch,
+    ) -> Option<LineFit> {
+        let used = self.whiten(data, weights, scratch);
+        if used <= self.linear() + 2 {
+            return None;
+        }
+        let point = self.point(velocity, broadening.max(LEAST_BROADENING).powi(2), scratch)?;
+        Some(self.report(&point, used, 0, true))
+    }
+
     fn descend(&self, velocity: f64, broadening: f64, scratch: &mut Scratch) -> Option<(Point, usize, bool)> {
         let (low, high) = self.settings.velocity_range;
         let (least, most) = (LEAST_BROADENING.powi(2), self.settings.broadening_max.powi(2).max(1.0));
@@ -216,14 +233,7 @@ impl LineModel {
         // At its truth, noise-free data are fitted exactly: the normal equations there are the Fisher matrix.
         let mut data = vec![0.0; self.samples()];
         self.spectrum(velocity, broadening, flux, &mut data);
-        let used = self.whiten(&data, weights, scratch);
-        if used <= self.linear() + 2 {
-            return None;
-        }
-        let variance = broadening.max(LEAST_BROADENING).powi(2);
-        let mut point = self.point(velocity, variance, scratch)?;
-        point.slope = [0.0; 2];
-        Some(self.report(&point, used, 0, true))
+        self.fit_at(&data, weights, velocity, broadening, scratch)
     }
 }
 

@@ -35,6 +35,11 @@ pub const RATIO_INPUTS: usize = ALIGNED + WINDOWS + 3 * FILTERS + 1;
 /// Values that the refinement takes: aligned samples of SN3, S/N of its five lines and of all, broadening in widths and in km/s.
 pub const REFINEMENT_INPUTS: usize = 5 * LONG + 5 + 3;
 
+/// Standard deviation of the samples of SN3 without lines, about their mean; none where there are fewer than ten.
+pub fn red_noise(band: &BandView) -> Option<f32> {
+    band.scatter_within(CONTINUUM[2])
+}
+
 /// Wavenumbers (cm-1) without lines at up to 300 km/s, in each filter: where the continuum is measured.
 const CONTINUUM: [&[[f64; 2]]; FILTERS] = [
     &[[26_050.0, 26_680.0], [26_980.0, 27_480.0]],

@@ -11,6 +11,7 @@
 pub mod architecture;
 pub mod decode;
 pub mod estimate;
+mod estimator;
 pub mod examples;
 pub mod fast;
 pub mod features;
@@ -22,6 +23,7 @@ pub mod validation;
 
 pub use architecture::{Architecture, LineNetwork, NetworkKind};
 pub use estimate::{LineNetworks, Memory, NetworkEstimate, PublishedNetwork};
+pub use estimator::NetworkEstimator;
 pub use features::Observed;
 pub use loading::TrainedNetwork;
 pub use resample::BandView;

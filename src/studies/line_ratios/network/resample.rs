@@ -110,6 +110,20 @@ impl BandView<'_> {
         }
     }
 
+    /// Standard deviation of the samples between each pair of wavenumbers (cm-1); none where there are fewer than ten.
+    pub fn scatter_within(&self, ranges: &[[f64; 2]]) -> Option<f32> {
+        let mean = f64::from(self.mean_within(ranges));
+        let (mut square, mut count) = (0.0, 0u32);
+        for (j, value) in self.values.iter().enumerate() {
+            let place = self.first_cm1 + j as f64 * self.spacing_cm1;
+            if ranges.iter().any(|[low, high]| (*low..*high).contains(&place)) {
+                square += (f64::from(*value) - mean).powi(2);
+                count += 1;
+            }
+        }
+        (count >= 10).then(|| (square / f64::from(count - 1)).sqrt() as f32)
+    }
+
     /// Mean over the samples between each pair of wavenumbers (cm-1); zero if there is none.
     pub fn mean_within(&self, ranges: &[[f64; 2]]) -> f32 {
         let (mut sum, mut count) = (0.0f32, 0usize);
