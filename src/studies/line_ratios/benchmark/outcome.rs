@@ -11,6 +11,7 @@ use crate::data::{Table, TableColumn, read_ecsv, write_ecsv};
 use crate::studies::line_ratios::lines::Line;
 use crate::studies::line_ratios::network::NetworkEstimate;
 use crate::studies::line_ratios::network::decode::Measured;
+use crate::studies::line_ratios::network::estimate::PRIOR_DOMINATED;
 use crate::studies::line_ratios::network::published::published_labels;
 use crate::studies::line_ratios::prior::{RATIOS, Recipe, ratios};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
@@ -80,6 +81,8 @@ impl BenchmarkOutcome {
         let truths: Vec<[f64; RATIOS.len()]> = cases.clean.iter().map(|c| ratios(&c.nebula.fluxes)).collect();
         let logs: Vec<f64> = truths.iter().map(|t| t[k].log10()).collect();
         let middle = median(logs.clone());
+        let mean = logs.iter().sum::<f64>() / logs.len() as f64;
+        let spread = (logs.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / logs.len() as f64).sqrt();
         let [mut null, mut network, mut fit, mut hybrid, mut published] =
             [const { None }; 5].map(|_: Option<()>| Pairs::default());
         for (i, log) in logs.iter().enumerate() {
@@ -88,9 +91,11 @@ impl BenchmarkOutcome {
             network.push(own.log_ratios[k], *log, !own.prior_dominated[k]);
             let fitted = found.fitted[i].as_ref();
             let of_fit = fitted.map_or(Measured { value: f64::NAN, error: f64::NAN }, |f| f.log_ratios[k]);
-            fit.push(of_fit, *log, of_fit.value.is_finite() && of_fit.error < DETECTED_DEX);
-            let (both, claimed) = better(&own, of_fit, k);
-            hybrid.push(both, *log, claimed);
+            // One rule for all: what is left of the prior's variance.
+            let informed = |m: Measured| m.value.is_finite() && m.error.powi(2) < PRIOR_DOMINATED * spread.powi(2);
+            fit.push(of_fit, *log, informed(of_fit));
+            let both = better(&own, of_fit, k);
+            hybrid.push(both, *log, informed(both));
             if cases.recipe == Recipe::Published {
                 let label = published_labels(&truths[i])[k];
                 published.push(found.published[i][k], label, true);
@@ -178,7 +183,8 @@ impl BenchmarkOutcome {
         };
         pairs.fill(&mut row, false);
         let relative = pairs.found.iter().zip(&pairs.truth).filter(|(_, truth)| **truth > 0.0);
-        let percent = relative.map(|(found, truth)| 100.0 * (found.value / truth - 1.0)).collect();
+        let percent: Vec<f64> = relative.map(|(found, truth)| 100.0 * (found.value / truth - 1.0)).collect();
+        row.peak_percent = super::summary::peak_width(percent.clone());
         row.half_width_percent = crate::studies::line_ratios::network::validation::half_width(percent);
         (row.coverage, row.claimed_slope, row.claimed_half_width) = (f64::NAN, row.slope, row.half_width);
         self.rows.push(row);
@@ -199,16 +205,13 @@ impl BenchmarkOutcome {
 const DETECTED_DEX: f64 = 0.145;
 
 /// The hybrid: the fit where it sees both lines and claims the smaller error, the network elsewhere.
-fn better(network: &NetworkEstimate, fit: Measured, k: usize) -> (Measured, bool) {
+fn better(network: &NetworkEstimate, fit: Measured, k: usize) -> Measured {
     let of_network = network.log_ratios[k];
-    if fit.value.is_finite() && fit.error < of_network.error && fit.error < DETECTED_DEX {
-        (fit, true)
-    } else {
-        (of_network, !network.prior_dominated[k])
-    }
+    let surer = fit.value.is_finite() && fit.error < of_network.error && fit.error < DETECTED_DEX;
+    if surer { fit } else { of_network }
 }
 
-type Numbers = [(&'static str, &'static str, fn(&Row) -> f64); 13];
+type Numbers = [(&'static str, &'static str, fn(&Row) -> f64); 14];
 
 const NUMBERS: Numbers = [
     ("signal_to_noise", "peak of the brightest line of each filter over the noise", |r| r.signal_to_noise),
@@ -224,6 +227,7 @@ const NUMBERS: Numbers = [
     ("in_bounds", "half width of errors over the bound of Cramer and Rao", |r| r.in_bounds),
     ("bias_in_bounds", "median of errors over that bound", |r| r.bias_in_bounds),
     ("published_percent", "width on the authors' figure", |r| r.published_percent),
+    ("peak_percent", "the same measure here: relative errors of arcsinh of the ratio, at the peak", |r| r.peak_percent),
 ];
 
 impl Outcome for BenchmarkOutcome {
@@ -244,6 +248,9 @@ impl Outcome for BenchmarkOutcome {
             }
         }
         let near = |place: &[Line]| place.iter().map(|l| l.air_wavenumber()).collect::<Vec<_>>();
+        for row in self.rows.iter().filter(|r| r.published_percent.is_finite()) {
+            metrics.insert(format!("peak_percent/{}/{}", row.quantity, row.signal_to_noise), row.peak_percent);
+        }
         if let Some(changes) = self.activation.recommended.get(2) {
             let share = self.activation.share_near(changes, &near(&[Line::NII6583, Line::NII6548, Line::Halpha]), 8.0);
             metrics.insert("activation_of_NII_on_its_lines".into(), share);
@@ -329,6 +336,7 @@ impl Outcome for BenchmarkOutcome {
                 in_bounds: n(10),
                 bias_in_bounds: n(11),
                 published_percent: n(12),
+                peak_percent: n(13),
             });
         }
         let bias = read(BIAS)?;

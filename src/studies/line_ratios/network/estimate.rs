@@ -13,7 +13,7 @@ use crate::tasks::TaskError;
 
 /// Share of the prior's variance that may be left of a ratio before it counts as dominated by the prior: what is claimed then
 /// follows the truth with a slope of nine tenths or more.
-pub const PRIOR_DOMINATED: f64 = 0.1;
+pub const PRIOR_DOMINATED: f64 = 0.04;
 /// Spectra that are worked on together.
 pub const TOGETHER: usize = 64;
 /// Passes of the refinement.

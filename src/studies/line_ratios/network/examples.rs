@@ -139,7 +139,7 @@ impl Pool {
                 kinematic_targets(truth[0], truth[1]);
             }
             NetworkKind::Refinement => {
-                let guess = first_guess(truth, &mut stream);
+                let guess = first_guess(truth, red_signal(&spectrum, truth), &mut stream);
                 refinement_inputs(&spectrum, guess, inputs);
                 kinematic_targets(truth[0] - guess[0], truth[1] - guess[1]);
             }
@@ -187,18 +187,22 @@ impl TargetScale {
     }
 }
 
-/// Velocity and broadening (km/s) as a first look finds them: off by half a km/s to thirty.
-fn first_guess([velocity, broadening]: [f64; 2], stream: &mut impl Rng) -> [f64; 2] {
-    let mut off = |least: f64, most: f64| {
-        let size = random::uniform_in(stream, least.ln(), most.ln()).exp();
-        size * random::normal(stream)
-    };
-    [velocity + off(0.5, 30.0), (broadening + off(0.5, 30.0)).clamp(1.0, 110.0)]
+/// Velocity and broadening (km/s) as a first look may find them: anywhere within six standard errors, all equally likely, so that
+/// the guess itself tells nothing that the spectrum does not.
+fn first_guess(truth: [f64; 2], signal: f32, stream: &mut impl Rng) -> [f64; 2] {
+    let reach = (6.0 * standard_error(truth[1], signal)).clamp(2.0, 60.0);
+    let mut off = || random::uniform_in(stream, -reach, reach);
+    [truth[0] + off(), (truth[1] + 1.1 * off()).clamp(1.0, 110.0)]
+}
+
+/// About what velocity and broadening can be known to (km/s) at this S/N of all lines of SN3.
+fn standard_error(broadening: f64, signal: f32) -> f64 {
+    (40.0 + 0.7 * broadening) / f64::from(signal.max(3.0))
 }
 
 /// Velocity and broadening (km/s) as they are measured at this S/N of all lines of SN3.
 fn measured([velocity, broadening]: [f64; 2], signal: f32, stream: &mut impl Rng) -> [f64; 2] {
-    let size = random::uniform_in(stream, 0.8, 1.4) * (40.0 + 0.7 * broadening) / f64::from(signal.max(3.0));
+    let size = random::uniform_in(stream, 0.8, 1.4) * standard_error(broadening, signal);
     let [one, other] = [random::normal(stream), random::normal(stream)].map(|g| size * g);
     [velocity + one, (broadening + 1.1 * other).clamp(1.0, 110.0)]
 }
