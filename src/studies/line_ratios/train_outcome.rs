@@ -104,7 +104,7 @@ impl Outcome for TrainOutcome {
             TaskError::file(&path, format!("its card has no usable {what} ({e})"))
         };
         let targets: Vec<String> = serde_json::from_value(part("targets")).map_err(|e| unread("targets", &e))?;
-        let null: Validation = serde_json::from_value(part("null")).map_err(|e| unread("null", &e))?;
+        let null: Validation = serde_json::from_value(part("prior_alone")).map_err(|e| unread("prior_alone", &e))?;
         let columns = |name: &str, wanted: &[String]| -> Result<Vec<Vec<f64>>, TaskError> {
             let path = folder.join(name);
             let table = read_ecsv(&path)?;

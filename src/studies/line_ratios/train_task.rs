@@ -304,7 +304,7 @@ impl<'a> Training<'a> {
 
     fn finish(self, pool: &Pool) -> TrainOutcome {
         let request = self.request;
-        let null = self.validation_set.null();
+        let of_prior = self.validation_set.null();
         let seconds = self.state.seconds().round();
         let History { losses, validations } = self.state.history;
         let card = json!({
@@ -322,7 +322,7 @@ impl<'a> Training<'a> {
             "machine": format!("{} threads, CPU", rayon::current_num_threads()),
             "data": "simulated (line_ratios.simulate)",
             "validation": validations.last(),
-            "null": null,
+            "prior_alone": of_prior,
         });
         TrainOutcome {
             parameters: Parameters { parts: self.state.parts, values: self.state.adam.mean },
@@ -330,7 +330,7 @@ impl<'a> Training<'a> {
             targets: self.validation_set.names(),
             losses,
             validations,
-            null,
+            null: of_prior,
         }
     }
 }
