@@ -210,6 +210,43 @@ fn the_shipped_published_network_is_as_good_as_the_paper_says() {
     }
 }
 
+/// A small benchmark: kinematics near the bound, ratios better than the prior, and all of it written and read.
+#[test]
+fn the_benchmark_measures_and_is_kept() {
+    use sextans::studies::line_ratios::{BenchmarkOutcome, BenchmarkRequest};
+    let request = BenchmarkRequest {
+        spectra: 300,
+        signal_to_noise: vec![20.0],
+        activation_spectra: 1,
+        ..BenchmarkRequest::default()
+    };
+    let outcome = request.run(&Progress::silent()).unwrap();
+    let row = |prior: &str, method: &str, quantity: &str| outcome.row(prior, method, quantity, 20.0).unwrap();
+    for quantity in ["velocity", "broadening"] {
+        let network = row("corrected", "network", quantity);
+        assert!(network.in_bounds < 1.35 && network.bias_in_bounds.abs() < 0.3, "{network:?}");
+        let fit = row("corrected", "fit", quantity);
+        assert!((0.8..1.2).contains(&fit.in_bounds), "{fit:?}");
+        assert!(row("corrected", "null", quantity).half_width > 5.0 * network.half_width);
+    }
+    // What the published 0.8 % is: the width of a prior with one density, which knowing nothing has too.
+    let [network, null] = ["network", "null"].map(|m| row("published", m, "SII6731/SII6716"));
+    assert!(network.half_width > 0.8 * null.half_width && null.half_width_percent < 1.3, "{network:?} {null:?}");
+    assert!(row("published", "published", "OIII5007/Hbeta").peak_percent < 19.0);
+    // [NII]/Halpha is read off its lines.
+    let metrics = outcome.metrics();
+    assert!(metrics["activation_of_NII_on_its_lines"] > 0.8, "{metrics:?}");
+    assert!((metrics["doublet_NII6548_over_NII6583"] * 2.96 - 1.0).abs() < 0.02);
+    let folder = tempfile::tempdir().unwrap();
+    let provenance = Provenance { task: BenchmarkRequest::NAME.into(), version: "test".into(), request: "{}".into() };
+    let files = outcome.save(folder.path(), &provenance).unwrap();
+    assert!(files.iter().all(|f| folder.path().join(f).is_file()), "{files:?}");
+    let read = BenchmarkOutcome::load(folder.path(), &serde_json::json!({}), &metrics).unwrap();
+    // Not by ==, because what is not a number equals nothing.
+    assert_eq!(format!("{:?}", read.rows), format!("{:?}", outcome.rows));
+    assert_eq!((read.bias, read.pulls, read.activation), (outcome.bias, outcome.pulls, outcome.activation));
+}
+
 /// A simulated galaxy through all three methods: the networks find the velocities of the truth, and the hybrid is no worse than the
 /// better of fit and network.
 #[test]

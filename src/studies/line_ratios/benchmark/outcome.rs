@@ -204,10 +204,13 @@ impl BenchmarkOutcome {
 /// Standard error of a ratio by the fit below which both its lines count as seen: 3 sigma of the fainter one.
 const DETECTED_DEX: f64 = 0.145;
 
-/// The hybrid: the fit where it sees both lines and claims the smaller error, the network elsewhere.
+/// The network claims errors that are a fifth too large or more where both do well (measured here): the fit must do better than that.
+const SURER: f64 = 0.8;
+
+/// The hybrid: the fit where it sees both lines and claims the clearly smaller error, the network elsewhere.
 fn better(network: &NetworkEstimate, fit: Measured, k: usize) -> Measured {
     let of_network = network.log_ratios[k];
-    let surer = fit.value.is_finite() && fit.error < of_network.error && fit.error < DETECTED_DEX;
+    let surer = fit.value.is_finite() && fit.error < SURER * of_network.error && fit.error < DETECTED_DEX;
     if surer { fit } else { of_network }
 }
 
