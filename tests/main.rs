@@ -27,6 +27,7 @@ mod lens_prior;
 mod lens_simulated_source;
 mod lens_tasks;
 mod lens_training;
+mod line_networks;
 mod lines_fit;
 mod numerics_contour;
 mod painter;

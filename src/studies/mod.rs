@@ -8,14 +8,17 @@ pub mod line_ratios;
 
 use crate::tasks::TaskEntry;
 
-static REGISTRY: [TaskEntry; 7] = [
+static REGISTRY: [TaskEntry; 10] = [
     TaskEntry::of::<lens_reconstruction::SimulateRequest>(),
     TaskEntry::of::<lens_reconstruction::FitRequest>(),
     TaskEntry::of::<lens_reconstruction::BenchmarkRequest>(),
     TaskEntry::of::<lens_reconstruction::rim::prior::PriorRequest>(),
     TaskEntry::of::<lens_reconstruction::rim::TrainRequest>(),
     TaskEntry::of::<lens_reconstruction::rim::vae::VaeTrainRequest>(),
+    TaskEntry::of::<line_ratios::SimulateRequest>(),
     TaskEntry::of::<line_ratios::FitRequest>(),
+    TaskEntry::of::<line_ratios::BenchmarkRequest>(),
+    TaskEntry::of::<line_ratios::TrainRequest>(),
 ];
 
 /// Every task, in the order of `sextans list`.

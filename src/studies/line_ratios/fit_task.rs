@@ -12,6 +12,7 @@ use super::fit::LineModel;
 use super::fit_outcome::{FitOutcome, FittedSpectrum, OUTPUTS, spectrum_metrics};
 use super::lines::Line;
 use super::maps::{Maps, upper};
+use super::network::NetworkEstimator;
 use super::observation::{Batch, Observation};
 use super::ratios::Ratio;
 use super::request::{Binning, FitRequest, Method};
@@ -71,6 +72,9 @@ impl Task for FitRequest {
         let estimator: Box<dyn Estimator + '_> = match self.method {
             Method::Fit => {
                 Box::new(LeastSquares { model: &model, noise: self.noise, has_errors: observation.has_errors })
+            }
+            Method::Network | Method::Hybrid => {
+                Box::new(NetworkEstimator::new(&model, &observation, self.noise, self.method == Method::Hybrid)?)
             }
         };
         let lines: Vec<Line> = model.lines().collect();

@@ -7,13 +7,18 @@
 //! - [`fit`]: the classical fit, its errors, the exact posterior.
 //! - [`observation`]: a file, its band, read in tiles. [`estimate`]: where a method plugs in.
 //! - [`measure_pixels`]: one spaxel or bin of a run again, with its model.
-//! - Task: [`FitRequest`] (`line_ratios.fit`).
+//! - [`prior`]: the ratios of HII regions; [`dust`]. [`simulate`]: spectra and galaxies with a known truth.
+//! - [`network`]: networks for kinematics and ratios. [`benchmark`]: how well everything does.
+//! - Tasks: [`SimulateRequest`] (`line_ratios.simulate`), [`FitRequest`] (`line_ratios.fit`), [`TrainRequest`]
+//!   (`line_ratios.train`), [`BenchmarkRequest`] (`line_ratios.benchmark`).
 //!
 //! Valid for lines with one velocity and one broadening in a spectrum, on a smooth continuum. Several components along
 //! the line of sight, strong stellar absorption or sky residuals show in the residuals and in REDUCED_CHI2.
 
 pub mod axis;
+pub mod benchmark;
 mod binning;
+pub mod dust;
 pub mod estimate;
 pub mod fit;
 mod fit_outcome;
@@ -21,12 +26,19 @@ mod fit_task;
 pub mod frame;
 pub mod lines;
 mod maps;
+pub mod network;
 pub mod observation;
 mod pixel;
+pub mod prior;
 mod ratios;
 mod request;
 pub mod shape;
+pub mod simulate;
+mod simulate_task;
+mod train_outcome;
+mod train_task;
 
+pub use benchmark::{BenchmarkOutcome, BenchmarkRequest};
 pub use estimate::{Estimate, Estimator};
 pub use fit_outcome::{FitOutcome, FittedSpectrum, MAPS, SPECTRA};
 pub use fit_task::FitUpdate;
@@ -34,3 +46,6 @@ pub use maps::Map;
 pub use pixel::{PixelFit, measure_pixels};
 pub use ratios::{DETECTED, Measured, Ratio};
 pub use request::{Binning, FitRequest, Method, Noise};
+pub use simulate_task::{Camera, Scene, SimulateOutcome, SimulateRequest, SpectraPlane};
+pub use train_outcome::TrainOutcome;
+pub use train_task::{TrainRequest, TrainUpdate};

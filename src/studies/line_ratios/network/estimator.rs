@@ -1,0 +1,153 @@
+//! The networks as a method of `line_ratios.fit`: kinematics by networks, fluxes by least squares.
+
+use super::estimate::{LineNetworks, Memory, NetworkEstimate};
+use super::features::{Observed, red_noise};
+use super::resample::BandView;
+use crate::studies::line_ratios::axis::Filter;
+use crate::studies::line_ratios::estimate::{Estimate, Estimator};
+use crate::studies::line_ratios::fit::{LineFit, LineModel, Scratch};
+use crate::studies::line_ratios::observation::{Batch, Observation};
+use crate::studies::line_ratios::prior::Recipe;
+use crate::studies::line_ratios::request::Noise;
+use crate::studies::line_ratios::shape::LineShape;
+use crate::tasks::TaskError;
+
+/// Networks on the axis of one observation.
+pub struct NetworkEstimator<'a> {
+    model: &'a LineModel,
+    networks: LineNetworks,
+    /// First wavenumber, distance of samples and width of the sinc (cm-1), at the redshift of the frame.
+    geometry: [f64; 3],
+    /// Errors of the file count as they are.
+    trusts_errors: bool,
+    hybrid: bool,
+}
+
+/// Velocities (km/s) that the networks know, on either side of zero.
+const REACH_KM_S: f64 = 250.0;
+
+impl<'a> NetworkEstimator<'a> {
+    /// For an observation of SN3 with SITELLE. A hybrid goes on with the fit from where the networks point.
+    ///
+    /// # Errors
+    /// Another instrument or filter, a resolving power that the networks were not trained at, or weights that are missing.
+    pub fn new(model: &'a LineModel, observation: &Observation, noise: Noise, hybrid: bool) -> Result<Self, TaskError> {
+        let method = if hybrid { "hybrid" } else { "network" };
+        let refuse = |problem: String| {
+            TaskError::field("method", method, problem, "give method=fit, which knows every instrument")
+        };
+        let (LineShape::Sinc { width }, true) = (observation.line_shape, observation.is_sitelle) else {
+            return Err(refuse(
+                "the networks know SN3 of SITELLE alone, and this file is of another instrument".into(),
+            ));
+        };
+        let axis = &observation.axis;
+        let (low, high) = Filter::Sn3.band();
+        let stretch = 1.0 + observation.frame.redshift;
+        let ([Some(first), Some(last)], true) = ([axis.first(), axis.last()], axis.len() > 20) else {
+            return Err(refuse("the axis is too short".into()));
+        };
+        let middle = 0.5 * (first + last) * stretch;
+        if !(low..high).contains(&middle) {
+            return Err(refuse(format!(
+                "the networks know {low:.0} to {high:.0} cm-1 at rest, and the middle of this band is {middle:.0}"
+            )));
+        }
+        let networks = LineNetworks::shipped(Recipe::Corrected)?;
+        let resolution = 15_233.0 / (crate::studies::line_ratios::axis::SINC_FWHM * width * stretch);
+        let [least, most] = networks.ratios().law.resolution[2];
+        // A few per cent beyond the training set change nothing: the windows are counted in widths of the line.
+        if !(0.95 * least..1.05 * most).contains(&resolution) {
+            return Err(refuse(format!(
+                "the networks were trained at resolving powers of {least:.0} to {most:.0}, this file has {resolution:.0}"
+            )));
+        }
+        let spacing = (last - first) / (axis.len() - 1) as f64;
+        Ok(Self {
+            model,
+            networks,
+            geometry: [first * stretch, spacing * stretch, width * stretch],
+            trusts_errors: noise == Noise::File && observation.has_errors,
+            hybrid,
+        })
+    }
+
+    fn view<'b>(&self, values: &'b [f32]) -> BandView<'b> {
+        let [first_cm1, spacing_cm1, width_cm1] = self.geometry;
+        BandView { first_cm1, spacing_cm1, width_cm1, values }
+    }
+
+    /// The noise that the networks are told: of the line-free samples, or of the file.
+    fn noise(&self, band: &BandView, weights: &[f64]) -> f32 {
+        let used = weights.iter().filter(|w| **w > 0.0).count().max(1) as f64;
+        let of_file = (used / weights.iter().sum::<f64>().max(f64::MIN_POSITIVE)).sqrt() as f32;
+        let measured = if self.trusts_errors { None } else { red_noise(band) };
+        measured.filter(|n| *n > 0.0).unwrap_or(of_file)
+    }
+
+    fn fluxes(
+        &self,
+        data: &[f64],
+        weights: &[f64],
+        network: &NetworkEstimate,
+        scratch: &mut Scratch,
+    ) -> Option<Estimate> {
+        let [velocity, broadening] = network.kinematics();
+        if self.hybrid
+            && let Some(fit) = self.model.fit_from(data, weights, velocity, broadening, scratch)
+        {
+            let estimate = self.finished(fit, scratch);
+            if !estimate.at_bound && estimate.fit.velocity_error_km_s < network.velocity_km_s.error {
+                return Some(estimate);
+            }
+        }
+        let fit = self.model.fit_at(data, weights, velocity, broadening, scratch)?;
+        let mut estimate = self.finished(fit, scratch);
+        let fit = &mut estimate.fit;
+        fit.velocity_error_km_s = network.velocity_km_s.error;
+        fit.variance_error = 2.0 * broadening * network.broadening_km_s.error;
+        fit.velocity_variance_covariance = 0.0;
+        Some(estimate)
+    }
+
+    fn finished(&self, mut fit: LineFit, scratch: &mut Scratch) -> Estimate {
+        let measured = if self.trusts_errors { None } else { self.model.noise_factor(&fit, scratch) };
+        let noise_factor = measured.filter(|factor| *factor > 0.0).unwrap_or(1.0);
+        fit.rescale_noise(noise_factor);
+        let significance = self.model.significance(&fit);
+        let at_bound = fit.velocity_km_s.abs() > REACH_KM_S + 50.0 || self.model.at_bound(&fit);
+        Estimate { fit, noise_factor, significance, at_bound }
+    }
+}
+
+impl Estimator for NetworkEstimator<'_> {
+    fn estimate(&self, batch: &Batch) -> Vec<Option<Estimate>> {
+        let count = batch.len();
+        // A sample that does not count is taken as the continuum, which is nothing to the networks but noise.
+        let values: Vec<Vec<f32>> = (0..count)
+            .map(|index| {
+                let (data, weights) = batch.spectrum(index);
+                data.iter().zip(weights).map(|(d, w)| if *w > 0.0 { *d as f32 } else { 0.0 }).collect()
+            })
+            .collect();
+        let observed: Vec<Observed> = values
+            .iter()
+            .enumerate()
+            .map(|(index, values)| {
+                let band = self.view(values);
+                Observed::red(band, self.noise(&band, batch.spectrum(index).1))
+            })
+            .collect();
+        let mut found = Vec::with_capacity(count);
+        self.networks.estimate(&observed, &mut Memory::default(), &mut found);
+        let mut scratch = self.model.scratch();
+        found
+            .iter()
+            .enumerate()
+            .map(|(index, network)| {
+                let (data, weights) = batch.spectrum(index);
+                self.fluxes(data, weights, network, &mut scratch)
+            })
+            .collect()
+    }
+}
