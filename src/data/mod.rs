@@ -40,6 +40,7 @@ mod location;
 pub mod ogip;
 mod pixels;
 pub mod ramp;
+pub mod regions;
 mod resources;
 pub mod sheet;
 mod sidecar;
