@@ -75,6 +75,7 @@ impl Workbench {
     /// Reads the paths that wait, in the background, and puts what came back into the tree.
     pub(super) fn take_opened(&mut self) {
         let mut sessions = Vec::new();
+        let mut regions = Vec::new();
         let mut refused = Vec::new();
         for index in 0..self.opened.len() {
             if !matches!(self.opened[index].1, Opened::Waiting) {
@@ -101,6 +102,10 @@ impl Workbench {
                         Kind::Table => Opened::Table,
                         Kind::Run(folder, record) => Opened::Run(folder.clone(), record.clone()),
                         Kind::Request(record) => Opened::Request(record.clone()),
+                        Kind::Regions(file) => {
+                            regions.push((path, file.clone()));
+                            continue;
+                        }
                         Kind::Session(session) => {
                             sessions.push((index, path, session.clone()));
                             continue;
@@ -127,7 +132,10 @@ impl Workbench {
         for (index, ..) in sessions.iter().rev() {
             self.opened.remove(*index);
         }
-        self.opened.retain(|(path, _)| !refused.contains(path));
+        self.opened.retain(|(path, _)| !refused.contains(path) && !regions.iter().any(|(p, _)| p == path));
+        for (path, file) in regions {
+            self.take_regions(&path, file);
+        }
         if let Some((_, path, session)) = sessions.pop() {
             if self.folders.as_ref().is_none_or(|f| f.last_session != path) {
                 self.add_recent(&path);
@@ -135,6 +143,21 @@ impl Workbench {
             }
             self.restore(&session);
         }
+    }
+
+    /// Gives the regions of a file to an image view.
+    fn take_regions(&mut self, path: &Path, file: std::sync::Arc<crate::data::regions::RegionFile>) {
+        self.to_show.retain(|p| p != path);
+        let Some(view) = self.links.region_target(self.focused) else {
+            let text = format!("{}: regions need an image to be drawn over; open one first", path.display());
+            self.failures.push(text.clone());
+            self.notices.push(Severity::Error, text);
+            return;
+        };
+        self.add_recent(path);
+        self.links.wanted_regions.insert(view, file);
+        self.history.touch();
+        self.history.expect_views_to_act();
     }
 
     /// Shows what was just opened, if the user asked for it (not when a session brought it).

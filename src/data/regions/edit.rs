@@ -137,14 +137,7 @@ fn angle(center: [f64; 2], to: [f64; 2], even: bool) -> f64 {
 }
 
 /// The corner goes where it is dragged, the one across stays.
-fn resize_box(
-    center: &mut [f64; 2],
-    size: &mut [f64; 2],
-    angle_deg: f64,
-    number: usize,
-    to: [f64; 2],
-    even: bool,
-) {
+fn resize_box(center: &mut [f64; 2], size: &mut [f64; 2], angle_deg: f64, number: usize, to: [f64; 2], even: bool) {
     let sign = [[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]][number % 4];
     let fixed = [-0.5 * sign[0] * size[0], -0.5 * sign[1] * size[1]];
     let there = relative(*center, to, angle_deg);

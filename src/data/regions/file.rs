@@ -41,7 +41,9 @@ impl Body {
     fn write(&self, out: &mut String) {
         match self {
             Self::Kept(text) => out.push_str(text),
-            Self::Region { before, shape_text, after, .. } => [before, shape_text, after].iter().for_each(|t| out.push_str(t)),
+            Self::Region { before, shape_text, after, .. } => {
+                [before, shape_text, after].iter().for_each(|t| out.push_str(t))
+            }
         }
     }
 }
@@ -324,8 +326,23 @@ fn split(text: &str) -> Vec<(&str, &str)> {
 }
 
 const SHAPES: [&str; 17] = [
-    "circle", "ellipse", "box", "polygon", "annulus", "point", "line", "vector", "text", "ruler", "compass", "projection",
-    "segment", "panda", "epanda", "bpanda", "rotbox",
+    "circle",
+    "ellipse",
+    "box",
+    "polygon",
+    "annulus",
+    "point",
+    "line",
+    "vector",
+    "text",
+    "ruler",
+    "compass",
+    "projection",
+    "segment",
+    "panda",
+    "epanda",
+    "bpanda",
+    "rotbox",
 ];
 
 fn first_word(text: &str) -> String {
@@ -372,7 +389,8 @@ fn parse_shape(text: &str, system: System) -> Option<Shape> {
     let place = |at: usize| -> Option<[f64; 2]> {
         Some([position(words.get(at)?, system, 0)?, position(words.get(at + 1)?, system, 1)?])
     };
-    let sizes = |at: usize| -> Option<[f64; 2]> { Some([size(words.get(at)?, system)?, size(words.get(at + 1)?, system)?]) };
+    let sizes =
+        |at: usize| -> Option<[f64; 2]> { Some([size(words.get(at)?, system)?, size(words.get(at + 1)?, system)?]) };
     let turn = |at: usize| words.get(at).map_or(Some(0.0), |w| angle(w));
     match (word.as_str(), words.len()) {
         ("circle", 3) => Some(Shape::Circle { center: place(0)?, radius: size(words[2], system)? }),

@@ -115,8 +115,31 @@ impl Dice {
 fn texts_and_shapes_at_random_come_back() {
     let mut dice = Dice(20);
     let words = [
-        "circle", "(", ")", "1.5", ",", " ", "#", ";", "\n", "\r\n", "fk5", "image", "box", "{", "}", "\"", "'", "text=", "color=red",
-        "-", "é", "polygon(1,2,3,4,5,6)", "global", "||", "galactic;",
+        "circle",
+        "(",
+        ")",
+        "1.5",
+        ",",
+        " ",
+        "#",
+        ";",
+        "\n",
+        "\r\n",
+        "fk5",
+        "image",
+        "box",
+        "{",
+        "}",
+        "\"",
+        "'",
+        "text=",
+        "color=red",
+        "-",
+        "é",
+        "polygon(1,2,3,4,5,6)",
+        "global",
+        "||",
+        "galactic;",
     ];
     for _ in 0..4000 {
         let count = (dice.uniform() * 30.0) as usize;

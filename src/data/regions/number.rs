@@ -43,7 +43,9 @@ pub(super) fn size(word: &str, system: System) -> Option<f64> {
 /// An angle in degrees.
 pub(super) fn angle(word: &str) -> Option<f64> {
     let finite = |text: &str| text.parse::<f64>().ok().filter(|v| v.is_finite());
-    finite(word).or_else(|| finite(word.strip_suffix('d')?)).or_else(|| Some(finite(word.strip_suffix('r')?)?.to_degrees()))
+    finite(word)
+        .or_else(|| finite(word.strip_suffix('d')?))
+        .or_else(|| Some(finite(word.strip_suffix('r')?)?.to_degrees()))
 }
 
 /// A size in writing.

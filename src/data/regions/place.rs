@@ -25,8 +25,7 @@ impl Physical {
     /// From a header; the pixels of the image itself where it says nothing, or nonsense.
     pub fn of(header: &Header) -> Self {
         let number = |key: &str, default: f64| header.get_f64(key).filter(|v| v.is_finite()).unwrap_or(default);
-        let matrix =
-            [[number("LTM1_1", 1.0), number("LTM1_2", 0.0)], [number("LTM2_1", 0.0), number("LTM2_2", 1.0)]];
+        let matrix = [[number("LTM1_1", 1.0), number("LTM1_2", 0.0)], [number("LTM2_1", 0.0), number("LTM2_2", 1.0)]];
         let found = Self { matrix, offset: [number("LTV1", 0.0), number("LTV2", 0.0)] };
         if found.determinant().abs() > 1e-12 { found } else { Self::default() }
     }
@@ -96,9 +95,7 @@ impl RegionPlace {
         let along = |angle: f64| self.units_a_pixel(center, system, Some(angle)).map(f64::recip);
         let shape = match &region.shape {
             Shape::Circle { radius, .. } => Shape::Circle { center, radius: radius * mean },
-            Shape::Annulus { radii, .. } => {
-                Shape::Annulus { center, radii: radii.iter().map(|r| r * mean).collect() }
-            }
+            Shape::Annulus { radii, .. } => Shape::Annulus { center, radii: radii.iter().map(|r| r * mean).collect() },
             Shape::Ellipse { radii, angle_deg, .. } => {
                 let angle_deg = self.angle_on_image(center, system, *angle_deg)?;
                 let radii = [radii[0] * along(angle_deg)?, radii[1] * along(angle_deg + 90.0)?];

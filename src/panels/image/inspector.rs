@@ -84,7 +84,20 @@ impl ImagePanel {
             self.slices.inspector_ui(ui, world, &mut self.saved.slices);
         }
         self.contours.inspector_ui(ui, cx, &mut self.saved.contours);
+        self.regions_ui(ui, cx);
         self.hdu_ui(ui, cx);
+    }
+
+    fn regions_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
+        let (source, world) = (self.source(), self.linking.world.clone());
+        let Some(shown) = &self.load.shown else { return };
+        let (settings, selected) = (&mut self.saved.regions, &mut self.saved.selected_region);
+        let plane = self.saved.plane;
+        let before = self.regions.is_armed();
+        self.pending |= self.regions.inspector_ui(ui, cx, &source, world.as_ref(), shown, plane, settings, selected);
+        if self.regions.is_armed() && !before {
+            self.line_tool = LineTool::Off;
+        }
     }
 
     fn tool_buttons(&mut self, ui: &mut Ui) {

@@ -4,6 +4,7 @@
 //! load (pixels, coordinates, limits)   read_out (what is under the pointer)   tools (keys, menu, line)
 //! go_to (typed places)   profiles (along a line, around a point)   inspector (settings, histogram)
 //! catalogue (rows of tables over the image)   keep (the plane as FITS, a script)
+//! regions (drawn, moved, measured)
 //! slices (planes of a cube, movie)   contours (of this or another image)   linking (views that move together)
 //! ```
 
@@ -17,6 +18,7 @@ mod linking;
 mod load;
 mod profiles;
 mod read_out;
+mod regions;
 mod slices;
 mod tools;
 
@@ -34,6 +36,7 @@ pub(super) use self::linking::Linking;
 use self::load::{Loader, Shown};
 use self::profiles::Profile;
 use self::read_out::Place;
+use self::regions::{RegionSettings, Regions};
 use self::slices::{SliceSettings, Slices};
 use self::tools::LineTool;
 use super::links::Link;
@@ -41,6 +44,7 @@ use super::saved_state::saved_state;
 use super::world;
 use super::{Cursor, ImageNote, Panel, PanelAction, PanelContext, PanelEntry, Product, Services};
 use crate::data::PlaneWcs;
+use crate::data::regions::RegionPlace;
 use crate::plots::color_bar::ColorBar;
 use crate::plots::color_table::Display;
 use crate::plots::colors;
@@ -86,6 +90,10 @@ struct Saved {
     slices: SliceSettings,
     /// Contours over the image.
     contours: ContourSettings,
+    /// Regions over the image.
+    regions: RegionSettings,
+    /// The one that is selected.
+    selected_region: Option<usize>,
 }
 
 impl Default for Saved {
@@ -104,6 +112,8 @@ impl Default for Saved {
             link: Link::default(),
             slices: SliceSettings::default(),
             contours: ContourSettings::default(),
+            regions: RegionSettings::default(),
+            selected_region: None,
         }
     }
 }
@@ -133,9 +143,12 @@ pub struct ImagePanel {
     linking: Linking,
     slices: Slices,
     contours: Contours,
+    regions: Regions,
     catalogues: CatalogueLayers,
     /// Limits and the part of the image (pixels `[x low, y low, x high, y high]`) that were last on the screen.
     on_screen: Option<(Limits, [f64; 4])>,
+    /// Where on the screen the image was last drawn.
+    drawn: Option<(egui::Rect, Camera)>,
     line_tool: LineTool,
     go_to: Option<GoTo>,
     /// Where the menu of the right button was opened.
@@ -165,8 +178,10 @@ impl ImagePanel {
             linking: Linking::default(),
             slices: Slices::default(),
             contours: Contours::default(),
+            regions: Regions::default(),
             catalogues: CatalogueLayers::default(),
             on_screen: None,
+            drawn: None,
             line_tool: LineTool::Off,
             go_to: None,
             menu_at: None,
@@ -213,6 +228,19 @@ impl ImagePanel {
         self.slices.logic(cx, &source, world, &mut saved.slices, &saved.display, &mut saved.plane);
         self.linking.logic(cx, &source, &mut saved.link, &mut saved.camera, &mut saved.plane);
         self.contours.logic(cx, &source, world, saved.plane, &saved.camera, &saved.contours);
+    }
+
+    /// Places the regions on the image, and tells the others which one is selected.
+    fn regions_logic(&mut self, cx: &mut PanelContext<'_>) {
+        let physical = self.linking.world.as_ref().map(|w| w.physical).unwrap_or_default();
+        let place = self.load.shown.as_ref().map(|shown| {
+            let key = shown.sky_key ^ u64::from(self.linking.world.is_some()) << 63;
+            (RegionPlace { wcs: shown.wcs.clone(), physical }, key)
+        });
+        let source = self.source();
+        let (settings, selected) = (&mut self.saved.regions, &mut self.saved.selected_region);
+        self.regions.logic(cx, settings, selected, place);
+        self.regions.publish(cx, &source, &self.saved.regions, self.saved.selected_region);
     }
 
     /// What is shown, for those who write it to files; `None` without a file.
@@ -278,7 +306,11 @@ impl ImagePanel {
     /// The image with everything over it.
     fn image_ui(&mut self, ui: &mut Ui, cx: &PanelContext<'_>) -> Option<ImageResponse> {
         let shown = self.load.shown.as_ref()?;
-        self.view.options.left_drag_pans = self.line_tool == LineTool::Off;
+        let takes_drag = self.drawn.is_some_and(|(view, camera)| {
+            self.regions.takes_drag(ui, &self.saved.regions, self.saved.selected_region, view, &camera)
+        });
+        self.view.options.left_drag_pans = self.line_tool == LineTool::Off && !takes_drag;
+        self.view.options.double_click_fits = !self.regions.is_armed();
         self.view.options.scale_bar = self.saved.scale_bar;
         let mut overlays = Overlays::default();
         let ends = match self.saved.profile {
@@ -296,6 +328,7 @@ impl ImagePanel {
         }
         self.contours.add(&self.saved.contours, &mut overlays);
         overlays.markers.extend(self.catalogues.markers());
+        self.regions.add(&self.saved.regions, self.saved.selected_region, &mut overlays);
         self.linked = self.linking.crosshair(cx, &mut overlays).map(|pixel| Place::of(pixel, shown));
         let response =
             self.view.show(ui, "image", &shown.source, &mut self.saved.display, &mut self.saved.camera, &overlays);
@@ -402,7 +435,9 @@ impl Panel for ImagePanel {
             plane: self.saved.plane,
             planes: shown.map_or(1, Shown::planes),
             size: shown.map_or([0; 2], |s| s.source.size()),
+            cube: None,
         };
+        self.regions_logic(cx);
         let seen = self.on_screen.map(|(_, seen)| seen);
         self.catalogues.ask(cx, note.data, note.hdu, note.size, seen);
         cx.links.publish(cx.view, note);
@@ -458,8 +493,12 @@ impl Panel for ImagePanel {
             self.color_bar_ui(&mut ui.new_child(egui::UiBuilder::new().max_rect(bar_rect)), &response);
             self.tools(ui, &response, cx);
             self.profile_handles(ui, &response);
+            self.regions.handles(ui, &response, &mut self.saved.regions, self.saved.selected_region);
+            let (settings, selected) = (&mut self.saved.regions, &mut self.saved.selected_region);
+            let used = self.regions.gestures(ui, &response, settings, selected);
+            self.drawn = Some((response.view, response.camera));
             self.follow_pointer(ui, &response, cx);
-            if let Some(pixel) = response.clicked.filter(|_| self.line_tool == LineTool::Off) {
+            if let Some(pixel) = response.clicked.filter(|_| self.line_tool == LineTool::Off && !used) {
                 cx.links.clicked(cx.view, pixel);
                 let add = ui.input(|i| i.modifiers.command || i.modifiers.shift);
                 self.catalogues.click(pixel, response.camera.points_per_pixel, add, cx);
@@ -480,6 +519,10 @@ impl Panel for ImagePanel {
 
     fn save(&self) -> Value {
         serde_json::to_value(&self.saved).unwrap_or_default()
+    }
+
+    fn passing(&self) -> &'static [&'static str] {
+        &["camera", "plane", "cursor", "selected_region"]
     }
 
     fn actions(&self) -> &'static [PanelAction] {
@@ -506,8 +549,12 @@ impl Panel for ImagePanel {
     }
 
     fn products(&self, services: &Services) -> Vec<Product> {
-        let Some(of) = self.plane_of_file() else { return Vec::new() };
-        keep::products(&of, &self.title(), &services.store)
+        let mut all = match self.plane_of_file() {
+            Some(of) => keep::products(&of, &self.title(), &services.store),
+            None => Vec::new(),
+        };
+        all.extend(self.saved.regions.bytes().map(|bytes| keep::regions(bytes, &self.title())));
+        all
     }
 
     fn python(&self, _services: &Services) -> Option<String> {
@@ -525,7 +572,8 @@ impl Panel for ImagePanel {
         self.catalogues.close(cx);
         self.slices.close(cx);
         self.contours.close(cx);
-        for name in load::SLOTS.into_iter().chain(["world", "example", profiles::SLOT, inspector::SLOT]) {
+        for name in load::SLOTS.into_iter().chain(["world", "example", profiles::SLOT, inspector::SLOT, regions::SLOT])
+        {
             cx.services.queries.forget(cx.slot(name));
         }
     }
