@@ -46,6 +46,7 @@ pub mod sheet;
 mod sidecar;
 mod source;
 pub mod spectra;
+pub mod spectral_lines;
 pub mod spectral_units;
 pub mod statistics;
 mod store;

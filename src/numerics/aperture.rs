@@ -104,6 +104,23 @@ impl ApertureStatistics {
     }
 }
 
+/// One number of weighted values with its standard error, as [`ApertureStatistics::reduced`], without the work for the
+/// others; NaN where none counts. Moves the values.
+#[must_use]
+pub fn reduce(values: &mut Vec<Weighted>, how: Reduction) -> [f64; 2] {
+    if how == Reduction::Median {
+        return ApertureStatistics::of(values).map_or([f64::NAN; 2], |s| s.reduced(how));
+    }
+    let (mut area, mut sum, mut variance) = (0.0, 0.0, 0.0);
+    for v in values.iter().filter(|v| v.value.is_finite() && v.weight > 0.0) {
+        area += v.weight;
+        sum += v.weight * v.value;
+        variance += (v.weight * v.sigma).powi(2);
+    }
+    let by = if how == Reduction::Mean { area } else { 1.0 };
+    if area > 0.0 { [sum / by, variance.sqrt() / by] } else { [f64::NAN; 2] }
+}
+
 /// The value at which half of the weight lies to either side; half-way between two where it falls between them.
 fn weighted_median(values: &mut [Weighted], area: f64) -> f64 {
     values.sort_unstable_by(|a, b| a.value.total_cmp(&b.value));
@@ -142,6 +159,22 @@ mod tests {
         assert!((found.reduced(Reduction::Mean)[1] - 0.325).abs() < 1e-12);
         assert!((found.reduced(Reduction::Median)[1] - 0.325 * 1.253_314_137).abs() < 1e-9);
         assert!(ApertureStatistics::of(&mut vec![Weighted { value: f64::NAN, weight: 1.0, sigma: 1.0 }]).is_none());
+    }
+
+    #[test]
+    fn one_number_is_that_of_all() {
+        let mut values: Vec<Weighted> = (0..17)
+            .map(|i| Weighted {
+                value: if i == 4 { f64::NAN } else { f64::from(i * i % 11) },
+                weight: f64::from(1 + i % 3) / 3.0,
+                sigma: 0.1 + f64::from(i % 5),
+            })
+            .collect();
+        let all = ApertureStatistics::of(&mut values.clone()).unwrap();
+        for how in Reduction::ALL {
+            assert_eq!(reduce(&mut values, how), all.reduced(how));
+        }
+        assert!(reduce(&mut Vec::new(), Reduction::Sum)[0].is_nan());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::derived::Sides;
 use super::world::{Place, World};
 use crate::data::regions::{PixelRule, RegionFile, Shape};
 use crate::data::sheet::Positions;
@@ -87,7 +88,7 @@ pub struct RangeNote {
     /// The line.
     pub line: [usize; 2],
     /// The continuum to either side.
-    pub sides: Option<[[usize; 2]; 2]>,
+    pub sides: Option<Sides>,
 }
 
 /// Where the pointer was last on an image. It stays when the pointer leaves, so that a spectrum does not vanish.
@@ -341,6 +342,8 @@ pub struct Links {
     pub wanted_regions: BTreeMap<u64, Arc<RegionFile>>,
     /// The marked range of each spectrum view.
     pub ranges: BTreeMap<u64, RangeNote>,
+    /// The line that is drawn on each image view: on what, and its ends in 0-based pixels.
+    pub lines: BTreeMap<u64, (Place, [[f64; 2]; 2])>,
     /// How often a text table was read on demand: nobody watches those for changes.
     pub readings: BTreeMap<PathBuf, u64>,
 }
@@ -371,6 +374,7 @@ impl Links {
         self.regions.remove(&view);
         self.wanted_regions.remove(&view);
         self.ranges.remove(&view);
+        self.lines.remove(&view);
         self.steps.remove(&view);
         self.wanted_links.remove(&view);
         self.members.remove(&view);

@@ -37,6 +37,10 @@ impl Weigh for Counted {
 impl ImagePanel {
     /// Draws the settings.
     pub(super) fn settings_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
+        if let Some(recipe) = &mut self.saved.derived {
+            self.derived.inspector_ui(ui, recipe);
+        }
+        self.regions_ui(ui, cx);
         ui.label(RichText::new("Display").strong());
         match &self.load.shown {
             Some(shown) => {
@@ -84,7 +88,6 @@ impl ImagePanel {
             self.slices.inspector_ui(ui, world, &mut self.saved.slices);
         }
         self.contours.inspector_ui(ui, cx, &mut self.saved.contours);
-        self.regions_ui(ui, cx);
         self.hdu_ui(ui, cx);
     }
 

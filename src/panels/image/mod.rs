@@ -4,13 +4,15 @@
 //! load (pixels, coordinates, limits)   read_out (what is under the pointer)   tools (keys, menu, line)
 //! go_to (typed places)   profiles (along a line, around a point)   inspector (settings, histogram)
 //! catalogue (rows of tables over the image)   keep (the plane as FITS, a script)
-//! regions (drawn, moved, measured)
+//! regions (drawn, moved, measured)   derived (made from a cube: moments, cuts)
 //! slices (planes of a cube, movie)   contours (of this or another image)   linking (views that move together)
 //! ```
 
 mod catalogue;
 mod contour_trace;
 mod contours;
+mod derived;
+mod derived_make;
 mod go_to;
 mod inspector;
 mod keep;
@@ -31,6 +33,7 @@ use serde_json::Value;
 
 use self::catalogue::CatalogueLayers;
 use self::contours::{ContourSettings, Contours};
+use self::derived::DerivedImage;
 use self::go_to::GoTo;
 pub(super) use self::linking::Linking;
 use self::load::{Loader, Shown};
@@ -39,6 +42,7 @@ use self::read_out::Place;
 use self::regions::{RegionSettings, Regions};
 use self::slices::{SliceSettings, Slices};
 use self::tools::LineTool;
+use super::derived::Derived;
 use super::links::Link;
 use super::saved_state::saved_state;
 use super::world;
@@ -71,6 +75,8 @@ pub const ENTRY: PanelEntry = PanelEntry {
 struct Saved {
     path: PathBuf,
     hdu: usize,
+    /// How it is made from a cube; then there is no path.
+    derived: Option<Derived>,
     plane: usize,
     display: Display,
     camera: Camera,
@@ -101,6 +107,7 @@ impl Default for Saved {
         Self {
             path: PathBuf::new(),
             hdu: 0,
+            derived: None,
             plane: 0,
             display: Display { color_map: "gray".into(), ..Display::default() },
             camera: Camera::default(),
@@ -124,6 +131,7 @@ impl Saved {
         self.camera.sanitize();
         self.slices.sanitize();
         self.contours.sanitize();
+        self.derived = self.derived.take().and_then(Derived::sane);
         self.profile = self.profile.and_then(Profile::sane);
         self.mark = self.mark.filter(|mark| mark.iter().all(|v| v.is_finite()));
     }
@@ -144,6 +152,7 @@ pub struct ImagePanel {
     slices: Slices,
     contours: Contours,
     regions: Regions,
+    derived: DerivedImage,
     catalogues: CatalogueLayers,
     /// Limits and the part of the image (pixels `[x low, y low, x high, y high]`) that were last on the screen.
     on_screen: Option<(Limits, [f64; 4])>,
@@ -179,6 +188,7 @@ impl ImagePanel {
             slices: Slices::default(),
             contours: Contours::default(),
             regions: Regions::default(),
+            derived: DerivedImage::default(),
             catalogues: CatalogueLayers::default(),
             on_screen: None,
             drawn: None,
@@ -237,7 +247,15 @@ impl ImagePanel {
             let key = shown.sky_key ^ u64::from(self.linking.world.is_some()) << 63;
             (RegionPlace { wcs: shown.wcs.clone(), physical }, key)
         });
-        let source = self.source();
+        let mut source = self.source();
+        match self.saved.profile {
+            Some(Profile::Line { ends }) => drop(cx.links.lines.insert(cx.view, (source.clone(), ends))),
+            _ => drop(cx.links.lines.remove(&cx.view)),
+        }
+        // A map has the pixels of its cube: the spectrum of a region on it is that of the cube.
+        if let Some(Derived::Collapse(recipe)) = &self.saved.derived {
+            source = recipe.of.clone();
+        }
         let (settings, selected) = (&mut self.saved.regions, &mut self.saved.selected_region);
         self.regions.logic(cx, settings, selected, place);
         self.regions.publish(cx, &source, &self.saved.regions, self.saved.selected_region);
@@ -272,6 +290,10 @@ impl ImagePanel {
                 ui.set_max_width(room);
                 ui.add(egui::Label::new(RichText::new(value).monospace()).truncate());
             });
+            if self.saved.derived.is_some() && self.derived.waiting {
+                let text = RichText::new(format!("{:.0} %", 100.0 * self.derived.fraction)).strong();
+                ui.label(text).on_hover_text("So much of the image is made");
+            }
             if self.frozen {
                 ui.label(RichText::new("frozen").strong()).on_hover_text("F over the image lets it follow again");
             }
@@ -410,6 +432,9 @@ fn example() -> Array2<f32> {
 
 impl Panel for ImagePanel {
     fn title(&self) -> String {
+        if let Some(recipe) = &self.saved.derived {
+            return recipe.title();
+        }
         let name =
             self.saved.path.file_name().map_or_else(|| ENTRY.title.to_owned(), |n| n.to_string_lossy().into_owned());
         match self.load.shown.as_ref().map(|s| s.hdu.label()) {
@@ -422,9 +447,18 @@ impl Panel for ImagePanel {
     fn logic(&mut self, cx: &mut PanelContext<'_>) {
         self.pending = false;
         self.ask_example(cx);
+        if let Some(recipe) = &mut self.saved.derived {
+            self.derived.logic(cx, recipe, &mut self.load.result);
+        }
         self.companions(cx);
         let name = self.title();
         self.load.ask(&self.saved, &name, cx);
+        if self.saved.derived.is_some() {
+            self.load.waiting |= self.derived.waiting;
+            if self.derived.problem.is_some() || self.load.result.is_none() {
+                self.load.problem.clone_from(&self.derived.problem);
+            }
+        }
         self.choose_limits();
         let shown = self.load.shown.as_ref();
         let note = ImageNote {
@@ -435,7 +469,7 @@ impl Panel for ImagePanel {
             plane: self.saved.plane,
             planes: shown.map_or(1, Shown::planes),
             size: shown.map_or([0; 2], |s| s.source.size()),
-            cube: None,
+            cube: self.saved.derived.as_ref().map(|recipe| self.derived.cube(recipe)),
         };
         self.regions_logic(cx);
         let seen = self.on_screen.map(|(_, seen)| seen);
@@ -535,7 +569,8 @@ impl Panel for ImagePanel {
 
     fn restore(&mut self, state: &Value) -> bool {
         let Ok(mut saved) = serde_json::from_value::<Saved>(state.clone()) else { return false };
-        if (&saved.path, saved.hdu) != (&self.saved.path, self.saved.hdu) {
+        let same_recipe = saved.derived.is_some() == self.saved.derived.is_some();
+        if (&saved.path, saved.hdu) != (&self.saved.path, self.saved.hdu) || !same_recipe {
             return false;
         }
         saved.sanitize();
@@ -553,6 +588,7 @@ impl Panel for ImagePanel {
             Some(of) => keep::products(&of, &self.title(), &services.store),
             None => Vec::new(),
         };
+        all.extend(self.saved.derived.iter().flat_map(|recipe| self.derived.products(recipe)));
         all.extend(self.saved.regions.bytes().map(|bytes| keep::regions(bytes, &self.title())));
         all
     }
@@ -572,8 +608,13 @@ impl Panel for ImagePanel {
         self.catalogues.close(cx);
         self.slices.close(cx);
         self.contours.close(cx);
-        for name in load::SLOTS.into_iter().chain(["world", "example", profiles::SLOT, inspector::SLOT, regions::SLOT])
+        if self.saved.derived.is_some()
+            && let Some(made) = self.load.result.take()
         {
+            cx.services.store.remove(made);
+        }
+        let own = load::SLOTS.into_iter().chain(derived::SLOTS);
+        for name in own.chain(["world", "example", profiles::SLOT, inspector::SLOT, regions::SLOT]) {
             cx.services.queries.forget(cx.slot(name));
         }
     }

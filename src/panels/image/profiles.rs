@@ -7,10 +7,13 @@ use super::ImagePanel;
 use super::load::Shown;
 use crate::data::PlaneWcs;
 use crate::numerics::profile::{LineSample, RadialProfile, centroid, line_profile, radial_profile};
+use crate::panels::derived::{CutRecipe, Derived};
 use crate::panels::{Command, PanelContext};
 use crate::plots::axes;
+use crate::plots::color_table::Display;
 use crate::plots::colors::{self, Role};
 use crate::plots::image_view::ImageResponse;
+use crate::plots::limits::LimitsMode;
 use crate::plots::line_plot::{LinePlot, Series, SeriesStyle};
 use crate::workers::{Key, Weigh};
 
@@ -88,6 +91,7 @@ impl Weigh for Computed {
 struct Done {
     close: bool,
     profile: Option<Profile>,
+    cut: bool,
 }
 
 /// The height that the profile takes of the room for the view.
@@ -128,6 +132,13 @@ impl ImagePanel {
         }
         if done.profile.is_some() {
             self.saved.profile = done.profile;
+        }
+        if let (true, Profile::Line { ends }) = (done.cut, profile) {
+            let recipe = CutRecipe { of: self.source(), plane: self.saved.plane, ends, width: 3.0, follow: true };
+            let display =
+                Display { color_map: "inferno".into(), limits: LimitsMode::Percentile(99.5), ..Display::default() };
+            let state = serde_json::json!({ "derived": Derived::Cut(recipe), "display": display });
+            cx.send(Command::NewView("image", Box::new(state)));
         }
         if done.close {
             self.saved.profile = None;
@@ -297,6 +308,10 @@ fn line_ui(
     let (y_unit, said) = value_unit(shown);
     ui.horizontal_wrapped(|ui| {
         buttons(ui, done, || cx.send(Command::Copy(line_table(scale, samples))));
+        if shown.planes() > 1 {
+            let help = "Position along the line against the spectral axis, as a new image that follows the line";
+            done.cut = ui.button("Cut through the cube").on_hover_text(help).clicked();
+        }
         let [a, b] = ends.map(|p| p.map(|v| format!("{:.1}", axes::fits_from_pixel(v))));
         ui.label(format!("Line profile  {}{said}", distance_text(scale, length)));
         ui.weak(format!("from ({}, {}) to ({}, {})", a[0], a[1], b[0], b[1]));

@@ -29,16 +29,19 @@ impl Regions {
         settings: &mut RegionSettings,
         selected: &mut Option<usize>,
     ) -> bool {
-        ui.separator();
         ui.horizontal(|ui| {
-            ui.label(RichText::new("Regions").strong());
-            ui.checkbox(&mut settings.shown, "Show regions");
+            ui.label(RichText::new("Regions").strong())
+                .on_hover_text("Draw one, or drop a DS9 file (.reg) on the window");
+            if !settings.file.is_empty() {
+                ui.checkbox(&mut settings.shown, "Show regions");
+            }
         });
         self.tools_ui(ui, settings);
         if settings.file.is_empty() {
-            ui.add(egui::Label::new(RichText::new("Draw one, or drop a DS9 file (.reg) on the window").weak()).wrap());
+            ui.separator();
             return false;
         }
+        self.choices_ui(ui, settings);
         self.list_ui(ui, settings, selected);
         let hidden = settings.file.not_understood();
         if hidden > 0 {
@@ -51,6 +54,7 @@ impl Regions {
             waiting = self.numbers_ui(ui, cx, of, world, shown, plane, settings, number);
         }
         self.buttons_ui(ui, cx, settings, selected);
+        ui.separator();
         waiting
     }
 
@@ -74,6 +78,9 @@ impl Regions {
                 }
             }
         });
+    }
+
+    fn choices_ui(&self, ui: &mut Ui, settings: &mut RegionSettings) {
         ui.horizontal_wrapped(|ui| {
             let text = |rule: PixelRule| match rule {
                 PixelRule::Center => "by centre",
@@ -156,7 +163,7 @@ impl Regions {
         };
         let mut changed = shape.clone();
         Grid::new("region shape").num_columns(4).spacing([6.0, 4.0]).show(ui, |ui| {
-            let mut field = |ui: &mut Ui, name: &str, value: &mut f64, low: f64| {
+            let field = |ui: &mut Ui, name: &str, value: &mut f64, low: f64| {
                 let label = ui.label(name);
                 let drag = DragValue::new(value).speed(0.1).range(low..=1e9).max_decimals(3);
                 ui.add(drag).labelled_by(label.id);
