@@ -85,23 +85,23 @@ fn at_channel(harness: &mut Window, channel: f32) -> Pos2 {
 fn mark(harness: &mut Window, first: f32, last: f32) {
     let (a, b) = (at_channel(harness, first), at_channel(harness, last));
     harness.hover_at(a);
-    harness.event(egui::Event::PointerMoved(a));
-    harness.input_mut().modifiers = Modifiers::SHIFT;
+    harness.event(egui::Event::ModifiersChanged(Modifiers::SHIFT));
+    harness.step();
     let button = |pos: Pos2, pressed: bool| egui::Event::PointerButton {
         pos,
         button: egui::PointerButton::Primary,
         pressed,
         modifiers: Modifiers::SHIFT,
     };
-    harness.event_modifiers(button(a, true), Modifiers::SHIFT);
+    harness.event(button(a, true));
     harness.step();
     for step in 1..=6 {
-        harness.event_modifiers(egui::Event::PointerMoved(a + (b - a) * (step as f32 / 6.0)), Modifiers::SHIFT);
+        harness.hover_at(a + (b - a) * (step as f32 / 6.0));
         harness.step();
     }
-    harness.event_modifiers(button(b, false), Modifiers::SHIFT);
+    harness.event(button(b, false));
     harness.step();
-    harness.input_mut().modifiers = Modifiers::NONE;
+    harness.event(egui::Event::ModifiersChanged(Modifiers::NONE));
     settle(harness);
 }
 
