@@ -168,7 +168,12 @@ fn a_dragged_range_becomes_a_moment_map_that_follows_it() {
     let mut other = window(folder.path());
     other.state_mut().restore(&session);
     settle(&mut other);
-    assert_eq!(other.state().session().to_text().unwrap(), session.to_text().unwrap());
+    let without_camera = |harness: &Window| {
+        let mut session = harness.state().session();
+        session.views.iter_mut().for_each(|v| v.state["camera"] = serde_json::Value::Null);
+        session.to_text().unwrap()
+    };
+    assert_eq!(without_camera(&other), without_camera(&harness));
     assert_eq!(result(&other).1, result(&harness).1);
 }
 
@@ -281,12 +286,12 @@ fn the_line_list_of_abell_478_lies_on_its_lines() {
     harness.run_steps(3);
     harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
     harness.run_steps(2);
-    harness.event(egui::Event::Text("0.0881".into()));
+    harness.event(egui::Event::Text("0.086".into()));
     harness.run_steps(2);
     press(&mut harness, Modifiers::NONE, Key::Enter);
-    assert_eq!(states(&harness, "spectrum")[0]["lines"]["redshift"], 0.0881);
+    assert_eq!(states(&harness, "spectrum")[0]["lines"]["redshift"], 0.086);
     // H alpha and both lines of [N II] lie between 7000 and 7400 Angstrom; so do [S II] and He I 6678.
-    let said = harness.query_all_by_label_contains("cz 26411").next().unwrap().value().unwrap();
+    let said = harness.query_all_by_label_contains("cz 25782").next().unwrap().value().unwrap();
     assert!(said.ends_with(" lines"), "{said}");
     // The moment map of H alpha and [N II]: centroids within the range, and flux in the middle.
     let mut session = harness.state().session();

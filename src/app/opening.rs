@@ -133,9 +133,9 @@ impl Workbench {
             self.opened.remove(*index);
         }
         self.opened.retain(|(path, _)| !refused.contains(path) && !regions.iter().any(|(p, _)| p == path));
-        for (path, file) in regions {
-            self.take_regions(&path, file);
-        }
+        self.to_show.retain(|path| !regions.iter().any(|(p, _)| p == path));
+        self.to_draw.extend(regions);
+        self.draw_regions();
         if let Some((_, path, session)) = sessions.pop() {
             if self.folders.as_ref().is_none_or(|f| f.last_session != path) {
                 self.add_recent(&path);
@@ -145,19 +145,31 @@ impl Workbench {
         }
     }
 
-    /// Gives the regions of a file to an image view.
-    fn take_regions(&mut self, path: &Path, file: std::sync::Arc<crate::data::regions::RegionFile>) {
-        self.to_show.retain(|p| p != path);
+    /// Gives the regions of files to an image view; they wait while one is on its way.
+    fn draw_regions(&mut self) {
+        if self.to_draw.is_empty() {
+            return;
+        }
         let Some(view) = self.links.region_target(self.focused) else {
-            let text = format!("{}: regions need an image to be drawn over; open one first", path.display());
-            self.failures.push(text.clone());
-            self.notices.push(Severity::Error, text);
+            let opening = self.opened.iter().any(|(_, o)| matches!(o, Opened::Waiting));
+            let coming = !self.commands.is_empty() || self.views.values().any(|v| v.kind == "image");
+            if !opening && !coming {
+                for (path, _) in std::mem::take(&mut self.to_draw) {
+                    let text = format!("{}: regions need an image to be drawn over; open one first", path.display());
+                    self.failures.push(text.clone());
+                    self.notices.push(Severity::Error, text);
+                }
+            }
             return;
         };
-        self.add_recent(path);
-        self.links.wanted_regions.insert(view, file);
-        self.history.touch();
-        self.history.expect_views_to_act();
+        // One file a frame: the view takes one at a time.
+        if !self.links.wanted_regions.contains_key(&view) {
+            let (path, file) = self.to_draw.remove(0);
+            self.add_recent(&path);
+            self.links.wanted_regions.insert(view, file);
+            self.history.touch();
+            self.history.expect_views_to_act();
+        }
     }
 
     /// Shows what was just opened, if the user asked for it (not when a session brought it).

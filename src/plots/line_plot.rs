@@ -24,6 +24,9 @@ const SMALLEST_STEP_POINTS: f64 = 8.0;
 /// How much a point of wheel movement magnifies, as in the image view.
 const ZOOM_PER_POINT: f32 = 0.004;
 
+/// Plots that are lower have no legend.
+const LEGEND_FROM_POINTS: f32 = 130.0;
+
 /// How a series is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SeriesStyle {
@@ -350,7 +353,9 @@ impl<'a> LinePlot<'a> {
         if let Some(group) = self.link {
             plot = plot.link_axis(group, [true, false]).link_cursor(group, [true, false]);
         }
-        if self.series.len() + self.vertical_lines.len() + self.bands.len() > 1 {
+        // In a low plot the legend would cover the curves.
+        let high = self.height.unwrap_or_else(|| ui.available_height()) > LEGEND_FROM_POINTS;
+        if high && self.series.len() + self.vertical_lines.len() + self.bands.len() > 1 {
             let legend =
                 Legend::default().follow_insertion_order(true).text_style(egui::TextStyle::Small).background_alpha(0.7);
             plot = plot.legend(legend);

@@ -79,34 +79,28 @@ impl SpectrumPanel {
         marks.map(|(name, group, x)| Mark { name, x, color: color(group) }).collect()
     }
 
-    /// The row with the redshift, above the plot.
-    pub(super) fn lines_ui(&mut self, ui: &mut Ui, live: &Curve) {
+    /// The redshift, among the controls above the plot.
+    pub(super) fn redshift_ui(&mut self, ui: &mut Ui, live: &Curve) {
         if !self.saved.lines.on {
             return;
         }
         let count = self.saved.lines.places(live).len();
         let lines = &mut self.saved.lines;
-        ui.horizontal(|ui| {
-            let label = ui.label("Redshift");
-            ui.spacing_mut().slider_width = (ui.available_width() - 470.0).clamp(80.0, 420.0);
-            let end = lines.slider_end.max(lines.redshift);
-            // The number beside it takes any redshift, and fine steps.
-            let slider = Slider::new(&mut lines.redshift, 0.0..=end).show_value(false).smart_aim(false);
-            ui.add(slider).labelled_by(label.id);
-            let field =
-                DragValue::new(&mut lines.redshift).range(REDSHIFTS).speed(2e-5).max_decimals(6).min_decimals(5);
-            ui.add(field).labelled_by(label.id).on_hover_text("Drag for fine steps, or click and type");
-            let label = ui.label("up to");
-            let field = DragValue::new(&mut lines.slider_end).range(0.001..=30.0).speed(0.01).max_decimals(3);
-            ui.add(field).labelled_by(label.id).on_hover_text("The end of the slider");
-            let velocity = lines.redshift * LIGHT_SPEED_M_S * 1e-3;
-            let text = if live.unit == SpectralUnit::Channel {
-                "lines need a unit: choose another axis".to_owned()
-            } else {
-                format!("cz {} km/s, {count} lines", format_value(velocity, 6))
-            };
-            ui.label(text);
-        });
+        let label = ui.label("Redshift");
+        ui.spacing_mut().slider_width = 130.0;
+        let end = lines.slider_end.max(lines.redshift);
+        // The number beside it takes any redshift, and fine steps.
+        let slider = Slider::new(&mut lines.redshift, 0.0..=end).show_value(false).smart_aim(false);
+        ui.add(slider).labelled_by(label.id);
+        let field = DragValue::new(&mut lines.redshift).range(REDSHIFTS).speed(2e-5).max_decimals(6).min_decimals(5);
+        ui.add(field).labelled_by(label.id).on_hover_text("Drag for fine steps, or click and type");
+        let velocity = lines.redshift * LIGHT_SPEED_M_S * 1e-3;
+        let text = if live.unit == SpectralUnit::Channel {
+            "lines need a unit: choose another axis".to_owned()
+        } else {
+            format!("cz {} km/s, {count} lines", format_value(velocity, 6))
+        };
+        ui.add(egui::Label::new(text).truncate());
     }
 
     /// Which lines, in the inspector.
@@ -118,6 +112,11 @@ impl SpectrumPanel {
             ui.checkbox(&mut lines.emission, "Emission");
             ui.checkbox(&mut lines.absorption, "Absorption");
             ui.checkbox(&mut lines.radio, "Radio");
+        });
+        ui.horizontal_wrapped(|ui| {
+            let label = ui.label("Slider up to");
+            let field = DragValue::new(&mut lines.slider_end).range(0.001..=30.0).speed(0.01).max_decimals(3);
+            ui.add(field).labelled_by(label.id).on_hover_text("The largest redshift of the slider");
         });
         let told = live.scale.as_ref().is_some_and(|(scale, _)| scale.tells_medium());
         let text = |air: Option<bool>| match air {

@@ -108,11 +108,11 @@ impl SpectrumPanel {
     pub(super) fn shades(&self, live: &Curve, theme: egui::Theme) -> Vec<Shade<'static>> {
         let range = &self.saved.range;
         let Some(line) = range.line else { return Vec::new() };
-        let shade = |name, channels: [usize; 2], color| Some(Shade { name, range: edges(live, channels)?, color });
-        let mut all: Vec<Shade<'static>> = shade("range", line, Role::Network.color(theme)).into_iter().collect();
+        let shade = |channels: [usize; 2], color| Some(Shade { name: "", range: edges(live, channels)?, color });
+        let mut all: Vec<Shade<'static>> = shade(line, Role::Network.color(theme)).into_iter().collect();
         let color = colors::series(0, theme);
         for side in range.wanted_sides().into_iter().flatten().flatten() {
-            all.extend(shade("continuum", side, color));
+            all.extend(shade(side, color));
         }
         all
     }
@@ -125,7 +125,13 @@ impl SpectrumPanel {
             let ends = edges(live, line).unwrap_or_default().map(|x| format_with_unit(x, 6, ""));
             let count = line[1] - line[0] + 1;
             ui.label(format!("Range {} to {} {} ({count} channels)", ends[0].trim(), ends[1].trim(), live.x.1));
+            if ui.small_button("×").on_hover_text("Take the range away").clicked() {
+                self.saved.range.line = None;
+                cx.links.ranges.remove(&cx.view);
+            }
             let range = &mut self.saved.range;
+            ui.checkbox(&mut range.continuum, "Continuum")
+                .on_hover_text("Subtract a straight line through the two ranges beside it, in every pixel");
             let label = ui.label("Make");
             ComboBox::from_id_salt("make")
                 .width(92.0)
@@ -137,33 +143,9 @@ impl SpectrumPanel {
                 })
                 .response
                 .labelled_by(label.id);
-            ui.checkbox(&mut range.continuum, "Continuum")
-                .on_hover_text("Subtract a straight line through the two ranges beside it, in every pixel");
-            if range.continuum {
-                let text = |marks: Marks| match marks {
-                    Marks::Line => "line",
-                    Marks::Left => "continuum before",
-                    Marks::Right => "continuum behind",
-                };
-                let label = ui.label("Shift drag marks");
-                ComboBox::from_id_salt("marks")
-                    .width(120.0)
-                    .selected_text(text(range.marks))
-                    .show_ui(ui, |ui| {
-                        for marks in [Marks::Line, Marks::Left, Marks::Right] {
-                            ui.selectable_value(&mut range.marks, marks, text(marks));
-                        }
-                    })
-                    .response
-                    .labelled_by(label.id);
-            }
             let help = "A new image that follows the range while it is dragged";
             if ui.button("Make image").on_hover_text(help).clicked() {
                 self.make_image(cx, live);
-            }
-            if ui.small_button("×").on_hover_text("Take the range away").clicked() {
-                self.saved.range.line = None;
-                cx.links.ranges.remove(&cx.view);
             }
         });
     }
@@ -207,6 +189,24 @@ impl SpectrumPanel {
             range.sides = sides_of(*line, channels);
         }
         if range.continuum {
+            let text = |marks: Marks| match marks {
+                Marks::Line => "the line",
+                Marks::Left => "continuum before",
+                Marks::Right => "continuum behind",
+            };
+            ui.horizontal_wrapped(|ui| {
+                let label = ui.label("Shift drag marks");
+                ComboBox::from_id_salt("marks")
+                    .width(120.0)
+                    .selected_text(text(range.marks))
+                    .show_ui(ui, |ui| {
+                        for marks in [Marks::Line, Marks::Left, Marks::Right] {
+                            ui.selectable_value(&mut range.marks, marks, text(marks));
+                        }
+                    })
+                    .response
+                    .labelled_by(label.id);
+            });
             for (name, side) in ["Before from", "Behind from"].into_iter().zip(&mut range.sides) {
                 if let Some(side) = side {
                     channels_ui(ui, name, side, channels);

@@ -30,11 +30,10 @@ impl SpectrumPanel {
         };
         if !cx.links.for_keeping {
             ui.horizontal(|ui| self.controls_ui(ui, &live));
-            self.lines_ui(ui, &live);
+            self.numbers_ui(ui);
             if self.saved.file.is_none() {
                 self.range_ui(ui, cx, &live);
             }
-            self.region_ui(ui);
             if !self.saved.pins.is_empty() {
                 self.pins_ui(ui);
             }
@@ -54,39 +53,47 @@ impl SpectrumPanel {
                 .on_hover_text("One sigma to either side, from the error of the file");
         }
         ui.checkbox(&mut self.saved.lines.on, "Lines").on_hover_text("Spectral lines at a redshift");
-        ui.add(egui::Label::new(RichText::new(&self.read_out).monospace()).truncate());
+        self.redshift_ui(ui, live);
+        if !self.saved.lines.on {
+            ui.add(egui::Label::new(RichText::new(&self.read_out).monospace()).truncate());
+        }
+    }
+
+    /// The row of numbers: what is read out, where it has no room among the controls, and the region.
+    fn numbers_ui(&mut self, ui: &mut Ui) {
+        if self.saved.lines.on || self.region.is_some() {
+            ui.horizontal(|ui| {
+                if self.saved.lines.on {
+                    ui.label(RichText::new(&self.read_out).monospace());
+                }
+                self.region_ui(ui);
+            });
+        }
     }
 
     /// What the region on the cube has in the channel that is read out.
     fn region_ui(&mut self, ui: &mut Ui) {
         let Some((note, found)) = self.region.clone() else { return };
         let channel = self.pointed.or(self.channel()).unwrap_or(0);
-        ui.horizontal(|ui| {
-            let color = note.color;
-            let (mark, _) = ui.allocate_exact_size(egui::vec2(10.0, 10.0), egui::Sense::hover());
-            ui.painter().rect_filled(mark, 2.0, color);
-            let how = self.saved.reduction.name();
-            let value = found.curve.points.get(channel).map_or(f64::NAN, |p| p[1]);
-            let error = found.sigma.get(channel).copied().filter(|e| e.is_finite());
-            let number = match error {
-                Some(error) => format!("{} ± {}", format_value(value, 5), format_value(error, 2)),
-                None => format_value(value, 5),
-            };
-            let number = if value.is_finite() { with_unit(&number, &found.curve.y.1) } else { "…".to_owned() };
-            let label = ui.label("Spectrum of the region");
-            ComboBox::from_id_salt("reduction")
-                .width(76.0)
-                .selected_text(how)
-                .show_ui(ui, |ui| {
-                    for choice in Reduction::ALL {
-                        ui.selectable_value(&mut self.saved.reduction, choice, choice.name());
-                    }
-                })
-                .response
-                .labelled_by(label.id);
-            let text = format!("{} ({how} of {} px): {number}", note.name, found.pixels);
-            ui.add(egui::Label::new(RichText::new(text).monospace()).truncate());
+        let (mark, _) = ui.allocate_exact_size(egui::vec2(10.0, 10.0), egui::Sense::hover());
+        ui.painter().rect_filled(mark, 2.0, note.color);
+        let how = self.saved.reduction.name();
+        let value = found.curve.points.get(channel).map_or(f64::NAN, |p| p[1]);
+        let error = found.sigma.get(channel).copied().filter(|e| e.is_finite());
+        let number = match error {
+            Some(error) => format!("{} ± {}", format_value(value, 5), format_value(error, 2)),
+            None => format_value(value, 5),
+        };
+        let number = if value.is_finite() { with_unit(&number, &found.curve.y.1) } else { "…".to_owned() };
+        let combo = ComboBox::from_id_salt("reduction").width(76.0).selected_text(how).show_ui(ui, |ui| {
+            for choice in Reduction::ALL {
+                ui.selectable_value(&mut self.saved.reduction, choice, choice.name());
+            }
         });
+        let name = "Spectrum of the region";
+        combo.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, name));
+        let text = format!("{} ({how} of {} px): {number}", note.name, found.pixels);
+        ui.add(egui::Label::new(RichText::new(text).monospace()).truncate()).on_hover_text(name);
     }
 
     /// The pinned spectra, each with a button that takes it away.
@@ -147,7 +154,7 @@ impl SpectrumPanel {
         }
         plot = plot.series(Series::new(&name, &live.points).style(SeriesStyle::Steps).role(Role::Data));
         if let Some((note, found)) = region {
-            plot = plot.band("±1σ of the region", &found.curve.band, note.color).series(
+            plot = plot.band("", &found.curve.band, note.color).series(
                 Series::new(&note.name, &found.curve.points)
                     .style(SeriesStyle::Steps)
                     .color(on_plot(note.color, theme)),
