@@ -128,6 +128,14 @@ fn press_button(harness: &mut Window, label: &str) {
     settle(harness);
 }
 
+/// Arms a shape: from the menu of the tools, or, where there are regions, by its button.
+fn arm(harness: &mut Window, shape: &str) {
+    if harness.query_by_label(shape).is_none() {
+        press_button(harness, "Draw region");
+    }
+    press_button(harness, shape);
+}
+
 /// The pixel shape of the only region, which is written in ICRS.
 fn circle_pixels(harness: &Window) -> ([f64; 2], f64) {
     let file = regions(harness);
@@ -141,7 +149,7 @@ fn circle_pixels(harness: &Window) -> ([f64; 2], f64) {
 fn a_circle_is_drawn_measured_moved_resized_and_taken_back() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = opened(folder.path(), &image(folder.path()));
-    press_button(&mut harness, "Circle");
+    arm(&mut harness, "Circle");
     drag(&mut harness, [10.0, 12.0], [13.4, 12.0]);
     let (center, radius) = circle_pixels(&harness);
     assert!((center[0] - 10.0).abs() < 0.1 && (center[1] - 12.0).abs() < 0.1, "{center:?}");
@@ -190,15 +198,15 @@ fn a_circle_is_drawn_measured_moved_resized_and_taken_back() {
 fn every_shape_is_drawn_selected_duplicated_taken_out_and_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = opened(folder.path(), &image(folder.path()));
-    press_button(&mut harness, "Box");
+    arm(&mut harness, "Box");
     drag(&mut harness, [4.5, 4.5], [14.5, 9.5]);
-    press_button(&mut harness, "Ellipse");
+    arm(&mut harness, "Ellipse");
     drag(&mut harness, [20.0, 4.0], [30.0, 10.0]);
-    press_button(&mut harness, "Annulus");
+    arm(&mut harness, "Annulus");
     drag(&mut harness, [10.0, 20.0], [16.0, 20.0]);
-    press_button(&mut harness, "Point");
+    arm(&mut harness, "Point");
     click(&mut harness, [35.2, 25.1]);
-    press_button(&mut harness, "Polygon");
+    arm(&mut harness, "Polygon");
     for corner in [[22.0, 16.0], [32.0, 16.0], [27.0, 24.0]] {
         click(&mut harness, corner);
     }
@@ -294,7 +302,7 @@ fn the_spectrum_of_a_region_follows_the_drag() {
         let found = harness.query_all_by_label_contains("Region 1 (").next();
         found.and_then(|n| n.value()).unwrap_or_default()
     };
-    press_button(&mut harness, "Box");
+    arm(&mut harness, "Box");
     drag(&mut harness, [1.5, 1.5], [4.5, 4.5]);
     // Pixels 2 to 4 in both directions: the mean is that of the middle, 10 * 3 + 3, with an error of 5 / 3.
     harness.hover_at(pos2(5.0, 400.0));

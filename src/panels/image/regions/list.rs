@@ -261,7 +261,7 @@ impl Regions {
 }
 
 /// A kind in buttons.
-fn title(kind: ShapeKind) -> &'static str {
+pub(in super::super) fn title(kind: ShapeKind) -> &'static str {
     match kind {
         ShapeKind::Circle => "Circle",
         ShapeKind::Ellipse => "Ellipse",

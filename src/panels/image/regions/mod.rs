@@ -11,7 +11,7 @@ mod tool;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::list::PRODUCT;
+pub(super) use self::list::{PRODUCT, title};
 pub(super) use self::measure::SLOT;
 use self::tool::Tool;
 use super::super::PanelContext;
@@ -211,6 +211,11 @@ impl RegionSettings {
         text.push_str("physical\n");
         text.push_str(&file.to_text());
         self.file = RegionFile::parse(&text);
+    }
+
+    /// True without regions.
+    pub(super) fn is_empty(&self) -> bool {
+        self.file.is_empty()
     }
 
     /// The shape that was drawn last.
