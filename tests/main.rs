@@ -33,7 +33,6 @@ mod plots_image_view;
 mod plots_labels;
 mod plots_pictures;
 mod plots_sky_grid;
-mod tmp_session;
 mod ui_browser;
 mod ui_commands;
 mod ui_compare;
