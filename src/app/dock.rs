@@ -58,6 +58,38 @@ impl Workbench {
         self.split(upper, lower, LinearDir::Vertical, IMAGE_SHARE);
     }
 
+    /// Makes a view with a state. An image that is made from a cube goes to the right of its cube, or to its like: the
+    /// spectrum that it follows stays in sight.
+    pub(super) fn new_view(&mut self, kind: &str, state: &serde_json::Value) {
+        let Some(entry) = crate::panels::entry(kind) else { return };
+        let of = &state["derived"]["of"];
+        let saved: Vec<(ViewId, serde_json::Value)> =
+            self.views.iter().filter(|(_, v)| v.kind == "image").map(|(id, v)| (*id, v.panel.save())).collect();
+        let like = saved.iter().find(|(_, s)| !s["derived"].is_null()).map(|(id, _)| *id);
+        let cube = saved.iter().find(|(_, s)| s["path"] == of["path"] && s["hdu"] == of["hdu"]).map(|(id, _)| *id);
+        match (like, cube.and_then(|cube| self.tabs_of(cube))) {
+            _ if of.is_null() => {
+                self.add_view(entry, state);
+            }
+            (Some(like), _) => {
+                self.focus(like);
+                self.add_view(entry, state);
+            }
+            (None, Some(left)) => {
+                let id = self.next_view;
+                self.next_view += 1;
+                self.views.insert(id, View::new(entry, state));
+                let pane = self.tree.tiles.insert_pane(id);
+                let right = self.tree.tiles.insert_tab_tile(vec![pane]);
+                self.split(left, right, LinearDir::Horizontal, 0.5);
+                self.focused = Some(id);
+            }
+            (None, None) => {
+                self.add_view(entry, state);
+            }
+        }
+    }
+
     /// The tabs that hold a view.
     fn tabs_of(&self, view: ViewId) -> Option<TileId> {
         let pane = self.tree.tiles.find_pane(&view)?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Session;
+use crate::data::regions::RegionFile;
 use crate::data::{DataId, FitsFile, Store};
 use crate::plots::picture::read_record;
 use crate::runs::{RECORD_NAME, Record};
@@ -20,6 +21,8 @@ pub(super) enum Kind {
     /// The record in a picture whose run folder is elsewhere.
     Request(Arc<Record>),
     Session(Box<Session>),
+    /// A DS9 region file.
+    Regions(Arc<RegionFile>),
 }
 
 impl Weigh for Kind {
@@ -46,6 +49,7 @@ pub(super) fn identify(path: &Path, store: &Store) -> Result<Kind, TaskError> {
                 _ => Ok(Kind::Request(Arc::new(record))),
             }
         }
+        "reg" => regions(path).map(|file| Kind::Regions(Arc::new(file))),
         _ if crate::panels::is_text_table(path) => {
             // Read by the view, as rows; here only whether it is there.
             std::fs::metadata(path).map(|_| Kind::Table).map_err(|e| TaskError::file(path, e.to_string()))
@@ -67,6 +71,16 @@ fn begins_with_brace(path: &Path) -> bool {
     let mut first = [0u8];
     let read = std::fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut first));
     read.is_ok() && first == *b"{"
+}
+
+/// Reads a region file; one without a region is refused.
+fn regions(path: &Path) -> Result<RegionFile, TaskError> {
+    let bytes = std::fs::read(path).map_err(|e| TaskError::file(path, e.to_string()))?;
+    let file = RegionFile::from_bytes(&bytes);
+    if file.len() == 0 && file.not_understood() == 0 {
+        return Err(TaskError::file(path, "no line of it is a region of the DS9 format; export it as DS9 (.reg)"));
+    }
+    Ok(file)
 }
 
 fn run(folder: &Path) -> Result<Kind, TaskError> {
@@ -100,6 +114,10 @@ pub(super) fn forecast(path: &Path) -> Result<String, TaskError> {
             Ok(format!("session with {}: replaces what is open", views(session.views.len())))
         }
         "png" => Ok(format!("picture of a run of {}: reopens the run", record_of_picture(path)?.task)),
+        "reg" => {
+            let count = regions(path)?.len();
+            Ok(format!("{count} region{}: drawn over the image", if count == 1 { "" } else { "s" }))
+        }
         _ if crate::panels::is_text_table(path) => {
             std::fs::metadata(path).map_err(|e| TaskError::file(path, e.to_string()))?;
             Ok("table: opens as rows and columns".to_owned())

@@ -119,7 +119,9 @@ impl Workbench {
             }
             Command::ShowTable { path, hdu } => self.show_of_file("table", &path, hdu),
             Command::ShowHeader { path, hdu } => self.show_of_file("header", &path, hdu),
-            Command::SaveView => self.open_save_view(ctx),
+            Command::SaveView => self.open_save_view(ctx, None),
+            Command::SaveViewAs(product) => self.open_save_view(ctx, Some(&product)),
+            Command::NewView(kind, state) => self.new_view(kind, &state),
             Command::CopyPython => self.copy_python(ctx),
             Command::CopyCommandLine => self.copy_command_line(ctx),
             Command::Blink => self.blink(),

@@ -111,6 +111,8 @@ pub struct Workbench {
     show_jobs: bool,
     /// Paths that the user asked to see, shown once they are read.
     to_show: Vec<PathBuf>,
+    /// Region files that wait for an image to be drawn over.
+    to_draw: Vec<(PathBuf, Arc<crate::data::regions::RegionFile>)>,
     /// Opened paths in order; what they turned out to be.
     opened: Vec<(PathBuf, Opened)>,
     /// HDUs of opened files that hold spectra by themselves.
@@ -195,6 +197,7 @@ impl Workbench {
             show_inspector: true,
             show_jobs: false,
             to_show: Vec::new(),
+            to_draw: Vec::new(),
             opened: Vec::new(),
             spectra: BTreeMap::new(),
             views: BTreeMap::new(),
@@ -304,6 +307,7 @@ impl Workbench {
     /// True while a job or query is running that will change the picture.
     pub fn busy(&self) -> bool {
         !self.commands.is_empty()
+            || !self.to_draw.is_empty()
             || self.opened.iter().any(|(_, o)| matches!(o, Opened::Waiting))
             || !self.writes.is_empty()
             || self.watch.waiting()

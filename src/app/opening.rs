@@ -75,6 +75,7 @@ impl Workbench {
     /// Reads the paths that wait, in the background, and puts what came back into the tree.
     pub(super) fn take_opened(&mut self) {
         let mut sessions = Vec::new();
+        let mut regions = Vec::new();
         let mut refused = Vec::new();
         for index in 0..self.opened.len() {
             if !matches!(self.opened[index].1, Opened::Waiting) {
@@ -101,6 +102,10 @@ impl Workbench {
                         Kind::Table => Opened::Table,
                         Kind::Run(folder, record) => Opened::Run(folder.clone(), record.clone()),
                         Kind::Request(record) => Opened::Request(record.clone()),
+                        Kind::Regions(file) => {
+                            regions.push((path, file.clone()));
+                            continue;
+                        }
                         Kind::Session(session) => {
                             sessions.push((index, path, session.clone()));
                             continue;
@@ -127,13 +132,43 @@ impl Workbench {
         for (index, ..) in sessions.iter().rev() {
             self.opened.remove(*index);
         }
-        self.opened.retain(|(path, _)| !refused.contains(path));
+        self.opened.retain(|(path, _)| !refused.contains(path) && !regions.iter().any(|(p, _)| p == path));
+        self.to_show.retain(|path| !regions.iter().any(|(p, _)| p == path));
+        self.to_draw.extend(regions);
+        self.draw_regions();
         if let Some((_, path, session)) = sessions.pop() {
             if self.folders.as_ref().is_none_or(|f| f.last_session != path) {
                 self.add_recent(&path);
                 self.session_path = Some(path);
             }
             self.restore(&session);
+        }
+    }
+
+    /// Gives the regions of files to an image view; they wait while one is on its way.
+    fn draw_regions(&mut self) {
+        if self.to_draw.is_empty() {
+            return;
+        }
+        let Some(view) = self.links.region_target(self.focused) else {
+            let opening = self.opened.iter().any(|(_, o)| matches!(o, Opened::Waiting));
+            let coming = !self.commands.is_empty() || self.views.values().any(|v| v.kind == "image");
+            if !opening && !coming {
+                for (path, _) in std::mem::take(&mut self.to_draw) {
+                    let text = format!("{}: regions need an image to be drawn over; open one first", path.display());
+                    self.failures.push(text.clone());
+                    self.notices.push(Severity::Error, text);
+                }
+            }
+            return;
+        };
+        // One file a frame: the view takes one at a time.
+        if !self.links.wanted_regions.contains_key(&view) {
+            let (path, file) = self.to_draw.remove(0);
+            self.add_recent(&path);
+            self.links.wanted_regions.insert(view, file);
+            self.history.touch();
+            self.history.expect_views_to_act();
         }
     }
 

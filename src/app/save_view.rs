@@ -139,8 +139,8 @@ pub(super) fn remember_size(ctx: &Context, view: ViewId, size: Vec2) {
 }
 
 impl Workbench {
-    /// Opens the dialog for the focused view.
-    pub(super) fn open_save_view(&mut self, ctx: &Context) {
+    /// Opens the dialog for the focused view, with one of its products chosen where it is named.
+    pub(super) fn open_save_view(&mut self, ctx: &Context, product: Option<&str>) {
         let Some((id, view)) = self.focused.and_then(|id| Some((id, self.views.get(&id)?))) else {
             self.notices.push(Severity::Warning, "No view is open to be saved".into());
             return;
@@ -162,8 +162,13 @@ impl Workbench {
             links: self.links.standing_in(id, id | STAND_IN),
             services: self.services.clone(),
         };
-        let path = format!("{stem}.png");
-        self.saving.dialog = Some(SaveDialog { portrait, title, stem, forms, chosen: 0, path });
+        let named = |form: &Form| matches!(form, Form::Data(p) if Some(p.title.as_str()) == product);
+        let chosen = forms.iter().position(named).unwrap_or(0);
+        let path = match forms.get(chosen) {
+            Some(Form::Data(product)) => product.file_name.clone(),
+            _ => format!("{stem}.png"),
+        };
+        self.saving.dialog = Some(SaveDialog { portrait, title, stem, forms, chosen, path });
     }
 
     /// The script of the focused view to the clipboard.

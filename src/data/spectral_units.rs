@@ -1,10 +1,12 @@
 //! Spectral coordinates in the unit that a user reads: wavelength, frequency, wavenumber, energy, velocity.
 //!
 //! Values are converted one at a time where they are shown; no array of data is ever copied for it.
-//! Wavelengths in air stay wavelengths in air: what would need the refraction of air is not offered.
+//! Wavelengths in air stay wavelengths in air; into vacuum, frequency, wavenumber and energy they are taken by the refraction
+//! of air. Where nobody says whether an axis is in air or vacuum, nothing that would need to know is offered.
 
 use serde::{Deserialize, Serialize};
 
+use super::spectral_lines::{air_from_vacuum, vacuum_from_air};
 use super::{AxisKind, Header, Unit, WorldAxis, spectra};
 
 /// Speed of light in vacuum, m/s (exact, SI 2019).
@@ -27,6 +29,8 @@ pub enum SpectralUnit {
     Nanometre,
     /// Wavelength in Angstrom.
     Angstrom,
+    /// Wavelength in Angstrom in the other medium: in vacuum for an axis in air, in air for others.
+    OtherAngstrom,
     /// Wavelength in micrometres.
     Micrometre,
     /// Frequency in MHz.
@@ -45,11 +49,12 @@ pub enum SpectralUnit {
 
 impl SpectralUnit {
     /// Every unit, in menu order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Header,
         Self::Channel,
         Self::Nanometre,
         Self::Angstrom,
+        Self::OtherAngstrom,
         Self::Micrometre,
         Self::Megahertz,
         Self::Gigahertz,
@@ -86,19 +91,12 @@ pub struct SpectralScale {
     pub label: String,
     /// Unit as written.
     pub unit: String,
-    /// In air: frequencies and energies would need its refraction.
+    /// In air.
     in_air: bool,
     /// Whether air or vacuum is told.
     medium_told: bool,
     /// Rest wavelength in metres from the header, in the medium of the axis.
     pub rest_m: Option<f64>,
-}
-
-/// The wavelength in air of one in vacuum, both in metres: refraction of dry air at 15 degrees (Edlen 1953, J. Opt. Soc. Am. 43, 339), as wcslib
-/// and the pipelines of spectrographs take it. RESTWAV and RESTFRQ speak of vacuum, whatever the axis.
-pub fn air_from_vacuum(vacuum_m: f64) -> f64 {
-    let wave_number = (1e6 * vacuum_m).powi(-2);
-    vacuum_m / (1.0 + 1e-6 * (64.328 + 29_498.1 / (146.0 - wave_number) + 255.4 / (41.0 - wave_number)))
 }
 
 impl SpectralScale {
@@ -167,8 +165,9 @@ impl SpectralScale {
             |unit: &SpectralUnit| *unit != SpectralUnit::Header && !own.is_empty() && self.unit_in(*unit) == own;
         let is_velocity =
             |unit: &SpectralUnit| matches!(unit, SpectralUnit::OpticalVelocity | SpectralUnit::RadioVelocity);
+        let other_medium = |unit: &SpectralUnit| *unit == SpectralUnit::OtherAngstrom;
         let offered = SpectralUnit::ALL.into_iter().filter(|unit| self.offers(*unit, rest_known));
-        offered.filter(|unit| !twice(unit) || is_velocity(unit)).collect()
+        offered.filter(|unit| !twice(unit) || is_velocity(unit) || other_medium(unit)).collect()
     }
 
     fn offers(&self, unit: SpectralUnit, rest_known: bool) -> bool {
@@ -187,9 +186,14 @@ impl SpectralScale {
             SpectralUnit::Megahertz
             | SpectralUnit::Gigahertz
             | SpectralUnit::Wavenumber
-            | SpectralUnit::Kiloelectronvolt => light && !self.in_air && self.medium_told,
+            | SpectralUnit::Kiloelectronvolt => light && self.medium_told,
+            // Air is for light: in the radio its refraction is another one, and nobody counts in it.
+            SpectralUnit::OtherAngstrom => {
+                let optical = matches!(self.quantity, Quantity::Wavelength | Quantity::Wavenumber);
+                optical && self.medium_told
+            }
             SpectralUnit::OpticalVelocity => light && rest_known,
-            SpectralUnit::RadioVelocity => light && rest_known && !self.in_air && self.medium_told,
+            SpectralUnit::RadioVelocity => light && rest_known && self.medium_told,
         }
     }
 
@@ -201,10 +205,67 @@ impl SpectralScale {
             SpectralUnit::Channel => channel + 1.0,
             _ if !self.offers(to, rest_m.is_some()) => f64::NAN,
             _ => {
-                let wavelength = self.wavelength_m(value * self.si, rest_m.unwrap_or(f64::NAN));
-                in_unit(wavelength, to, rest_m.unwrap_or(f64::NAN))
+                let rest = rest_m.unwrap_or(f64::NAN);
+                self.in_unit(self.wavelength_m(value * self.si, rest), to, rest)
             }
         }
+    }
+
+    /// A wavelength in metres, in the medium of the axis, in another unit; `rest_m` is in that medium too.
+    fn in_unit(&self, wavelength_m: f64, unit: SpectralUnit, rest_m: f64) -> f64 {
+        let vacuum = |m: f64| if self.in_air { vacuum_from_air(m) } else { m };
+        match unit {
+            SpectralUnit::OtherAngstrom if self.in_air => 1e10 * vacuum(wavelength_m),
+            SpectralUnit::OtherAngstrom => 1e10 * air_from_vacuum(wavelength_m),
+            SpectralUnit::Megahertz
+            | SpectralUnit::Gigahertz
+            | SpectralUnit::Wavenumber
+            | SpectralUnit::Kiloelectronvolt
+            | SpectralUnit::RadioVelocity => in_unit(vacuum(wavelength_m), unit, vacuum(rest_m)),
+            _ => in_unit(wavelength_m, unit, rest_m),
+        }
+    }
+
+    /// Where light of a wavelength in vacuum lies on the axis in a unit; `None` where the unit has no such place (a channel
+    /// number, a velocity without rest). `air` overrides the medium of the axis, for files that are known better than their
+    /// header; without it an axis that does not tell is taken to be in air.
+    pub fn place_of(&self, vacuum_m: f64, unit: SpectralUnit, rest_m: Option<f64>, air: Option<bool>) -> Option<f64> {
+        let wavelength = match air {
+            Some(false) => vacuum_m,
+            Some(true) => air_from_vacuum(vacuum_m),
+            None if self.in_air || !self.medium_told => air_from_vacuum(vacuum_m),
+            None => vacuum_m,
+        };
+        let rest = rest_m.unwrap_or(f64::NAN);
+        let value = match unit {
+            SpectralUnit::Channel => return None,
+            SpectralUnit::Header => self.si_of(wavelength, rest) / self.si,
+            _ => self.in_unit(wavelength, unit, rest),
+        };
+        Some(value).filter(|v| v.is_finite())
+    }
+
+    /// The value in SI of a wavelength in metres.
+    fn si_of(&self, wavelength_m: f64, rest_m: f64) -> f64 {
+        let c = LIGHT_SPEED_M_S;
+        let squared = (wavelength_m / rest_m).powi(2);
+        match self.quantity {
+            Quantity::Wavelength => wavelength_m,
+            Quantity::Frequency => c / wavelength_m,
+            Quantity::Wavenumber => 1.0 / wavelength_m,
+            Quantity::Energy => PLANCK_J_S * c / wavelength_m,
+            Quantity::OpticalVelocity => c * (wavelength_m / rest_m - 1.0),
+            Quantity::RadioVelocity => c * (1.0 - rest_m / wavelength_m),
+            Quantity::ApparentVelocity => c * (squared - 1.0) / (squared + 1.0),
+            Quantity::VelocityOverC => (squared - 1.0) / (squared + 1.0),
+            Quantity::Redshift => wavelength_m / rest_m - 1.0,
+            Quantity::Number => f64::NAN,
+        }
+    }
+
+    /// False where the header does not say whether the axis is in air or vacuum.
+    pub fn tells_medium(&self) -> bool {
+        self.medium_told
     }
 
     /// The wavelength in metres of a value in SI.
@@ -237,6 +298,8 @@ impl SpectralScale {
             SpectralUnit::Nanometre | SpectralUnit::Angstrom | SpectralUnit::Micrometre => {
                 format!("Wavelength{medium}")
             }
+            SpectralUnit::OtherAngstrom if self.in_air => "Wavelength (vacuum)".into(),
+            SpectralUnit::OtherAngstrom => "Wavelength (air)".into(),
             SpectralUnit::Megahertz | SpectralUnit::Gigahertz => "Frequency".into(),
             SpectralUnit::Wavenumber => "Wavenumber".into(),
             SpectralUnit::Kiloelectronvolt => "Photon energy".into(),
@@ -254,7 +317,7 @@ impl SpectralScale {
             SpectralUnit::Header => &self.unit,
             SpectralUnit::Channel => "",
             SpectralUnit::Nanometre => "nm",
-            SpectralUnit::Angstrom => "Å",
+            SpectralUnit::Angstrom | SpectralUnit::OtherAngstrom => "Å",
             SpectralUnit::Micrometre => "µm",
             SpectralUnit::Megahertz => "MHz",
             SpectralUnit::Gigahertz => "GHz",
@@ -270,7 +333,7 @@ impl SpectralScale {
             SpectralUnit::Header => &self.unit,
             SpectralUnit::Channel => "",
             SpectralUnit::Nanometre => "nm",
-            SpectralUnit::Angstrom => "Angstrom",
+            SpectralUnit::Angstrom | SpectralUnit::OtherAngstrom => "Angstrom",
             SpectralUnit::Micrometre => "um",
             SpectralUnit::Megahertz => "MHz",
             SpectralUnit::Gigahertz => "GHz",
@@ -298,15 +361,7 @@ impl SpectralScale {
             return Some(value * self.si / other.si);
         }
         let wavelength = self.wavelength_m(value * self.si, f64::NAN);
-        let c = LIGHT_SPEED_M_S;
-        let si = match other.quantity {
-            Quantity::Wavelength => wavelength,
-            Quantity::Frequency => c / wavelength,
-            Quantity::Wavenumber => 1.0 / wavelength,
-            Quantity::Energy => PLANCK_J_S * c / wavelength,
-            _ => return None,
-        };
-        Some(si / other.si).filter(|x| x.is_finite())
+        Some(other.si_of(wavelength, f64::NAN) / other.si).filter(|x| x.is_finite())
     }
 }
 
@@ -322,7 +377,7 @@ fn in_unit(wavelength_m: f64, unit: SpectralUnit, rest_m: f64) -> f64 {
         SpectralUnit::Kiloelectronvolt => PLANCK_J_S * c / wavelength_m / JOULES_PER_KEV,
         SpectralUnit::OpticalVelocity => c * (wavelength_m / rest_m - 1.0) * 1e-3,
         SpectralUnit::RadioVelocity => c * (1.0 - rest_m / wavelength_m) * 1e-3,
-        SpectralUnit::Header | SpectralUnit::Channel => f64::NAN,
+        SpectralUnit::Header | SpectralUnit::Channel | SpectralUnit::OtherAngstrom => f64::NAN,
     }
 }
 
@@ -381,12 +436,28 @@ mod tests {
     }
 
     #[test]
-    fn air_stays_air() {
+    fn air_stays_air_and_vacuum_is_reached_by_refraction() {
         let scale = scale("CTYPE1  = 'AWAV'\nCUNIT1  = 'Angstrom'\nCRVAL1  = 7000\nCDELT1  = 1.25");
         assert_eq!(scale.label, "Wavelength (air)");
         let options = scale.options(true);
         assert!(options.contains(&SpectralUnit::Nanometre) && options.contains(&SpectralUnit::OpticalVelocity));
-        assert!(!options.contains(&SpectralUnit::Gigahertz), "{options:?}");
+        // H alpha: 6562.80 Angstrom in air are 6564.61 in vacuum, 456680.5 GHz.
+        let at = |unit| scale.convert(6562.8, 0.0, unit, None);
+        assert!((at(SpectralUnit::OtherAngstrom) - 6564.61).abs() < 0.005);
+        assert!((at(SpectralUnit::Wavenumber) - 1e8 / 6564.61).abs() < 0.02);
+        near(at(SpectralUnit::Gigahertz), LIGHT_SPEED_M_S / at(SpectralUnit::OtherAngstrom) * 10.0);
+        assert_eq!(scale.label_in(SpectralUnit::OtherAngstrom), "Wavelength (vacuum)");
+        for unit in [SpectralUnit::Header, SpectralUnit::Angstrom] {
+            let place = scale.place_of(6564.61e-10, unit, None, None).unwrap();
+            assert!((place - 6562.80).abs() < 0.005, "{place}");
+        }
+        near(scale.place_of(6564.61e-10, SpectralUnit::Nanometre, None, Some(false)).unwrap(), 656.461);
+        near(scale.place_of(6564.61e-10, SpectralUnit::OtherAngstrom, None, None).unwrap(), 6564.61);
+        // Nobody says in what: then nothing is offered that would need it.
+        let unstated = self::scale("CTYPE1  = 'LINEAR'\nCUNIT1  = 'Angstrom'\nCRVAL1  = 7000\nCDELT1  = 1.25");
+        assert!(!unstated.tells_medium());
+        let options = unstated.options(true);
+        assert!(!options.contains(&SpectralUnit::Gigahertz) && !options.contains(&SpectralUnit::OtherAngstrom));
         near(scale.convert(7000.0, 0.0, SpectralUnit::Nanometre, None), 700.0);
         // H alpha at z = 0.088: c z.
         let rest = Some(6562.8e-10);
@@ -400,6 +471,11 @@ mod tests {
         let scale = SpectralScale::of_spectrum(&sitelle, None);
         near(scale.convert(15_000.0, 0.0, SpectralUnit::Nanometre, None), 1e7 / 15_000.0);
         near(scale.convert(15_000.0, 0.0, SpectralUnit::Wavenumber, None), 15_000.0);
+        near(scale.place_of(1e-2 / 15_000.0, SpectralUnit::Header, None, None).unwrap(), 15_000.0);
+        let velocity =
+            self::scale("CTYPE1  = 'VELO'\nCUNIT1  = 'km/s'\nCRVAL1  = 0\nCDELT1  = 1\nRESTWAV = 6.56461E-7");
+        let place = velocity.place_of(6.7e-7, SpectralUnit::Header, velocity.rest_m, None).unwrap();
+        near(velocity.convert(place, 0.0, SpectralUnit::Nanometre, velocity.rest_m), 670.0);
         let energy =
             spectra::SpectralAxis { values: vec![], unit: Some("keV".into()), kind: spectra::AxisKind::Energy };
         let scale = SpectralScale::of_spectrum(&energy, None);

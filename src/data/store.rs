@@ -3,6 +3,7 @@
 //! It has no thread of its own and never holds its lock while it reads a file: two askers of the same image at the
 //! same moment may both read it, and nobody waits for another's disk.
 
+mod boxes;
 mod memory;
 mod result;
 
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ndarray::{Array1, Array2, ArrayD};
 
 use self::result::ResultData;
-use super::{DataError, FitsFile, HduKind, ImageTile, Problem, Result, Stamp, pixel_scale_arcsec};
+use super::{DataError, FitsFile, HduKind, Header, ImageTile, Problem, Result, Stamp, pixel_scale_arcsec};
 
 /// Number of a file or result in a [`Store`]; never used twice by one store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -217,8 +218,9 @@ impl Store {
 
     /// Puts a result in: an array of at least one axis, with unit (empty for none) and pixel scale.
     pub fn insert(&self, name: &str, pixels: ArrayD<f32>, unit: &str, pixel_scale_arcsec: Option<f64>) -> DataId {
+        let (name, unit) = (name.to_owned(), unit.to_owned());
         let result =
-            ResultData { name: name.to_owned(), pixels: Arc::new(pixels), unit: unit.to_owned(), pixel_scale_arcsec };
+            ResultData { name, pixels: Arc::new(pixels), unit, pixel_scale_arcsec, header: Header::from_cards(&[]) };
         self.lock().add(Content::Result(Arc::new(result)))
     }
 

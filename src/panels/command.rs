@@ -80,6 +80,10 @@ pub enum Command {
     SavePicture,
     /// Save the focused view as a picture, or its data, after asking what and where.
     SaveView,
+    /// [`Command::SaveView`] with one of the view's products chosen, by its title.
+    SaveViewAs(String),
+    /// Open a new view of a registered kind with a saved state.
+    NewView(&'static str, Box<serde_json::Value>),
     /// Put a script that shows the focused view with astropy and matplotlib on the clipboard.
     CopyPython,
     /// Put the command line that brings the focused view up again on the clipboard.

@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::world::World;
+use super::derived::Sides;
+use super::world::{Place, World};
+use crate::data::regions::{PixelRule, RegionFile, Shape};
 use crate::data::sheet::Positions;
 use crate::data::spectral_units::SpectralScale;
 use crate::data::{DataId, PixelMap};
@@ -37,6 +39,56 @@ pub struct ImageNote {
     pub planes: usize,
     /// `[width, height]` in pixels; zero before it is read.
     pub size: [usize; 2],
+    /// The cube that it was made from: its spectra belong to these pixels.
+    pub cube: Option<CubePixels>,
+}
+
+/// Where the pixels of an image made from a cube lie in that cube.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CubePixels {
+    /// The cube.
+    pub of: Place,
+    /// For a cut: its ends, and how far apart its steps are, in pixels of the cube. None for the same pixels.
+    pub cut: Option<([[f64; 2]; 2], f64)>,
+}
+
+impl CubePixels {
+    /// The pixel `[x, y]` of the cube.
+    #[must_use]
+    pub fn pixel(&self, pixel: [f64; 2]) -> [f64; 2] {
+        let Some(([from, to], step)) = self.cut else { return pixel };
+        let (dx, dy) = (to[0] - from[0], to[1] - from[1]);
+        let share = pixel[0] * step / dx.hypot(dy);
+        [from[0] + share * dx, from[1] + share * dy]
+    }
+}
+
+/// The selected region of an image view, in its pixels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegionNote {
+    /// What the view shows.
+    pub of: Place,
+    /// Its name for people: "Region 2".
+    pub name: String,
+    /// 0-based pixels.
+    pub shape: Shape,
+    /// Regions whose pixels are taken out.
+    pub without: Vec<Shape>,
+    /// When a pixel counts.
+    pub rule: PixelRule,
+    /// Its colour on the image.
+    pub color: egui::Color32,
+}
+
+/// The ranges of channels that are marked in a spectrum, 0-based, both ends included.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RangeNote {
+    /// The cube.
+    pub of: Place,
+    /// The line.
+    pub line: [usize; 2],
+    /// The continuum to either side.
+    pub sides: Option<Sides>,
 }
 
 /// Where the pointer was last on an image. It stays when the pointer leaves, so that a spectrum does not vanish.
@@ -284,6 +336,14 @@ pub struct Links {
     rows: BTreeMap<(PathBuf, usize), RowSelection>,
     /// Tables that are drawn over images, by the view that shows their rows.
     pub catalogues: BTreeMap<u64, Catalogue>,
+    /// The selected region of each image view.
+    pub regions: BTreeMap<u64, RegionNote>,
+    /// Region files that image views are asked to take in.
+    pub wanted_regions: BTreeMap<u64, Arc<RegionFile>>,
+    /// The marked range of each spectrum view.
+    pub ranges: BTreeMap<u64, RangeNote>,
+    /// The line that is drawn on each image view: on what, and its ends in 0-based pixels.
+    pub lines: BTreeMap<u64, (Place, [[f64; 2]; 2])>,
     /// How often a text table was read on demand: nobody watches those for changes.
     pub readings: BTreeMap<PathBuf, u64>,
 }
@@ -311,6 +371,10 @@ impl Links {
         self.images.remove(&view);
         self.catalogues.remove(&view);
         self.wanted_planes.remove(&view);
+        self.regions.remove(&view);
+        self.wanted_regions.remove(&view);
+        self.ranges.remove(&view);
+        self.lines.remove(&view);
         self.steps.remove(&view);
         self.wanted_links.remove(&view);
         self.members.remove(&view);
@@ -406,6 +470,15 @@ impl Links {
     pub fn matching_cursor(&self, view: u64) -> Option<[f64; 2]> {
         let cursor = self.cursor.filter(|c| c.view != view && c.inside)?;
         self.pixel_map(cursor.view, view)?.apply(cursor.pixel)
+    }
+
+    /// The view that takes regions from a file: the focused one if it is an image, else the one under the pointer, else the
+    /// first.
+    #[must_use]
+    pub fn region_target(&self, focused: Option<u64>) -> Option<u64> {
+        let is_image = |view: &u64| self.images.contains_key(view);
+        let pointed = self.cursor.map(|c| c.view);
+        focused.filter(is_image).or_else(|| pointed.filter(is_image)).or_else(|| self.images.keys().copied().next())
     }
 
     /// The view whose planes a key moves: the focused one if it is a cube, else the cube under the pointer, else the

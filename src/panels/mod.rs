@@ -5,6 +5,7 @@
 
 mod command;
 mod compare;
+pub mod derived;
 mod display;
 mod header;
 mod image;

@@ -3,6 +3,7 @@
 //! Read in a query, once for each image and revision, and shared by every view that asks.
 
 use std::hash::Hash;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use super::{ImageNote, PanelContext};
+use crate::data::regions::Physical;
 use crate::data::spectral_units::SpectralScale;
-use crate::data::{DataId, ErrorKind, FitsFile, Store, Wcs, triplets};
+use crate::data::{DataId, ErrorKind, Header, Store, Wcs, triplets};
 use crate::plots::axes::format_with_unit;
 use crate::tasks::TaskError;
 use crate::workers::{Answer, Key, Slot, Weigh};
@@ -137,6 +139,8 @@ pub struct World {
     pub slices: Vec<SliceAxis>,
     /// HDU of the error of the same shape, and what it holds.
     pub error: Option<(usize, ErrorKind)>,
+    /// Where its pixels lie on the detector.
+    pub physical: Physical,
     /// Another number for every reading: part of the key of what is computed from it.
     pub serial: u64,
 }
@@ -192,6 +196,30 @@ impl World {
         plane
     }
 
+    /// The box of some channels, rows and columns, slowest axis first; `plane` gives the place on the other axes.
+    #[must_use]
+    pub fn ranges(
+        &self,
+        plane: usize,
+        channels: Range<usize>,
+        rows: Range<usize>,
+        columns: Range<usize>,
+    ) -> Vec<Range<usize>> {
+        let along = self.channel_axis();
+        let indices = self.indices(plane).into_iter().enumerate();
+        let mut ranges: Vec<Range<usize>> =
+            indices.map(|(i, at)| if Some(i) == along { channels.clone() } else { at..at + 1 }).collect();
+        ranges.reverse();
+        ranges.extend([rows, columns]);
+        ranges
+    }
+
+    /// Number of channels.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.channel_axis().and_then(|axis| self.slices.get(axis)).map_or(1, |s| s.length)
+    }
+
     /// Reads it from the header.
     ///
     /// # Errors
@@ -203,30 +231,22 @@ impl World {
         let Some(hdu) = hdu else { return Ok(Self::default()) };
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let mut world = Self { shape: hdu.shape.clone(), unit: hdu.unit.clone(), serial, ..Self::default() };
-        if let Ok(file) = store.file(id) {
-            let header = &file.hdu(place.hdu)?.header;
+        store.with_header(id, place.hdu, |header| {
             // Coordinates that cannot be used are left out: the image has its pixels all the same.
             world.wcs = Wcs::from_header(header).ok().flatten().map(Arc::new);
-            world.slices = slices(&file, place.hdu, &world.shape, world.wcs.as_deref());
+            world.slices = slices(header, &world.shape, world.wcs.as_deref());
+            world.physical = Physical::of(header);
+        })?;
+        if let Ok(file) = store.file(id) {
             world.error = triplets(&file).into_iter().find(|t| t.data == place.hdu).and_then(|t| t.error);
-        } else {
-            let bare = |(i, &length)| SliceAxis {
-                name: format!("AXIS{}", i + 3),
-                unit: String::new(),
-                length,
-                values: None,
-                scale: None,
-            };
-            world.slices = world.shape.iter().rev().skip(2).enumerate().map(bare).collect();
         }
         Ok(world)
     }
 }
 
 /// The axes beyond the second with the coordinates of their planes.
-fn slices(file: &FitsFile, hdu: usize, shape: &[usize], wcs: Option<&Wcs>) -> Vec<SliceAxis> {
+fn slices(header: &Header, shape: &[usize], wcs: Option<&Wcs>) -> Vec<SliceAxis> {
     let lengths: Vec<usize> = shape.iter().rev().copied().collect();
-    let Ok(unit) = file.hdu(hdu) else { return Vec::new() };
     let middle: Vec<f64> =
         lengths.iter().enumerate().map(|(i, n)| if i < 2 { (n.saturating_sub(1)) as f64 / 2.0 } else { 0.0 }).collect();
     let slice = |(axis, &length): (usize, &usize)| {
@@ -241,7 +261,7 @@ fn slices(file: &FitsFile, hdu: usize, shape: &[usize], wcs: Option<&Wcs>) -> Ve
             unit: known.map(|a| a.unit.clone()).unwrap_or_default(),
             length,
             values: (0..length).map(value).collect::<Option<Vec<f64>>>().filter(|v| !v.is_empty()),
-            scale: known.and_then(|a| SpectralScale::of_axis(a, &unit.header)),
+            scale: known.and_then(|a| SpectralScale::of_axis(a, header)),
         }
     };
     lengths.iter().enumerate().skip(2).map(slice).collect()

@@ -90,6 +90,28 @@ impl Role {
     }
 }
 
+/// A colour by the name or the `#rrggbb` that a region file gives it.
+#[must_use]
+pub fn named(name: &str) -> Option<Color32> {
+    let known = [
+        ("black", [0, 0, 0]),
+        ("white", [255, 255, 255]),
+        ("red", [255, 60, 60]),
+        ("green", [0, 230, 0]),
+        ("blue", [70, 110, 255]),
+        ("cyan", [0, 255, 255]),
+        ("magenta", [255, 0, 255]),
+        ("yellow", [255, 255, 0]),
+        ("orange", [255, 165, 0]),
+    ];
+    let lower = name.trim().to_ascii_lowercase();
+    let hex = lower.strip_prefix('#').filter(|digits| digits.len() == 6).and_then(|digits| {
+        let [_, r, g, b] = u32::from_str_radix(digits, 16).ok()?.to_be_bytes();
+        Some([r, g, b])
+    });
+    known.iter().find(|(word, _)| *word == lower).map(|(_, rgb)| *rgb).or(hex).map(opaque)
+}
+
 /// The theme that these visuals belong to.
 #[must_use]
 pub fn theme_of(visuals: &Visuals) -> Theme {

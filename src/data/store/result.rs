@@ -6,9 +6,10 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, ArrayD, Axis, Ix2};
 
 use super::super::image::spectral_axis;
-use super::super::{DataError, ImageTile, Problem, Result, image_tile};
+use super::super::{DataError, Header, ImageTile, Problem, Result, image_tile};
 
 /// An array of ours with what a header would say of it.
+#[derive(Clone)]
 pub(super) struct ResultData {
     /// Name in the data tree.
     pub name: String,
@@ -18,6 +19,8 @@ pub(super) struct ResultData {
     pub unit: String,
     /// Side of a pixel, if known.
     pub pixel_scale_arcsec: Option<f64>,
+    /// Keywords that it was given.
+    pub header: Header,
 }
 
 impl ResultData {

@@ -3,7 +3,9 @@
 use egui::{RichText, Ui};
 
 use super::ImagePanel;
+use super::regions;
 use super::tools::LineTool;
+use crate::data::regions::ShapeKind;
 use crate::data::typeset_unit;
 use crate::panels::display::display_ui_with_limits;
 use crate::panels::{Command, PanelContext};
@@ -37,6 +39,10 @@ impl Weigh for Counted {
 impl ImagePanel {
     /// Draws the settings.
     pub(super) fn settings_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
+        if let Some(recipe) = &mut self.saved.derived {
+            self.derived.inspector_ui(ui, recipe);
+        }
+        self.regions_ui(ui, cx);
         ui.label(RichText::new("Display").strong());
         match &self.load.shown {
             Some(shown) => {
@@ -87,6 +93,22 @@ impl ImagePanel {
         self.hdu_ui(ui, cx);
     }
 
+    fn regions_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
+        let (source, world) = (self.source(), self.linking.world.clone());
+        let Some(shown) = &self.load.shown else { return };
+        let (settings, selected) = (&mut self.saved.regions, &mut self.saved.selected_region);
+        let plane = self.saved.plane;
+        // Without regions the tool stands among the others.
+        if settings.is_empty() && !self.regions.is_armed() {
+            return;
+        }
+        let before = self.regions.is_armed();
+        self.pending |= self.regions.inspector_ui(ui, cx, &source, world.as_ref(), shown, plane, settings, selected);
+        if self.regions.is_armed() && !before {
+            self.line_tool = LineTool::Off;
+        }
+    }
+
     fn tool_buttons(&mut self, ui: &mut Ui) {
         let center = self.saved.camera.center;
         ui.horizontal_wrapped(|ui| {
@@ -105,6 +127,15 @@ impl ImagePanel {
             {
                 self.open_radial(center);
             }
+            ui.menu_button("Draw region", |ui| {
+                for kind in ShapeKind::ALL {
+                    if ui.button(regions::title(kind)).clicked() {
+                        self.line_tool = LineTool::Off;
+                        self.regions.arm(&mut self.saved.regions, kind);
+                        ui.close();
+                    }
+                }
+            });
             let frozen = self.frozen;
             let freeze = ui.add_enabled(self.place.is_some(), egui::Button::new("Freeze read-out").selected(frozen));
             if freeze.on_hover_text("Keep the read-out where it is (F over the image)").clicked() {

@@ -47,6 +47,13 @@ pub(super) fn products(of: &PlaneOfFile<'_>, title: &str, store: &std::sync::Arc
     all
 }
 
+/// The regions as a file.
+pub(super) fn regions(bytes: Vec<u8>, title: &str) -> Product {
+    Product::new(super::regions::PRODUCT, format!("{}.reg", file_stem(title)), move |out: &Path| {
+        Ok(crate::data::write_atomically(out, |file| file.write_all(&bytes))?)
+    })
+}
+
 /// Whole pixels `[x, y, width, height]` that touch a rectangle, within the image.
 fn cut(seen: [f64; 4], size: [usize; 2]) -> [usize; 4] {
     let along = |low: f64, high: f64, length: usize| {

@@ -183,7 +183,7 @@ fn load(
     let pixels = store.plane(id, hdu, plane)?;
     let entry = store.entry(id).and_then(|e| e.hdus.iter().find(|h| h.index == hdu).cloned());
     let entry = entry.ok_or_else(|| TaskError::file(path, "closed while it was being read; open it again"))?;
-    let (wcs, wcs_notes) = if result.is_none() { world(store, id, hdu) } else { (None, Vec::new()) };
+    let (wcs, wcs_notes) = world(store, id, hdu);
     let wcs = wcs.map(|wcs| PlaneWcs::new(wcs, &entry.shape, plane));
     let first = (mode, Limits::of(pixels.view(), mode, [0.0, 1.0]));
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -192,16 +192,12 @@ fn load(
 
 /// The world coordinates of an HDU, and what is to be said about them.
 fn world(store: &Store, id: DataId, hdu: usize) -> (Option<Arc<Wcs>>, Vec<String>) {
-    let Ok(file) = store.file(id) else { return (None, Vec::new()) };
-    let Some(header) = file.hdus().iter().find(|h| h.index == hdu).map(|h| &h.header) else {
-        return (None, Vec::new());
-    };
-    match Wcs::from_header(header) {
-        Ok(Some(wcs)) => {
+    match store.with_header(id, hdu, Wcs::from_header) {
+        Ok(Ok(Some(wcs))) => {
             let notes = wcs.warnings().to_vec();
             (Some(Arc::new(wcs)), notes)
         }
-        Ok(None) => (None, Vec::new()),
-        Err(problem) => (None, vec![problem.to_string()]),
+        Ok(Err(problem)) => (None, vec![problem.to_string()]),
+        Ok(Ok(None)) | Err(_) => (None, Vec::new()),
     }
 }

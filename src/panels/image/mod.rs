@@ -1,15 +1,19 @@
 //! A view of one image of an opened file: pan, zoom, limits, stretch, colour map, colour bar, read-out; a slider for cubes.
 //!
 //! ```text
-//! load (pixels, coordinates, limits)   read_out (what is under the pointer)   tools (keys, menu, line)
+//! load (pixels, coordinates, limits)   draw (what is seen)   read_out (what is under the pointer)   tools (keys, menu, line)
 //! go_to (typed places)   profiles (along a line, around a point)   inspector (settings, histogram)
 //! catalogue (rows of tables over the image)   keep (the plane as FITS, a script)
+//! regions (drawn, moved, measured)   derived (made from a cube: moments, cuts)
 //! slices (planes of a cube, movie)   contours (of this or another image)   linking (views that move together)
 //! ```
 
 mod catalogue;
 mod contour_trace;
 mod contours;
+mod derived;
+mod derived_make;
+mod draw;
 mod go_to;
 mod inspector;
 mod keep;
@@ -17,6 +21,7 @@ mod linking;
 mod load;
 mod profiles;
 mod read_out;
+mod regions;
 mod slices;
 mod tools;
 
@@ -29,26 +34,28 @@ use serde_json::Value;
 
 use self::catalogue::CatalogueLayers;
 use self::contours::{ContourSettings, Contours};
+use self::derived::DerivedImage;
 use self::go_to::GoTo;
 pub(super) use self::linking::Linking;
 use self::load::{Loader, Shown};
 use self::profiles::Profile;
 use self::read_out::Place;
+use self::regions::{RegionSettings, Regions};
 use self::slices::{SliceSettings, Slices};
 use self::tools::LineTool;
+use super::derived::Derived;
 use super::links::Link;
 use super::saved_state::saved_state;
 use super::world;
-use super::{Cursor, ImageNote, Panel, PanelAction, PanelContext, PanelEntry, Product, Services};
+use super::{ImageNote, Panel, PanelAction, PanelContext, PanelEntry, Product, Services};
 use crate::data::PlaneWcs;
+use crate::data::regions::RegionPlace;
 use crate::plots::color_bar::ColorBar;
 use crate::plots::color_table::Display;
-use crate::plots::colors;
 use crate::plots::image_camera::Camera;
-use crate::plots::image_overlay::{MarkerShape, Markers, Overlays, Polyline};
-use crate::plots::image_view::{ImageResponse, ImageView};
+use crate::plots::image_view::ImageView;
 use crate::plots::limits::{Limits, LimitsMode};
-use crate::plots::sky_grid::{SkyGrid, compass_rect, draw_compass};
+use crate::plots::sky_grid::SkyGrid;
 use crate::workers::Key;
 
 /// In the registry.
@@ -67,6 +74,8 @@ pub const ENTRY: PanelEntry = PanelEntry {
 struct Saved {
     path: PathBuf,
     hdu: usize,
+    /// How it is made from a cube; then there is no path.
+    derived: Option<Derived>,
     plane: usize,
     display: Display,
     camera: Camera,
@@ -86,6 +95,10 @@ struct Saved {
     slices: SliceSettings,
     /// Contours over the image.
     contours: ContourSettings,
+    /// Regions over the image.
+    regions: RegionSettings,
+    /// The one that is selected.
+    selected_region: Option<usize>,
 }
 
 impl Default for Saved {
@@ -93,6 +106,7 @@ impl Default for Saved {
         Self {
             path: PathBuf::new(),
             hdu: 0,
+            derived: None,
             plane: 0,
             display: Display { color_map: "gray".into(), ..Display::default() },
             camera: Camera::default(),
@@ -104,6 +118,8 @@ impl Default for Saved {
             link: Link::default(),
             slices: SliceSettings::default(),
             contours: ContourSettings::default(),
+            regions: RegionSettings::default(),
+            selected_region: None,
         }
     }
 }
@@ -114,6 +130,7 @@ impl Saved {
         self.camera.sanitize();
         self.slices.sanitize();
         self.contours.sanitize();
+        self.derived = self.derived.take().and_then(Derived::sane);
         self.profile = self.profile.and_then(Profile::sane);
         self.mark = self.mark.filter(|mark| mark.iter().all(|v| v.is_finite()));
     }
@@ -133,9 +150,13 @@ pub struct ImagePanel {
     linking: Linking,
     slices: Slices,
     contours: Contours,
+    regions: Regions,
+    derived: DerivedImage,
     catalogues: CatalogueLayers,
     /// Limits and the part of the image (pixels `[x low, y low, x high, y high]`) that were last on the screen.
     on_screen: Option<(Limits, [f64; 4])>,
+    /// Where on the screen the image was last drawn.
+    drawn: Option<(egui::Rect, Camera)>,
     line_tool: LineTool,
     go_to: Option<GoTo>,
     /// Where the menu of the right button was opened.
@@ -165,8 +186,11 @@ impl ImagePanel {
             linking: Linking::default(),
             slices: Slices::default(),
             contours: Contours::default(),
+            regions: Regions::default(),
+            derived: DerivedImage::default(),
             catalogues: CatalogueLayers::default(),
             on_screen: None,
+            drawn: None,
             line_tool: LineTool::Off,
             go_to: None,
             menu_at: None,
@@ -215,6 +239,27 @@ impl ImagePanel {
         self.contours.logic(cx, &source, world, saved.plane, &saved.camera, &saved.contours);
     }
 
+    /// Places the regions on the image, and tells the others which one is selected.
+    fn regions_logic(&mut self, cx: &mut PanelContext<'_>) {
+        let physical = self.linking.world.as_ref().map(|w| w.physical).unwrap_or_default();
+        let place = self.load.shown.as_ref().map(|shown| {
+            let key = shown.sky_key ^ u64::from(self.linking.world.is_some()) << 63;
+            (RegionPlace { wcs: shown.wcs.clone(), physical }, key)
+        });
+        let mut source = self.source();
+        match self.saved.profile {
+            Some(Profile::Line { ends }) => drop(cx.links.lines.insert(cx.view, (source.clone(), ends))),
+            _ => drop(cx.links.lines.remove(&cx.view)),
+        }
+        // A map has the pixels of its cube: the spectrum of a region on it is that of the cube.
+        if let Some(Derived::Collapse(recipe)) = &self.saved.derived {
+            source = recipe.of.clone();
+        }
+        let (settings, selected) = (&mut self.saved.regions, &mut self.saved.selected_region);
+        self.regions.logic(cx, settings, selected, place);
+        self.regions.publish(cx, &source, &self.saved.regions, self.saved.selected_region);
+    }
+
     /// What is shown, for those who write it to files; `None` without a file.
     fn plane_of_file(&self) -> Option<keep::PlaneOfFile<'_>> {
         let shown = self.load.shown.as_ref().filter(|_| !self.saved.path.as_os_str().is_empty())?;
@@ -230,138 +275,6 @@ impl ImagePanel {
             unit: &shown.source.unit,
         })
     }
-
-    /// The lines above the image: value and place under the pointer. Always as high, so that the image stays where it is.
-    fn read_out_ui(&mut self, ui: &mut Ui, size: [usize; 2], has_wcs: bool) {
-        ui.horizontal(|ui| {
-            let value = match (&self.place, &self.linked) {
-                (Some(place), _) => place.value_line(),
-                (None, Some(place)) => format!("linked {}", place.value_line()),
-                (None, None) => format!("{} × {} pixels", size[0], size[1]),
-            };
-            let room = (ui.available_width() - 130.0).max(60.0);
-            ui.scope(|ui| {
-                ui.set_max_width(room);
-                ui.add(egui::Label::new(RichText::new(value).monospace()).truncate());
-            });
-            if self.frozen {
-                ui.label(RichText::new("frozen").strong()).on_hover_text("F over the image lets it follow again");
-            }
-            if self.go_to.is_none() {
-                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                    if ui.small_button("Go to…").on_hover_text("Centre on typed coordinates").clicked() {
-                        self.go_to = Some(GoTo::open());
-                    }
-                });
-            }
-        });
-        if has_wcs {
-            let world = self.place.as_ref().or(self.linked.as_ref()).map_or_else(|| " ".to_owned(), Place::world_line);
-            let text = if world.is_empty() { " ".to_owned() } else { world };
-            ui.add(egui::Label::new(RichText::new(text).monospace()).truncate());
-        }
-        self.go_to_ui(ui);
-    }
-
-    /// What a picture to keep says above the image: which one it is, and where its plane lies.
-    fn caption_ui(&self, ui: &mut Ui) {
-        let mut caption = self.title();
-        if let Some(world) = &self.linking.world
-            && let Some(axis) = world.channel_axis().filter(|_| world.planes() > 1)
-            && let (Some(slice), Some(index)) = (world.slices.get(axis), world.indices(self.saved.plane).get(axis))
-        {
-            caption += &format!("   {}", slice.value_text(*index));
-        }
-        ui.label(RichText::new(caption).small());
-    }
-
-    /// The image with everything over it.
-    fn image_ui(&mut self, ui: &mut Ui, cx: &PanelContext<'_>) -> Option<ImageResponse> {
-        let shown = self.load.shown.as_ref()?;
-        self.view.options.left_drag_pans = self.line_tool == LineTool::Off;
-        self.view.options.scale_bar = self.saved.scale_bar;
-        let mut overlays = Overlays::default();
-        let ends = match self.saved.profile {
-            Some(Profile::Line { ends }) => ends.to_vec(),
-            Some(Profile::Radial { center, radius, recentre }) => {
-                circle(self.found_center.filter(|_| recentre).unwrap_or(center), radius)
-            }
-            None => Vec::new(),
-        };
-        let color = colors::Role::Reference.on_image();
-        overlays.lines.push(Polyline { points: &ends, closed: false, color, width: 1.5, label: "" });
-        let mark: Vec<[f64; 2]> = self.saved.mark.into_iter().collect();
-        for shape in [MarkerShape::Cross, MarkerShape::Circle] {
-            overlays.markers.push(Markers { positions: &mark, shape, radius: 9.0, color, label: "" });
-        }
-        self.contours.add(&self.saved.contours, &mut overlays);
-        overlays.markers.extend(self.catalogues.markers());
-        self.linked = self.linking.crosshair(cx, &mut overlays).map(|pixel| Place::of(pixel, shown));
-        let response =
-            self.view.show(ui, "image", &shown.source, &mut self.saved.display, &mut self.saved.camera, &overlays);
-        draw_sky(ui, &response, shown, &self.saved, &mut self.grid);
-        Some(response)
-    }
-
-    fn color_bar_ui(&mut self, ui: &mut Ui, response: &ImageResponse) {
-        let Some(shown) = &self.load.shown else { return };
-        ColorBar::new(&mut self.saved.display, response.limits)
-            .label("", &shown.source.unit)
-            .height(response.view.height())
-            .draggable(true)
-            .show(ui, "bar");
-    }
-
-    /// Takes what is under the pointer, for the read-out and for the other views.
-    fn follow_pointer(&mut self, ui: &Ui, response: &ImageResponse, cx: &mut PanelContext<'_>) {
-        let Some(shown) = &self.load.shown else { return };
-        if self.frozen {
-            return;
-        }
-        let place = response.hovered.map(|pixel| Place::of(pixel, shown));
-        match &place {
-            Some(place) => {
-                cx.links.cursor = Some(Cursor { view: cx.view, pixel: place.pixel, sky: place.sky, inside: true });
-            }
-            None => {
-                if let Some(cursor) = cx.links.cursor.as_mut().filter(|c| c.view == cx.view) {
-                    cursor.inside = false;
-                }
-            }
-        }
-        // Shown on the line above in the next frame, which the moving pointer asks for anyway.
-        if place != self.place {
-            self.place = place;
-            ui.ctx().request_repaint();
-        }
-    }
-}
-
-/// Grid and compass.
-fn draw_sky(ui: &Ui, response: &ImageResponse, shown: &Shown, saved: &Saved, grid: &mut SkyGrid) {
-    let Some(wcs) = shown.wcs.as_ref().filter(|wcs| wcs.shows_sky()) else { return };
-    let (view, size) = (response.view, shown.source.size());
-    let painter = ui.painter_at(view);
-    if saved.grid {
-        let mut reserved = Vec::new();
-        if saved.compass {
-            reserved.push(compass_rect(view));
-        }
-        if saved.scale_bar {
-            let corner = egui::vec2(0.33 * view.width(), 34.0);
-            reserved.push(egui::Rect::from_min_size(egui::pos2(view.left(), view.bottom() - corner.y), corner));
-        }
-        grid.draw(&painter, view, &response.camera, size, wcs, shown.sky_key, &reserved);
-    }
-    if saved.compass {
-        draw_compass(&painter, view, &response.camera, size, wcs);
-    }
-}
-
-/// A circle as a closed line of pixel coordinates.
-fn circle(center: [f64; 2], radius: f64) -> Vec<[f64; 2]> {
-    let angle = |i: u32| f64::from(i) / 64.0 * std::f64::consts::TAU;
-    (0..=64).map(|i| [center[0] + radius * angle(i).cos(), center[1] + radius * angle(i).sin()]).collect()
 }
 
 /// Rings that widen outwards, seeded noise, and a corner without values: it shows stretch, limits and the neutral colour.
@@ -377,6 +290,9 @@ fn example() -> Array2<f32> {
 
 impl Panel for ImagePanel {
     fn title(&self) -> String {
+        if let Some(recipe) = &self.saved.derived {
+            return recipe.title();
+        }
         let name =
             self.saved.path.file_name().map_or_else(|| ENTRY.title.to_owned(), |n| n.to_string_lossy().into_owned());
         match self.load.shown.as_ref().map(|s| s.hdu.label()) {
@@ -389,9 +305,18 @@ impl Panel for ImagePanel {
     fn logic(&mut self, cx: &mut PanelContext<'_>) {
         self.pending = false;
         self.ask_example(cx);
+        if let Some(recipe) = &mut self.saved.derived {
+            self.derived.logic(cx, recipe, &mut self.load.result);
+        }
         self.companions(cx);
         let name = self.title();
         self.load.ask(&self.saved, &name, cx);
+        if self.saved.derived.is_some() {
+            self.load.waiting |= self.derived.waiting;
+            if self.derived.problem.is_some() || self.load.result.is_none() {
+                self.load.problem.clone_from(&self.derived.problem);
+            }
+        }
         self.choose_limits();
         let shown = self.load.shown.as_ref();
         let note = ImageNote {
@@ -402,7 +327,9 @@ impl Panel for ImagePanel {
             plane: self.saved.plane,
             planes: shown.map_or(1, Shown::planes),
             size: shown.map_or([0; 2], |s| s.source.size()),
+            cube: self.saved.derived.as_ref().map(|recipe| self.derived.cube(recipe)),
         };
+        self.regions_logic(cx);
         let seen = self.on_screen.map(|(_, seen)| seen);
         self.catalogues.ask(cx, note.data, note.hdu, note.size, seen);
         cx.links.publish(cx.view, note);
@@ -458,8 +385,12 @@ impl Panel for ImagePanel {
             self.color_bar_ui(&mut ui.new_child(egui::UiBuilder::new().max_rect(bar_rect)), &response);
             self.tools(ui, &response, cx);
             self.profile_handles(ui, &response);
+            self.regions.handles(ui, &response, &mut self.saved.regions, self.saved.selected_region);
+            let (settings, selected) = (&mut self.saved.regions, &mut self.saved.selected_region);
+            let used = self.regions.gestures(ui, &response, settings, selected);
+            self.drawn = Some((response.view, response.camera));
             self.follow_pointer(ui, &response, cx);
-            if let Some(pixel) = response.clicked.filter(|_| self.line_tool == LineTool::Off) {
+            if let Some(pixel) = response.clicked.filter(|_| self.line_tool == LineTool::Off && !used) {
                 cx.links.clicked(cx.view, pixel);
                 let add = ui.input(|i| i.modifiers.command || i.modifiers.shift);
                 self.catalogues.click(pixel, response.camera.points_per_pixel, add, cx);
@@ -482,6 +413,10 @@ impl Panel for ImagePanel {
         serde_json::to_value(&self.saved).unwrap_or_default()
     }
 
+    fn passing(&self) -> &'static [&'static str] {
+        &["camera", "plane", "cursor", "selected_region"]
+    }
+
     fn actions(&self) -> &'static [PanelAction] {
         tools::ACTIONS_LISTED
     }
@@ -492,7 +427,8 @@ impl Panel for ImagePanel {
 
     fn restore(&mut self, state: &Value) -> bool {
         let Ok(mut saved) = serde_json::from_value::<Saved>(state.clone()) else { return false };
-        if (&saved.path, saved.hdu) != (&self.saved.path, self.saved.hdu) {
+        let same_recipe = saved.derived.is_some() == self.saved.derived.is_some();
+        if (&saved.path, saved.hdu) != (&self.saved.path, self.saved.hdu) || !same_recipe {
             return false;
         }
         saved.sanitize();
@@ -506,8 +442,13 @@ impl Panel for ImagePanel {
     }
 
     fn products(&self, services: &Services) -> Vec<Product> {
-        let Some(of) = self.plane_of_file() else { return Vec::new() };
-        keep::products(&of, &self.title(), &services.store)
+        let mut all = match self.plane_of_file() {
+            Some(of) => keep::products(&of, &self.title(), &services.store),
+            None => Vec::new(),
+        };
+        all.extend(self.saved.derived.iter().flat_map(|recipe| self.derived.products(recipe)));
+        all.extend(self.saved.regions.bytes().map(|bytes| keep::regions(bytes, &self.title())));
+        all
     }
 
     fn python(&self, _services: &Services) -> Option<String> {
@@ -525,7 +466,13 @@ impl Panel for ImagePanel {
         self.catalogues.close(cx);
         self.slices.close(cx);
         self.contours.close(cx);
-        for name in load::SLOTS.into_iter().chain(["world", "example", profiles::SLOT, inspector::SLOT]) {
+        if self.saved.derived.is_some()
+            && let Some(made) = self.load.result.take()
+        {
+            cx.services.store.remove(made);
+        }
+        let own = load::SLOTS.into_iter().chain(derived::SLOTS);
+        for name in own.chain(["world", "example", profiles::SLOT, inspector::SLOT, regions::SLOT]) {
             cx.services.queries.forget(cx.slot(name));
         }
     }

@@ -7,10 +7,13 @@ use super::ImagePanel;
 use super::load::Shown;
 use crate::data::PlaneWcs;
 use crate::numerics::profile::{LineSample, RadialProfile, centroid, line_profile, radial_profile};
+use crate::panels::derived::{CutRecipe, Derived};
 use crate::panels::{Command, PanelContext};
 use crate::plots::axes;
+use crate::plots::color_table::Display;
 use crate::plots::colors::{self, Role};
 use crate::plots::image_view::ImageResponse;
+use crate::plots::limits::LimitsMode;
 use crate::plots::line_plot::{LinePlot, Series, SeriesStyle};
 use crate::workers::{Key, Weigh};
 
@@ -88,6 +91,7 @@ impl Weigh for Computed {
 struct Done {
     close: bool,
     profile: Option<Profile>,
+    cut: bool,
 }
 
 /// The height that the profile takes of the room for the view.
@@ -129,6 +133,13 @@ impl ImagePanel {
         if done.profile.is_some() {
             self.saved.profile = done.profile;
         }
+        if let (true, Profile::Line { ends }) = (done.cut, profile) {
+            let recipe = CutRecipe { of: self.source(), plane: self.saved.plane, ends, width: 3.0, follow: true };
+            let display =
+                Display { color_map: "inferno".into(), limits: LimitsMode::Percentile(99.5), ..Display::default() };
+            let state = serde_json::json!({ "derived": Derived::Cut(recipe), "display": display });
+            cx.send(Command::NewView("image", Box::new(state)));
+        }
         if done.close {
             self.saved.profile = None;
         }
@@ -139,12 +150,12 @@ impl ImagePanel {
         match &mut self.saved.profile {
             Some(Profile::Line { ends }) => {
                 for (end, name) in ends.iter_mut().zip(["Start of the line profile", "End of the line profile"]) {
-                    handle(ui, response, end, name);
+                    handle(ui, response, end, name, Grip::Large);
                 }
             }
             Some(Profile::Radial { center, recentre, .. }) => {
                 let mut at = self.found_center.filter(|_| *recentre).unwrap_or(*center);
-                if handle(ui, response, &mut at, "Centre of the radial profile") {
+                if handle(ui, response, &mut at, "Centre of the radial profile", Grip::Large) {
                     *center = at;
                     self.found_center = None;
                 }
@@ -154,18 +165,31 @@ impl ImagePanel {
     }
 }
 
+/// How large a grip is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grip {
+    /// One or two of them.
+    Large,
+    /// Many, around a region.
+    Small,
+}
+
 /// A grip at a pixel coordinate; true when it was moved.
-fn handle(ui: &Ui, response: &ImageResponse, pixel: &mut [f64; 2], name: &str) -> bool {
+pub(super) fn handle(ui: &Ui, response: &ImageResponse, pixel: &mut [f64; 2], name: &str, grip: Grip) -> bool {
     let place = response.screen_from_pixel(*pixel);
     if !response.view.contains(place) {
         return false;
     }
-    let grip = egui::Rect::from_center_size(place, vec2(14.0, 14.0));
-    let touched = ui.interact(grip, ui.scope_id().with(name), Sense::click_and_drag());
+    let (side, radius) = if grip == Grip::Large { (14.0, 4.5) } else { (12.0, 3.5) };
+    let touched = ui.interact(
+        egui::Rect::from_center_size(place, vec2(side, side)),
+        ui.scope_id().with(name),
+        Sense::click_and_drag(),
+    );
     touched.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, name));
     let painter = ui.painter_at(response.view);
     let color = ui.style().interact(&touched).fg_stroke.color;
-    painter.circle(place, 4.5, colors::faded(colors::UNDER_IMAGE_TEXT, 0.6), egui::Stroke::new(1.5, color));
+    painter.circle(place, radius, colors::faded(colors::UNDER_IMAGE_TEXT, 0.6), egui::Stroke::new(1.5, color));
     let touched = touched.on_hover_cursor(egui::CursorIcon::Move).on_hover_text("Drag, or focus and use the arrows");
     let step = arrows(ui, &touched);
     if step != [0.0; 2] {
@@ -188,6 +212,11 @@ fn arrows(ui: &Ui, touched: &egui::Response) -> [f64; 2] {
     }
     let filter = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(touched.id, filter));
+    arrow_steps(ui)
+}
+
+/// The pixels `[x, y]` of the arrow keys of this frame: one, with Shift ten.
+pub(super) fn arrow_steps(ui: &Ui) -> [f64; 2] {
     let mut step = [0.0; 2];
     // Shift first: a key without it is found in one with it.
     for (modifiers, pixels) in [(Modifiers::SHIFT, 10.0), (Modifiers::NONE, 1.0)] {
@@ -279,6 +308,10 @@ fn line_ui(
     let (y_unit, said) = value_unit(shown);
     ui.horizontal_wrapped(|ui| {
         buttons(ui, done, || cx.send(Command::Copy(line_table(scale, samples))));
+        if shown.planes() > 1 {
+            let help = "Position along the line against the spectral axis, as a new image that follows the line";
+            done.cut = ui.button("Cut through the cube").on_hover_text(help).clicked();
+        }
         let [a, b] = ends.map(|p| p.map(|v| format!("{:.1}", axes::fits_from_pixel(v))));
         ui.label(format!("Line profile  {}{said}", distance_text(scale, length)));
         ui.weak(format!("from ({}, {}) to ({}, {})", a[0], a[1], b[0], b[1]));

@@ -6,6 +6,7 @@ use super::ImagePanel;
 use super::go_to::GoTo;
 use super::profiles::Profile;
 use super::read_out::Place;
+use crate::data::regions::ShapeKind;
 use crate::panels::{Command, PanelAction, PanelContext, Severity};
 use crate::plots::image_view::ImageResponse;
 
@@ -22,10 +23,16 @@ enum Action {
     Line,
     Radial,
     Escape,
+    Draw(ShapeKind),
+    DrawLast,
+    DeleteRegion,
+    DuplicateRegion,
+    IncludeRegion,
+    SaveRegions,
 }
 
 /// What the view does on a key: for what is under the pointer, or, from the palette, for where the pointer was last.
-const ACTIONS: [(&PanelAction, Action); 7] = [
+const ACTIONS: [(&PanelAction, Action); 18] = [
     (&ACTIONS_LISTED[0], Action::Freeze),
     (&ACTIONS_LISTED[1], Action::CopyAll),
     (&ACTIONS_LISTED[2], Action::Grid),
@@ -33,6 +40,17 @@ const ACTIONS: [(&PanelAction, Action); 7] = [
     (&ACTIONS_LISTED[4], Action::Radial),
     (&ACTIONS_LISTED[5], Action::GoTo),
     (&ACTIONS_LISTED[6], Action::Escape),
+    (&ACTIONS_LISTED[7], Action::Draw(ShapeKind::Circle)),
+    (&ACTIONS_LISTED[8], Action::Draw(ShapeKind::Ellipse)),
+    (&ACTIONS_LISTED[9], Action::Draw(ShapeKind::Box)),
+    (&ACTIONS_LISTED[10], Action::Draw(ShapeKind::Polygon)),
+    (&ACTIONS_LISTED[11], Action::Draw(ShapeKind::Annulus)),
+    (&ACTIONS_LISTED[12], Action::Draw(ShapeKind::Point)),
+    (&ACTIONS_LISTED[13], Action::DrawLast),
+    (&ACTIONS_LISTED[14], Action::DeleteRegion),
+    (&ACTIONS_LISTED[15], Action::DuplicateRegion),
+    (&ACTIONS_LISTED[16], Action::IncludeRegion),
+    (&ACTIONS_LISTED[17], Action::SaveRegions),
 ];
 
 /// The same for palette and sheet.
@@ -43,7 +61,28 @@ pub(super) const ACTIONS_LISTED: &[PanelAction] = &[
     action("line", "Line profile", "Drag a line over the image", Some(Key::L)),
     action("radial", "Radial profile", "Around the pointer", Some(Key::R)),
     action("go to", "Go to…", "Centre on typed coordinates", None),
-    action("escape", "Put the tool down", "Then close the profile, then remove the mark", Some(Key::Escape)),
+    action(
+        "escape",
+        "Put the tool down",
+        "Then let go of the region, close the profile, remove the mark",
+        Some(Key::Escape),
+    ),
+    action("circle", "Draw a circle", "A region: drag from its centre", None),
+    action("ellipse", "Draw an ellipse", "A region: drag from corner to corner", None),
+    action("box", "Draw a box", "A region: drag from corner to corner", None),
+    action("polygon", "Draw a polygon", "A region: click its corners", None),
+    action("annulus", "Draw an annulus", "A region: drag from its centre", None),
+    action("point", "Draw a point", "A region: click the place", None),
+    action("draw", "Draw a region", "Of the shape that was drawn last", Some(Key::N)),
+    action("delete region", "Delete the region", "The selected one", Some(Key::Delete)),
+    action("duplicate region", "Duplicate the region", "The selected one", Some(Key::D)),
+    action(
+        "include region",
+        "Take the region out or in",
+        "Whether its pixels count, or are taken out of the others",
+        None,
+    ),
+    action("save regions", "Save regions…", "As a DS9 file", None),
 ];
 
 const fn action(name: &'static str, text: &'static str, help: &'static str, key: Option<Key>) -> PanelAction {
@@ -89,6 +128,9 @@ impl ImagePanel {
                     self.do_action(action, here, cx);
                 }
             }
+            if ui.memory(|memory| memory.focused().is_none()) {
+                self.regions.arrows(ui, &mut self.saved.regions, self.saved.selected_region);
+            }
         }
         if response.response.secondary_clicked() {
             self.menu_at = response.hovered;
@@ -111,7 +153,14 @@ impl ImagePanel {
 
     /// Arms the line, or puts it down again.
     pub(super) fn toggle_line(&mut self) {
+        self.regions.put_down();
         self.line_tool = if self.line_tool == LineTool::Off { LineTool::Armed } else { LineTool::Off };
+    }
+
+    /// Arms a shape; the line is put down.
+    fn arm_region(&mut self, kind: ShapeKind) {
+        self.line_tool = LineTool::Off;
+        self.regions.arm(&mut self.saved.regions, kind);
     }
 
     /// Opens a radial profile.
@@ -142,14 +191,27 @@ impl ImagePanel {
             Action::Line => self.toggle_line(),
             Action::Radial => self.open_radial(pixel),
             Action::Escape => self.escape(),
+            Action::Draw(kind) => self.arm_region(kind),
+            Action::DrawLast => self.arm_region(self.saved.regions.last_drawn()),
+            Action::DeleteRegion => self.regions.delete(&mut self.saved.regions, &mut self.saved.selected_region),
+            Action::DuplicateRegion => self.regions.duplicate(&mut self.saved.regions, &mut self.saved.selected_region),
+            Action::IncludeRegion => {
+                self.regions.toggle_include(&mut self.saved.regions, self.saved.selected_region);
+            }
+            Action::SaveRegions => cx.send(Command::SaveViewAs(super::regions::PRODUCT.to_owned())),
             Action::CopyAll | Action::CopyValue | Action::CopyCoordinates => self.copy(action, pixel, cx),
         }
     }
 
     /// Leaves the innermost thing that is open.
     fn escape(&mut self) {
+        if self.regions.put_down() {
+            return;
+        }
         if self.line_tool != LineTool::Off {
             self.line_tool = LineTool::Off;
+        } else if self.saved.selected_region.is_some() {
+            self.saved.selected_region = None;
         } else if self.frozen {
             self.frozen = false;
         } else if self.saved.profile.is_some() {

@@ -50,6 +50,8 @@ pub struct Curve {
     pub takes_rest: bool,
     /// An error belongs to it.
     pub has_error: bool,
+    /// How its axis converts, and the rest wavelength that velocities are counted from, in metres.
+    pub scale: Option<(SpectralScale, Option<f64>)>,
 }
 
 impl Weigh for Curve {
@@ -59,14 +61,15 @@ impl Weigh for Curve {
 }
 
 /// What a curve is made of.
-struct Raw {
-    axis: Option<Vec<f64>>,
-    scale: Option<SpectralScale>,
-    values: Vec<f64>,
-    sigma: Option<Vec<f64>>,
-    unit: String,
-    name: &'static str,
-    has_error: bool,
+#[derive(Clone)]
+pub(super) struct Raw {
+    pub axis: Option<Vec<f64>>,
+    pub scale: Option<SpectralScale>,
+    pub values: Vec<f64>,
+    pub sigma: Option<Vec<f64>>,
+    pub unit: String,
+    pub name: &'static str,
+    pub has_error: bool,
 }
 
 impl Curve {
@@ -139,7 +142,7 @@ impl Curve {
 }
 
 impl Raw {
-    fn curve(self, shown: Shown) -> Curve {
+    pub fn curve(self, shown: Shown) -> Curve {
         let scale = self.scale.as_ref().filter(|_| self.axis.is_some());
         let header_rest_m = scale.and_then(|s| s.rest_m);
         let rest_m = shown.rest_m.or(header_rest_m);
@@ -174,6 +177,7 @@ impl Raw {
             header_rest_m,
             takes_rest: scale.is_some_and(|s| s.options(true).len() > s.options(false).len()),
             has_error: self.has_error,
+            scale: scale.map(|s| (s.clone(), rest_m)),
             points,
             band,
         }
@@ -186,6 +190,8 @@ fn name_of(scale: &SpectralScale, unit: SpectralUnit) -> String {
         SpectralUnit::Header if scale.unit.is_empty() => "as in the header".into(),
         SpectralUnit::Header => format!("{} (header)", scale.unit_in(unit)),
         SpectralUnit::Channel => "channel".into(),
+        SpectralUnit::OtherAngstrom if scale.label_in(unit).contains("vacuum") => "Å in vacuum".into(),
+        SpectralUnit::OtherAngstrom => "Å in air".into(),
         SpectralUnit::OpticalVelocity => "km/s, optical".into(),
         SpectralUnit::RadioVelocity => "km/s, radio".into(),
         _ => scale.unit_in(unit).into(),

@@ -5,6 +5,9 @@
 
 mod curve;
 mod keep;
+mod lines;
+mod range;
+mod region;
 mod view;
 
 use std::sync::Arc;
@@ -14,10 +17,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::curve::{Curve, Shown};
+use self::lines::LineSettings;
+use self::range::RangeSettings;
+use self::region::RegionCurve;
+use super::links::RegionNote;
 use super::saved_state::saved_state;
 use super::world::{Place, World, ask_world, opened};
 use super::{Panel, PanelContext, PanelEntry, Product, Services};
 use crate::data::spectral_units::SpectralUnit;
+use crate::numerics::aperture::Reduction;
 use crate::workers::{Answer, Key};
 
 /// In the registry.
@@ -69,6 +77,12 @@ struct Saved {
     rest_m: Option<f64>,
     full_range: bool,
     band: bool,
+    /// How the pixels of a region become one spectrum.
+    reduction: Reduction,
+    /// The marked range.
+    range: RangeSettings,
+    /// The line list.
+    lines: LineSettings,
 }
 
 impl Default for Saved {
@@ -82,6 +96,9 @@ impl Default for Saved {
             rest_m: None,
             full_range: false,
             band: false,
+            reduction: Reduction::Mean,
+            range: RangeSettings::default(),
+            lines: LineSettings::default(),
         }
     }
 }
@@ -99,12 +116,16 @@ pub struct SpectrumPanel {
     world: Option<Arc<World>>,
     live: Option<Arc<Curve>>,
     pinned: Vec<Option<Arc<Curve>>>,
+    /// The region that is selected on the cube, and its spectrum as far as it has come.
+    region: Option<(RegionNote, Arc<RegionCurve>)>,
     problem: Option<String>,
     waiting: bool,
     /// The plane that the cube shows.
     plane: usize,
     /// The last click on an image that was looked at.
     seen_click: u64,
+    /// The channel under the pointer in the plot.
+    pointed: Option<usize>,
     read_out: String,
     /// Show a made-up spectrum when nothing is open.
     example: bool,
@@ -115,15 +136,19 @@ impl SpectrumPanel {
         let mut saved: Saved = saved_state(state);
         saved.rest_m = saved.rest_m.filter(|r| r.is_finite() && *r > 0.0);
         saved.pins.truncate(PINS);
+        saved.range.sanitize();
+        saved.lines.sanitize();
         Self {
             saved,
             world: None,
             live: None,
             pinned: Vec::new(),
+            region: None,
             problem: None,
             waiting: false,
             plane: 0,
             seen_click: u64::MAX,
+            pointed: None,
             read_out: String::new(),
             example: false,
         }
@@ -166,6 +191,10 @@ impl SpectrumPanel {
             inside.then(|| pixel.map(|v| (v + 0.5).floor().max(0.0) as usize))
         };
         let note = images.get(&view)?;
+        if let Some(cube) = &note.cube {
+            // How large the cube is, is asked for with its world.
+            return Some((cube.of.clone(), index(cube.pixel(pixel), [usize::MAX >> 12; 2])?));
+        }
         if note.planes > 1 {
             return Some((Place::of(note), index(pixel, note.size)?));
         }
@@ -232,6 +261,13 @@ impl SpectrumPanel {
             }));
         }
         self.pinned = pinned;
+        self.region = self.region_note(cx).and_then(|note| {
+            let answer = self.ask_region(cx, &note, &world, self.plane);
+            // As far as it has come, else that of the place before.
+            let curve = self.take(&answer)?;
+            Some((note, curve))
+        });
+        self.publish_range(cx, &world);
     }
 
     fn shown(&self) -> Shown {
@@ -328,7 +364,7 @@ impl Panel for SpectrumPanel {
 
     fn close(&mut self, cx: &mut PanelContext<'_>) {
         crate::panels::world::forget_opening(cx, &self.saved.of().path);
-        for name in ["live", "spectrum world"] {
+        for name in ["live", "region", "spectrum world"] {
             cx.services.queries.forget(cx.slot(name));
         }
         for index in 0..PINS {

@@ -5,7 +5,8 @@ use egui::{ComboBox, DragValue, RichText, Ui};
 use super::curve::Curve;
 use super::{PanelContext, SpectrumPanel};
 use crate::data::spectral_units::{LIGHT_SPEED_M_S, SpectralUnit};
-use crate::plots::axes::{fits_from_pixel, format_value, format_with_unit};
+use crate::numerics::aperture::Reduction;
+use crate::plots::axes::{fits_from_pixel, format_value, format_with_unit, with_unit};
 use crate::plots::colors::{self, Role};
 use crate::plots::line_plot::{LinePlot, Series, SeriesStyle};
 
@@ -29,6 +30,10 @@ impl SpectrumPanel {
         };
         if !cx.links.for_keeping {
             ui.horizontal(|ui| self.controls_ui(ui, &live));
+            self.numbers_ui(ui);
+            if self.saved.file.is_none() {
+                self.range_ui(ui, cx, &live);
+            }
             if !self.saved.pins.is_empty() {
                 self.pins_ui(ui);
             }
@@ -47,7 +52,48 @@ impl SpectrumPanel {
             ui.checkbox(&mut self.saved.band, "Error")
                 .on_hover_text("One sigma to either side, from the error of the file");
         }
-        ui.add(egui::Label::new(RichText::new(&self.read_out).monospace()).truncate());
+        ui.checkbox(&mut self.saved.lines.on, "Lines").on_hover_text("Spectral lines at a redshift");
+        self.redshift_ui(ui, live);
+        if !self.saved.lines.on {
+            ui.add(egui::Label::new(RichText::new(&self.read_out).monospace()).truncate());
+        }
+    }
+
+    /// The row of numbers: what is read out, where it has no room among the controls, and the region.
+    fn numbers_ui(&mut self, ui: &mut Ui) {
+        if self.saved.lines.on || self.region.is_some() {
+            ui.horizontal(|ui| {
+                if self.saved.lines.on {
+                    ui.label(RichText::new(&self.read_out).monospace());
+                }
+                self.region_ui(ui);
+            });
+        }
+    }
+
+    /// What the region on the cube has in the channel that is read out.
+    fn region_ui(&mut self, ui: &mut Ui) {
+        let Some((note, found)) = self.region.clone() else { return };
+        let channel = self.pointed.or(self.channel()).unwrap_or(0);
+        let (mark, _) = ui.allocate_exact_size(egui::vec2(10.0, 10.0), egui::Sense::hover());
+        ui.painter().rect_filled(mark, 2.0, note.color);
+        let how = self.saved.reduction.name();
+        let value = found.curve.points.get(channel).map_or(f64::NAN, |p| p[1]);
+        let error = found.sigma.get(channel).copied().filter(|e| e.is_finite());
+        let number = match error {
+            Some(error) => format!("{} ± {}", format_value(value, 5), format_value(error, 2)),
+            None => format_value(value, 5),
+        };
+        let number = if value.is_finite() { with_unit(&number, &found.curve.y.1) } else { "…".to_owned() };
+        let combo = ComboBox::from_id_salt("reduction").width(76.0).selected_text(how).show_ui(ui, |ui| {
+            for choice in Reduction::ALL {
+                ui.selectable_value(&mut self.saved.reduction, choice, choice.name());
+            }
+        });
+        let name = "Spectrum of the region";
+        combo.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, name));
+        let text = format!("{} ({how} of {} px): {number}", note.name, found.pixels);
+        ui.add(egui::Label::new(RichText::new(text).monospace()).truncate()).on_hover_text(name);
     }
 
     /// The pinned spectra, each with a button that takes it away.
@@ -89,7 +135,9 @@ impl SpectrumPanel {
             // One that is not yet in the unit shown would be drawn in the wrong place.
             .filter(|(_, curve, _)| curve.x == live.x)
             .collect();
-        let all = || std::iter::once(live).chain(pins.iter().map(|(_, curve, _)| *curve));
+        let region = self.region.as_ref().filter(|(_, found)| found.curve.x == live.x);
+        let regional = region.map(|(_, found)| &found.curve);
+        let all = || std::iter::once(live).chain(pins.iter().map(|(_, curve, _)| *curve)).chain(regional);
         let y = all().filter_map(|c| if self.saved.full_range { c.full } else { c.sturdy }).reduce(join).map(margin);
         // Room at both ends, so that the line of the first channel is not the frame.
         let x = all().filter_map(Curve::x_range).reduce(join).map(|[a, b]| [a - 0.01 * (b - a), b + 0.01 * (b - a)]);
@@ -105,6 +153,17 @@ impl SpectrumPanel {
             );
         }
         plot = plot.series(Series::new(&name, &live.points).style(SeriesStyle::Steps).role(Role::Data));
+        if let Some((note, found)) = region {
+            plot = plot.band("", &found.curve.band, note.color).series(
+                Series::new(&note.name, &found.curve.points)
+                    .style(SeriesStyle::Steps)
+                    .color(on_plot(note.color, theme)),
+            );
+        }
+        plot = plot.marks(self.line_marks(live, theme));
+        for shade in self.shades(live, theme) {
+            plot = plot.shade(shade);
+        }
         let channel = self.channel();
         let at = channel.filter(|_| self.saved.file.is_none()).and_then(|c| live.points.get(c));
         if let Some(point) = at {
@@ -118,10 +177,18 @@ impl SpectrumPanel {
             self.go_to(cx, wanted);
         }
         let pointed = response.hovered.and_then(|p| live.channel_at(p[0]));
+        let picked = response.picked.filter(|_| self.saved.file.is_none());
+        if self.pointed != pointed {
+            self.pointed = pointed;
+            ui.ctx().request_repaint();
+        }
         let read_out = pointed.or(channel).map_or_else(String::new, |channel| read_out(live, channel));
         if read_out != self.read_out {
             self.read_out = read_out;
             ui.ctx().request_repaint();
+        }
+        if let Some(picked) = picked {
+            self.take_picked(live, picked);
         }
     }
 
@@ -170,6 +237,10 @@ impl SpectrumPanel {
                 .wrap(),
             );
         }
+        self.lines_settings_ui(ui, &live);
+        if self.saved.file.is_none() {
+            self.range_settings_ui(ui, live.points.len());
+        }
         let finite = live.points.iter().filter(|p| p[1].is_finite()).count();
         ui.label(format!("{} channels, {} with a value", live.points.len(), finite));
     }
@@ -208,8 +279,8 @@ fn unit_combo(ui: &mut Ui, live: &Curve, unit: &mut SpectralUnit) -> egui::Respo
     let shown = live.units.iter().find(|(u, _)| *u == live.unit).map_or("", |(_, name)| name);
     ComboBox::from_id_salt("spectral unit")
         .width(110.0)
-        // All of them at once: the longest list has ten.
-        .height(320.0)
+        // All of them at once: the longest list has eleven.
+        .height(380.0)
         .selected_text(shown)
         .show_ui(ui, |ui| {
             for (choice, name) in &live.units {
@@ -231,6 +302,11 @@ fn read_out(live: &Curve, channel: usize) -> String {
         return format!("channel {number}  {value}");
     }
     format!("channel {number}  {}  {value}", format_with_unit(*x, 7, &live.x.1))
+}
+
+/// The colour that a region has on the image, on the ground of a plot.
+fn on_plot(color: egui::Color32, theme: egui::Theme) -> egui::Color32 {
+    if theme == egui::Theme::Dark { color } else { color.lerp_to_gamma(Role::Data.color(theme), 0.45) }
 }
 
 fn join(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {

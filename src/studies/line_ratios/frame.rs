@@ -1,7 +1,7 @@
 //! Where a line lies on a spectral axis: wavenumber or wavelength, air or vacuum, redshift and velocity.
 
-use super::lines::{LIGHT_SPEED_KM_S, Line, vacuum_from_air_nm};
-use crate::data::spectral_units::air_from_vacuum;
+use super::lines::{LIGHT_SPEED_KM_S, Line};
+use crate::data::spectral_lines::{air_from_vacuum, vacuum_from_air};
 
 /// What the axis counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,7 +66,7 @@ impl Frame {
         };
         match self.medium {
             Medium::Vacuum => nm,
-            Medium::Air => vacuum_from_air_nm(nm),
+            Medium::Air => 1e9 * vacuum_from_air(nm * 1e-9),
         }
     }
 
