@@ -8,9 +8,9 @@
 //! | folder | what it does |
 //! |---|---|
 //! | [`tasks`] | the leaf: what a task is, how it reports and is stopped, the schema of its request |
-//! | [`data`] | FITS in and out (images, cubes, tiles, tables, spectra, responses), world coordinates, units, ECSV and CSV, tables as sorted and filtered sheets; the store of what is opened |
+//! | [`data`] | FITS in and out (images, cubes, tiles, tables, spectra, responses), world coordinates, units, regions and their DS9 files, a list of spectral lines, ECSV and CSV, tables as sorted and filtered sheets; the store of what is opened |
 //! | [`learning`] | networks on burn: convolution kernels of our own, layers, recurrent U-Net, the loop of a Recurrent Inference Machine, Adam, checkpoints, weights on disk |
-//! | [`numerics`] | convolution, Levenberg-Marquardt, L-BFGS, the No-U-Turn sampler and whether its chains agree, contours, profiles, resampling, lines of a sphere, special functions, statistics, seeded random streams |
+//! | [`numerics`] | convolution, Levenberg-Marquardt, L-BFGS, the No-U-Turn sampler and whether its chains agree, contours, profiles, cuts, apertures, moments of lines, resampling, lines of a sphere, special functions, statistics, seeded random streams |
 //! | [`studies`] | the published systems, and the physics that two of them share; no egui, no threads |
 //! | [`workers`] | threads: jobs in two lanes, queries, cancelling, panic containment |
 //! | [`runs`] | run folders: record, products, repeat and verify |

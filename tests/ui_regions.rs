@@ -186,7 +186,7 @@ fn a_circle_is_drawn_measured_moved_resized_and_taken_back() {
         press(&mut harness, Modifiers::COMMAND, Key::Z);
         match expected {
             Some(radius) => assert!((circle_pixels(&harness).1 - radius).abs() < 1e-3),
-            None => assert_eq!(regions(&harness).len(), 0),
+            None => assert_eq!(regions(&harness).count(), 0),
         }
     }
     press(&mut harness, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
@@ -219,7 +219,7 @@ fn every_shape_is_drawn_selected_duplicated_taken_out_and_deleted() {
     assert!(harness.query_by_label("50").is_some());
     // The spectrum's pins are for clicks beside regions; here the click chose.
     press_button(&mut harness, "Duplicate");
-    assert_eq!(regions(&harness).len(), 6);
+    assert_eq!(regions(&harness).count(), 6);
     assert_eq!(state(&harness, "image")["selected_region"], 1);
     // A copy half a width beside takes half of the first one out.
     press_button(&mut harness, "Take out");
@@ -230,9 +230,9 @@ fn every_shape_is_drawn_selected_duplicated_taken_out_and_deleted() {
     let place = at(&mut harness, [6.0, 7.0]);
     harness.hover_at(place);
     press(&mut harness, Modifiers::NONE, Key::Delete);
-    assert_eq!(regions(&harness).len(), 5);
+    assert_eq!(regions(&harness).count(), 5);
     press_button(&mut harness, "Delete all");
-    assert_eq!(regions(&harness).len(), 0);
+    assert_eq!(regions(&harness).count(), 0);
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn begins_with_brace(path: &Path) -> bool {
 fn regions(path: &Path) -> Result<RegionFile, TaskError> {
     let bytes = std::fs::read(path).map_err(|e| TaskError::file(path, e.to_string()))?;
     let file = RegionFile::from_bytes(&bytes);
-    if file.len() == 0 && file.not_understood() == 0 {
+    if file.count() == 0 && file.not_understood() == 0 {
         return Err(TaskError::file(path, "no line of it is a region of the DS9 format; export it as DS9 (.reg)"));
     }
     Ok(file)
@@ -115,7 +115,7 @@ pub(super) fn forecast(path: &Path) -> Result<String, TaskError> {
         }
         "png" => Ok(format!("picture of a run of {}: reopens the run", record_of_picture(path)?.task)),
         "reg" => {
-            let count = regions(path)?.len();
+            let count = regions(path)?.count();
             Ok(format!("{count} region{}: drawn over the image", if count == 1 { "" } else { "s" }))
         }
         _ if crate::panels::is_text_table(path) => {

@@ -13,6 +13,7 @@
 //!                     tiles (compressed images), gzip (.fits.gz)
 //!                     form (columns) -> table  -> spectra, healpix, ogip;   triplets, ramp, units
 //! location (file.fits[SCI]) -> store (open files and results by DataId)
+//! regions (shapes over images, DS9 files)   spectral_units, spectral_lines (axes in any unit, lines at rest)
 //! sheet (a table as it is looked at: filter, order, statistics, positions)
 //! write (planes to a FITS file)    write_table (columns)    ecsv (tables)    sidecar (info.json beside an image)
 //! ```

@@ -42,7 +42,7 @@ impl Body {
         match self {
             Self::Kept(text) => out.push_str(text),
             Self::Region { before, shape_text, after, .. } => {
-                [before, shape_text, after].iter().for_each(|t| out.push_str(t))
+                [before, shape_text, after].iter().for_each(|t| out.push_str(t));
             }
         }
     }
@@ -103,7 +103,7 @@ impl RegionFile {
     }
 
     /// Number of regions.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.regions().count()
     }
 
@@ -162,7 +162,7 @@ impl RegionFile {
             region: Box::new(region),
         };
         self.pieces.push(Piece { body, end: "\n".into() });
-        self.len() - 1
+        self.count() - 1
     }
 
     /// Adds a copy of a region with another shape (in the same system) behind it: sign and properties are the same.

@@ -27,7 +27,7 @@ fn every_byte_comes_back() {
     let bytes = b"image\rcircle(1,2,3) # text={Caf\xe9 \xc3\xa9}\n\xff\xfe; ;\n\n\ncircle(1,2";
     let file = RegionFile::from_bytes(bytes);
     assert_eq!(file.to_bytes(), bytes);
-    assert_eq!(file.len(), 1);
+    assert_eq!(file.count(), 1);
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn extent(shape: &Shape, size: [usize; 2]) -> Option<[Range<usize>; 2]> {
         let first = (low + 0.5).floor().max(0.0);
         let end = ((high + 0.5).floor() + 1.0).min(length as f64);
         // Also refuses what is no number.
-        (first < end).then(|| first as usize..end as usize)
+        (first < end).then_some(first as usize..end as usize)
     };
     Some([along(x0, x1, size[0])?, along(y0, y1, size[1])?])
 }

@@ -121,7 +121,7 @@ impl Regions {
 
     fn list_ui(&self, ui: &mut Ui, settings: &RegionSettings, selected: &mut Option<usize>) {
         let row = ui.spacing().interact_size.y;
-        let height = (settings.file.len() as f32 * (row + 3.0)).min(110.0);
+        let height = (settings.file.count() as f32 * (row + 3.0)).min(110.0);
         ScrollArea::vertical().id_salt("regions").max_height(height).show_rows(
             ui,
             row,
