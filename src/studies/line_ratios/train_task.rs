@@ -222,7 +222,7 @@ impl<'a> Training<'a> {
             }
             progress.phase(format!("step {} of {}", made + 1, self.request.steps));
             let batch = batches.recv().map_err(|_| TaskError::Failed("the thread that makes examples ended".into()))?;
-            self.step(batch, progress)?;
+            self.step(&batch, progress)?;
             progress.fraction(self.state.adam.steps as f64 / self.request.steps as f64);
             self.state.keep_now_and_then().map_err(failed)?;
         }
@@ -233,7 +233,7 @@ impl<'a> Training<'a> {
     }
 
     /// One step on one batch.
-    fn step(&mut self, batch: Batch, progress: &Progress<TrainUpdate>) -> Result<(), TaskError> {
+    fn step(&mut self, batch: &Batch, progress: &Progress<TrainUpdate>) -> Result<(), TaskError> {
         /// Steps in which the learning rate rises from nothing.
         const WARM_UP: f64 = 100.0;
         /// Steps between two points of the curve.
@@ -242,7 +242,7 @@ impl<'a> Training<'a> {
         let masks = |m: usize, k: usize, y: Tensor<2>| {
             if self.request.as_published() { dropped(self.request.seed, step, m, k, y) } else { y }
         };
-        let [inputs, targets] = tensors(&batch, &self.device);
+        let [inputs, targets] = tensors(batch, &self.device);
         let outputs = self.network.forward(inputs, masks);
         let members = outputs.len() as f64;
         let loss = losses::summed(self.request.network, outputs, &targets);

@@ -176,10 +176,9 @@ pub fn ratio_inputs(spectrum: &Observed, kinematics: [f64; 2], out: &mut [f32]) 
     let mut first = 0;
     for window in 0..WINDOWS {
         let scale = 1.0 / aligned.total[FILTER_OF[window]];
-        for k in first..first + SAMPLES_OF[window] {
-            out[k] = aligned.samples[k] * scale;
-        }
-        first += SAMPLES_OF[window];
+        let own = first..first + SAMPLES_OF[window];
+        first = own.end;
+        out[own.clone()].iter_mut().zip(&aligned.samples[own]).for_each(|(out, sample)| *out = sample * scale);
     }
     let out = &mut out[ALIGNED..];
     for (out, signal) in out.iter_mut().zip(aligned.signal) {

@@ -12,7 +12,7 @@ pub fn summed(kind: NetworkKind, outputs: Vec<Tensor<2>>, targets: &Tensor<2>) -
     let own = |found: Tensor<2>| match kind {
         NetworkKind::PublishedRatios => huber(found, targets.clone()),
         NetworkKind::Ratios | NetworkKind::Refinement => gaussian(found, targets.clone()),
-        NetworkKind::Kinematics => mixture(found, targets.clone()),
+        NetworkKind::Kinematics => mixture(found, targets),
     };
     let sum = outputs.into_iter().map(own).reduce(|sum, own| sum + own);
     sum.unwrap_or_else(|| Tensor::zeros([1], &targets.device()))
@@ -38,7 +38,7 @@ pub fn gaussian(found: Tensor<2>, truth: Tensor<2>) -> Tensor<1> {
 
 /// `-ln` of a mixture of normal densities of two quantities without its constant: for each component the logit of its weight,
 /// mean and logarithm of the error of the first, mean and logarithm of the error of the second.
-pub fn mixture(found: Tensor<2>, truth: Tensor<2>) -> Tensor<1> {
+pub fn mixture(found: Tensor<2>, truth: &Tensor<2>) -> Tensor<1> {
     let [batch, _] = truth.dims();
     let parts = found.reshape([batch, COMPONENTS, PER_COMPONENT]);
     let part = |k: usize| -> Tensor<2> { parts.clone().narrow(2, k, 1).squeeze_dim(2) };
@@ -82,7 +82,7 @@ mod tests {
         let log_half = 0.5f32.ln();
         let row = [log_half, 1.0, 0.0, 0.0, 0.0, log_half, -1.0, 0.0, 0.0, 0.0, -30.0, 0.0, 0.0, 0.0, 0.0];
         let density = |v: f32| 0.5 * (-0.5 * (v - 1.0).powi(2)).exp() + 0.5 * (-0.5 * (v + 1.0).powi(2)).exp();
-        let loss = value(mixture(tensor(&[row]), tensor(&[[0.3, 0.0]])));
+        let loss = value(mixture(tensor(&[row]), &tensor(&[[0.3, 0.0]])));
         assert!((loss + density(0.3).ln()).abs() < 1e-5, "{loss}");
     }
 }
