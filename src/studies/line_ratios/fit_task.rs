@@ -157,11 +157,11 @@ impl Run<'_> {
         let mut metrics = self.cube_metrics(&filled);
         metrics.insert("spectra_per_second".into(), measured as f64 / seconds);
         let mut spectra = Vec::new();
-        if let Some(mean) = mean {
-            if let Some(answer) = self.estimator.estimate(&mean).into_iter().next().flatten() {
-                metrics.extend(self.metrics_of("mean_spectrum/", &answer));
-                spectra.push(FittedSpectrum::new("mean", self.model, &mean, &answer));
-            }
+        if let Some(mean) = mean
+            && let Some(answer) = self.estimator.estimate(&mean).into_iter().next().flatten()
+        {
+            metrics.extend(self.metrics_of("mean_spectrum/", &answer));
+            spectra.push(FittedSpectrum::new("mean", self.model, &mean, &answer));
         }
         if let Some(brightest) = self.brightest(&filled.maps)? {
             spectra.push(brightest);

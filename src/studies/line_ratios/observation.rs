@@ -88,7 +88,7 @@ impl Batch {
 
     /// How many.
     pub fn len(&self) -> usize {
-        if self.samples == 0 { 0 } else { self.data.len() / self.samples }
+        self.data.len().checked_div(self.samples).unwrap_or(0)
     }
 
     /// None.

@@ -67,7 +67,8 @@ impl Ratio {
             covariance(&self.above, &self.below),
             covariance(&self.below, &self.below),
         );
-        if !(below > DETECTED * bb.sqrt()) {
+        let detected = below > DETECTED * bb.sqrt();
+        if !detected {
             return Measured { value: f64::NAN, error: f64::NAN, limit: f64::NAN };
         }
         let value = above / below;
