@@ -90,17 +90,20 @@ fn a_reconstruction_by_the_network_is_whole_and_nearer_than_its_null() {
     }
     assert!(
         metrics["structure_correlation"].is_finite()
-            && metrics["reduced_chi2"] <= metrics["reduced_chi2_before_finetune"]
+            && metrics["reduced_chi2_before_refine"] <= metrics["reduced_chi2_before_finetune"]
+            && metrics["reduced_chi2"] < metrics["reduced_chi2_before_refine"]
+            && metrics["reduced_chi2"] < 1.15
     );
     assert!(metrics["einstein_radius_error"] < 0.05 && metrics["gradients"] > 20.0);
     let names =
         |file: &str| -> Vec<String> { read_planes(&out.join(file)).unwrap().into_iter().map(|p| p.name).collect() };
     assert_eq!(names("source.fits")[1], "SIGMA");
     assert_eq!(names("convergence.fits")[2], "SIGMA");
-    assert_eq!(names("steps.fits").len(), 6);
+    assert_eq!(names("steps.fits")[5..], ["FINETUNING", "REFINING"]);
     let loaded = FitOutcome::load(&out, &made.record.request, metrics).unwrap();
     let steps = loaded.steps.as_ref().unwrap();
-    assert_eq!((steps.len(), steps.finetuning.len()), (8, 5));
+    assert_eq!((steps.len(), steps.evaluations(), steps.finetuning.len()), (9, 8, 5));
+    assert!(steps.refining.len() > 2 && steps.reduced_chi2[8] < steps.reduced_chi2[7]);
     assert!(steps.reduced_chi2[7] < steps.reduced_chi2[0]);
     assert_eq!(
         (loaded.method, loaded.convergence_sigma.is_some(), loaded.source_sigma.is_some()),

@@ -7,6 +7,17 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
     (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f64::total_cmp).1)
 }
 
+/// The middle value, of an even number the mean of the two in the middle. NaN counts as greatest; NaN of none. Sorts the values.
+pub fn median_between(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        n if n.is_multiple_of(2) => 0.5 * (values[middle - 1] + values[middle]),
+        _ => values[middle],
+    }
+}
+
 /// A range that shows a curve: noisy ends and single spikes are left out, lines in between are not.
 ///
 /// The curve is cut into 20 stretches. Stretches at either end whose point-to-point scatter is more than 5 times that of
@@ -60,6 +71,9 @@ mod tests {
         assert_eq!(median(&mut [9.0, -1.0, 4.0]), Some(4.0));
         assert_eq!(median(&mut [9.0, -1.0, 4.0, 2.0]), Some(4.0));
         assert_eq!(median(&mut [f64::NAN, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median_between(&mut [3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median_between(&mut [4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median_between(&mut []).is_nan());
     }
 
     #[test]

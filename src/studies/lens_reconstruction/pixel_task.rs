@@ -12,7 +12,7 @@ use super::pixelated::{
     Event, Inversion, InversionSettings, InversionStep, PixelFit, PixelStep, SourceGrid, fit_pixels, invert,
 };
 use super::request::{FitRequest, Method};
-use super::rim::{self, Guess, RimEvent, RimFit, RimStep, Spreading, WorkingFrame, reconstruct};
+use super::rim::{self, Guess, RimEvent, RimFit, RimStep, Spreading, Treatment, WorkingFrame, reconstruct};
 use super::{LensError, Observation};
 use crate::studies::lens_models::LensModel;
 use crate::tasks::{Cost, Progress, TaskError};
@@ -176,13 +176,15 @@ impl Stage<'_> {
             centre: [galaxy.x_arcsec, galaxy.y_arcsec],
             einstein_radius_arcsec: self.fit.effective_einstein_radius_arcsec,
         };
-        let finetuning = request.finetuning(settings.pixels, self.fit.blank_sky.map(|sky| sky.reduced_chi2))?;
+        let sky = self.fit.blank_sky.map(|sky| sky.reduced_chi2);
+        let finetuning = request.finetuning(settings.pixels, sky)?;
         let (mut count, evaluations) = (self.steps, settings.steps as f64);
         let share = |done: f64| self.from + (0.98 - self.from) * done;
         // Fine-tuning takes nearly all of the time.
         let first = if finetuning.is_some() { 0.03 } else { 1.0 };
         let spreading = Spreading { draws: request.spread_draws, seed: request.seed };
-        let found = reconstruct(&trained, self.observation, &light, guess, finetuning, spreading, &mut |event| {
+        let treatment = Treatment { finetuning, refining: request.refining(sky), spreading };
+        let found = reconstruct(&trained, self.observation, &light, guess, treatment, &mut |event| {
             match event {
                 RimEvent::Step(frame, step) => {
                     count += 1.0;
@@ -194,6 +196,13 @@ impl Stage<'_> {
                     progress.update(|| self.machine_update(frame, step));
                 }
                 RimEvent::Spread => progress.phase("errors of the network"),
+                RimEvent::Refine(done, chi2) => {
+                    if *done == 1 {
+                        progress.phase("refining the answer");
+                    }
+                    count += 1.0;
+                    progress.log("network, refined", count, *chi2);
+                }
                 RimEvent::Finetune(done, all, chi2) => {
                     progress.phase(if chi2.is_nan() { "systems around the answer" } else { "fine-tuning the network" });
                     progress.fraction(share(first + (1.0 - first) * *done as f64 / *all as f64));

@@ -10,7 +10,7 @@ use super::cosmology::Cosmology;
 use super::pixelated::{InversionSettings, PixelSettings, Regularisation};
 use super::positions::read_positions;
 use super::rim::finetune::{FinetuneSettings, FinetuneSystems};
-use super::rim::{Finetuning, load_vaes};
+use super::rim::{Finetuning, RefineSettings, load_vaes};
 use crate::studies::lens_models::Sersic;
 use crate::tasks::TaskError;
 
@@ -45,7 +45,8 @@ impl Method {
             | "finetune_steps"
             | "finetune_systems"
             | "finetune_strength"
-            | "finetune_learning_rate" => self == Self::Rim,
+            | "finetune_learning_rate"
+            | "refine_steps" => self == Self::Rim,
             "optimise_lens" => self == Self::Inversion,
             "convergence_regularisation" | "convergence_step" | "positive_source" => self == Self::Pixels,
             _ => true,
@@ -144,6 +145,9 @@ pub struct FitRequest {
     /// With `rim`: size of the steps of fine-tuning.
     #[schemars(range(min = 1e-8, max = 0.01), extend("x-log" = true))]
     pub finetune_learning_rate: f64,
+    /// With `rim`: most iterations that move the network's answer to where the likelihood wants it, the answer and its errors being the prior; 0: none. They end when the image is fitted to its noise.
+    #[schemars(range(min = 0, max = 5000))]
+    pub refine_steps: usize,
     /// With `rim`: times that the image is given fresh noise, for the errors; 0: none.
     #[schemars(range(min = 0, max = 100))]
     pub spread_draws: usize,
@@ -238,6 +242,7 @@ impl Default for FitRequest {
             finetune_systems: FinetuneSystems::default(),
             finetune_strength: FinetuneSettings::default().strength,
             finetune_learning_rate: FinetuneSettings::default().learning_rate,
+            refine_steps: 300,
             spread_draws: 8,
             truth_source: None,
             truth_convergence: None,
@@ -382,6 +387,12 @@ impl FitRequest {
             ..FinetuneSettings::default()
         };
         Ok(Some(Finetuning { settings, vaes }))
+    }
+
+    /// How the network's answer is refined, if it is, to the reduced chi-squared of empty sky.
+    pub(super) fn refining(&self, blank_sky: Option<f64>) -> Option<RefineSettings> {
+        (self.refine_steps > 0)
+            .then(|| RefineSettings { iterations: self.refine_steps, target: blank_sky.unwrap_or(1.0) })
     }
 
     /// The settings of a reconstruction of source and convergence, likewise.

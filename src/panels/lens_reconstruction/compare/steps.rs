@@ -29,6 +29,7 @@ pub(in super::super) struct Steps {
     correlations: Vec<Vec<Correlation>>,
     chi2: Vec<[f64; 2]>,
     finetuning: Vec<[f64; 2]>,
+    refining: Vec<[f64; 2]>,
     /// Reduced chi2 of blank sky.
     sky: Option<f64>,
     pub(super) from: Arc<NetworkSteps>,
@@ -62,8 +63,16 @@ impl Steps {
                 .scene
                 .as_ref()
                 .map(|s| Arc::new(convergence_on(&s.lens, from.centre_arcsec, shape, from.pixel_scale_arcsec))),
-            chi2: series(&from.reduced_chi2),
+            // The refined state has its own curve, on the pixels that it was refined on.
+            chi2: series(&from.reduced_chi2[..from.evaluations()]),
             finetuning: series(&from.finetuning),
+            // On the way from the last evaluation to the step after it.
+            refining: (0..from.refining.len())
+                .map(|k| {
+                    let way = k as f64 / (from.refining.len() - 1).max(1) as f64;
+                    [from.evaluations() as f64 + way, from.refining[k]]
+                })
+                .collect(),
             sky: outcome.metrics_of("reduced_chi2_blank_sky"),
             sources,
             true_source,
@@ -83,7 +92,7 @@ pub(super) fn steps_ui(
 ) -> Vec<MapEvent> {
     let last = steps.from.len() - 1;
     *step = (*step).min(last);
-    bar_ui(ui, last, step, playing);
+    bar_ui(ui, last, steps.from.evaluations(), step, playing);
     let shown = *step;
     let room = ui.available_size();
     let plots = |ui: &mut Ui| {
@@ -129,7 +138,7 @@ pub(super) fn steps_ui(
 }
 
 /// Play, and the scrub bar.
-fn bar_ui(ui: &mut Ui, last: usize, step: &mut usize, playing: &mut Playing) {
+fn bar_ui(ui: &mut Ui, last: usize, evaluations: usize, step: &mut usize, playing: &mut Playing) {
     ui.horizontal(|ui| {
         let now = ui.input(|i| i.time);
         let text = if playing.since.is_some() { "Pause" } else { "Play" };
@@ -146,11 +155,16 @@ fn bar_ui(ui: &mut Ui, last: usize, step: &mut usize, playing: &mut Playing) {
         }
         let label = ui.label("Step");
         let mut number = *step + 1;
-        ui.spacing_mut().slider_width = (ui.available_width() - 80.0).clamp(80.0, 320.0);
+        ui.spacing_mut().slider_width = (ui.available_width() - 240.0).clamp(80.0, 320.0);
         if ui.add(Slider::new(&mut number, 1..=last + 1)).labelled_by(label.id).changed() {
             *step = number - 1;
             playing.since = None;
         }
+        ui.label(if *step < evaluations {
+            format!("evaluation {} of {evaluations}", *step + 1)
+        } else {
+            "refined on the image".to_owned()
+        });
         let Some(since) = playing.since else { return };
         if now - since >= STAY {
             if *step == last {
@@ -166,20 +180,23 @@ fn bar_ui(ui: &mut Ui, last: usize, step: &mut usize, playing: &mut Playing) {
 
 fn chi2_ui(ui: &mut Ui, steps: &Steps, shown: usize) {
     let theme = theme_of(ui.visuals());
-    let here = [[steps.chi2[shown][0], steps.chi2[shown][1]]];
     let mut plot = LinePlot::new("χ² of the steps")
         .x("step", "")
         .y("reduced χ² on the network's pixels", "")
         .log_y(true)
         .series(Series::new("network", &steps.chi2).role(Role::Network));
-    let sky = steps.sky.map(|v| [[1.0, v], [steps.chi2.len().max(steps.finetuning.len()) as f64, v]]);
+    let longest = steps.chi2.len().max(steps.finetuning.len());
+    let sky = steps.sky.map(|v| [[1.0, v], [longest as f64, v]]);
     if let Some(sky) = &sky {
         plot = plot.series(Series::new("blank sky", sky).role(Role::Reference));
+    }
+    if !steps.refining.is_empty() {
+        plot = plot.series(Series::new("refining", &steps.refining).role(Role::Model));
     }
     if !steps.finetuning.is_empty() {
         plot = plot.series(Series::new("fine-tuning", &steps.finetuning).role(Role::Data));
     }
-    plot.vertical_line("shown", here[0][0], Role::Reference.color(theme)).show(ui, "lens steps chi2");
+    plot.vertical_line("shown", shown as f64 + 1.0, Role::Reference.color(theme)).show(ui, "lens steps chi2");
 }
 
 fn correlation_ui(ui: &mut Ui, steps: &Steps, shown: usize) {

@@ -59,7 +59,7 @@ pub struct BenchmarkRequest {
     /// With `methods`: a folder of convergences (`*kappa*.fits`, 7.68 arcsec wide) and galaxies (`galaxy*.fits`). Every halo with every galaxy is
     /// a lens, instead of the simulated ones. Each halo is scaled to an Einstein radius of 1.5 arcsec, each galaxy to 3 arcsec.
     pub structures: Option<PathBuf>,
-    /// With `methods`: which are compared, with `null` always; `["parametric", "inversion", "pixels", "rim", "rim_finetuned"]`.
+    /// With `methods`: which are compared, with `null` always; `["parametric", "inversion", "pixels", "rim", "rim_refined", "rim_finetuned"]`.
     pub methods: Vec<Contestant>,
     /// With `methods`: at which noise; `["low", "medium", "high"]`.
     pub noise_levels: Vec<NoiseRegime>,
@@ -77,6 +77,9 @@ pub struct BenchmarkRequest {
     /// With `methods`: size of the steps of fine-tuning.
     #[schemars(range(min = 1e-8, max = 0.01), extend("x-log" = true))]
     pub finetune_learning_rate: f64,
+    /// With `methods`: most iterations that refine the network's answer on the likelihood.
+    #[schemars(range(min = 1, max = 5000))]
+    pub refine_steps: usize,
     /// Source pixels along each side of the inversions of `source_recovery` and `methods`.
     #[schemars(range(min = InversionSettings::SOURCE_PIXELS[0], max = InversionSettings::SOURCE_PIXELS[1]))]
     pub source_pixels: usize,
@@ -115,6 +118,7 @@ impl Default for BenchmarkRequest {
             finetune_systems: FinetuneSystems::default(),
             finetune_strength: FinetuneSettings::default().strength,
             finetune_learning_rate: FinetuneSettings::default().learning_rate,
+            refine_steps: 300,
             source_pixels: InversionSettings::default().source_pixels,
             lenses: 200,
             pixels: 56,

@@ -251,7 +251,7 @@ impl FitOutcome {
         self.warnings.extend(found.concerns.iter().cloned());
         self.put(&[
             ("gradients", found.gradients as f64),
-            ("network_steps", found.steps.len() as f64),
+            ("network_steps", (found.steps.len() - usize::from(!found.refining.is_empty())) as f64),
             ("field_arcsec", 2.0 * found.lens.half_arcsec()),
         ]);
         if let Some(tuned) = &found.finetuned {
@@ -259,6 +259,12 @@ impl FitOutcome {
                 ("reduced_chi2_before_finetune", found.reduced_chi2_before_finetune),
                 ("finetune_steps", tuned.reduced_chi2.len().saturating_sub(1) as f64),
                 ("finetune_systems", tuned.systems as f64),
+            ]);
+        }
+        if found.reduced_chi2_before_refine.is_finite() {
+            self.put(&[
+                ("reduced_chi2_before_refine", found.reduced_chi2_before_refine),
+                ("refine_steps", found.refining.len().saturating_sub(1) as f64),
             ]);
         }
         // Of an answer in pixels by a network nobody knows them.
@@ -293,6 +299,9 @@ impl FitOutcome {
             }
             if found.finetuned.is_some() {
                 self.warnings.push("SIGMA is the spread of the network before it was fine-tuned, stretched as simulations ask; that of the fine-tuned one was not measured".into());
+            }
+            if !found.refining.is_empty() {
+                self.warnings.push("SIGMA is that of the network's answer before it was refined on the image".into());
             }
         }
         Common {

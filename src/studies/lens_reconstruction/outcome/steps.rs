@@ -4,13 +4,16 @@ use std::path::Path;
 
 use ndarray::{Array1, Array2, Array3, Axis};
 
-use crate::data::{Keyword, Plane, Value, read_planes, write_planes};
+use crate::data::{Keyword, OwnedPlane, Plane, Value, read_planes, write_planes};
 use crate::studies::lens_reconstruction::maps::grid_keywords;
 use crate::studies::lens_reconstruction::rim::{RimFit, RimStep};
 use crate::tasks::TaskError;
 
 /// File of the steps.
 pub(super) const FILE: &str = "steps.fits";
+/// Rows that need not be there.
+const FINETUNING: &str = "FINETUNING";
+const REFINING: &str = "REFINING";
 
 /// The states of the machine, on its own grids. Cubes are `[step, y, x]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +30,9 @@ pub struct NetworkSteps {
     pub reduced_chi2: Vec<f64>,
     /// `chi2` a used pixel before each step of fine-tuning, and after the last; empty without.
     pub finetuning: Vec<f64>,
+    /// `chi2` a used pixel before the last state was refined from the one before it, and after each iteration; empty without, then all states
+    /// are the network's.
+    pub refining: Vec<f64>,
     /// Middle of all maps, arcsec from the image centre.
     pub centre_arcsec: [f64; 2],
     /// Pixel of convergence, model and residual (arcsec).
@@ -49,9 +55,10 @@ impl NetworkSteps {
             residuals: cube(|s| &s.residual),
             reduced_chi2: found.steps.iter().map(|s| s.reduced_chi2).collect(),
             finetuning: found.finetuned.as_ref().map(|f| f.reduced_chi2.clone()).unwrap_or_default(),
+            refining: found.refining.clone(),
             centre_arcsec: found.frame.centre,
             pixel_scale_arcsec: found.frame.step_arcsec(),
-            source_scale_arcsec: found.grid.pixel,
+            source_scale_arcsec: found.frame.source_grid().pixel,
         }
     }
 
@@ -63,6 +70,11 @@ impl NetworkSteps {
     /// True without steps.
     pub fn is_empty(&self) -> bool {
         self.reduced_chi2.is_empty()
+    }
+
+    /// Number of those that are the network's.
+    pub fn evaluations(&self) -> usize {
+        self.len() - usize::from(!self.refining.is_empty()).min(self.len())
     }
 
     /// The map of one step of a cube.
@@ -79,7 +91,7 @@ impl NetworkSteps {
         let grid = grid_keywords(self.centre_arcsec, self.pixel_scale_arcsec, shape);
         let source_grid = grid_keywords(self.centre_arcsec, self.source_scale_arcsec, shape);
         let series = |values: &[f64]| Array1::from_iter(values.iter().map(|v| *v as f32));
-        let (chi2, tuned) = (series(&self.reduced_chi2), series(&self.finetuning));
+        let chi2 = series(&self.reduced_chi2);
         let cube = |name: &'static str, cube: &'_ Array3<f32>, unit: &'static str, keywords: &[Keyword]| {
             (name, cube.clone().into_dyn(), unit.to_owned(), keywords.to_vec())
         };
@@ -92,8 +104,10 @@ impl NetworkSteps {
         ];
         planes[0].2 = unit.to_owned();
         planes[2].2 = unit.to_owned();
-        if !tuned.is_empty() {
-            planes.push(("FINETUNING", tuned.into_dyn(), String::new(), Vec::new()));
+        for (name, values) in [(FINETUNING, &self.finetuning), (REFINING, &self.refining)] {
+            if !values.is_empty() {
+                planes.push((name, series(values).into_dyn(), String::new(), Vec::new()));
+            }
         }
         let views: Vec<Plane<'_>> = planes
             .iter()
@@ -132,14 +146,16 @@ impl NetworkSteps {
                 _ => Err(bad()),
             }
         };
-        let series = |k: usize| planes.get(k).map(|p| p.pixels.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>());
+        let values = |p: &OwnedPlane| p.pixels.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
+        let named = |name: &str| planes.iter().find(|p| p.name == name).map(values).unwrap_or_default();
         let out = Self {
             sources: cube(0)?,
             convergences: cube(1)?,
             models: cube(2)?,
             residuals: cube(3)?,
-            reduced_chi2: series(4).ok_or_else(bad)?,
-            finetuning: series(5).unwrap_or_default(),
+            reduced_chi2: values(plane(4)?),
+            finetuning: named(FINETUNING),
+            refining: named(REFINING),
             centre_arcsec: [number(0, "CRVAL1")?, number(0, "CRVAL2")?],
             pixel_scale_arcsec: number(1, "CDELT1")?,
             source_scale_arcsec: number(0, "CDELT1")?,
@@ -163,6 +179,7 @@ mod tests {
             residuals: cube(3.0),
             reduced_chi2: vec![4.0, 2.0, 1.5],
             finetuning: vec![1.5, 1.25],
+            refining: vec![1.25, 1.0, 0.75],
             centre_arcsec: [0.5, -0.25],
             pixel_scale_arcsec: 0.125,
             source_scale_arcsec: 0.0625,
@@ -172,6 +189,11 @@ mod tests {
         steps.write(folder.path(), "electron/s", &[]).unwrap();
         assert_eq!(NetworkSteps::read(folder.path()).unwrap(), Some(steps.clone()));
         assert_eq!(NetworkSteps::map(&steps.models, 1)[[0, 0]], 18.0);
+        assert_eq!((steps.len(), steps.evaluations()), (3, 2));
+        let plain = NetworkSteps { finetuning: Vec::new(), refining: Vec::new(), ..steps.clone() };
+        assert_eq!(plain.evaluations(), 3);
+        plain.write(folder.path(), "electron/s", &[]).unwrap();
+        assert_eq!(NetworkSteps::read(folder.path()).unwrap(), Some(plain));
         std::fs::write(folder.path().join(FILE), "no steps").unwrap();
         assert!(NetworkSteps::read(folder.path()).is_err());
     }

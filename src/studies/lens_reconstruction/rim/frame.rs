@@ -12,8 +12,14 @@ use crate::studies::lens_reconstruction::pixelated::SourceGrid;
 
 /// Einstein radius that is aimed at on the machine's field: the middle of those of the training (arcsec).
 const AIM_ARCSEC: f64 = 1.5;
+/// Einstein radii on the field for which it is laid on whole pixels of the image: those of the training, but for the rarest (arcsec).
+const WHOLE_ARCSEC: [f64; 2] = [0.6, 2.3];
 /// Farthest place from the centre of the field that the used pixels may reach (arcsec of the field); the field's half is 3.84.
 const REACH_ARCSEC: f64 = 3.7;
+/// The same on whole pixels, where the outermost row may fall off.
+const WHOLE_REACH_ARCSEC: f64 = 3.9;
+/// Pixels a side above which nothing is computed on the pixels of the image.
+const MOST_PIXELS: usize = 256;
 /// The peak of an image in the machine's unit: a source of peak 1 keeps about so much through PSF and pixels.
 const PEAK: f64 = 0.8;
 /// Part of a pixel that used pixels of the image must cover for it to be used.
@@ -33,8 +39,8 @@ pub struct WorkingFrame {
 }
 
 impl WorkingFrame {
-    /// A field around a lens of about this Einstein radius (arcsec), with room for all used pixels.
-    /// `light`: the image without lens light and sky.
+    /// A field around a lens of about this Einstein radius (arcsec), with room for all used pixels. If it can be, its pixels are blocks of
+    /// whole pixels of the image, whose noise then stays independent. `light`: the image without lens light and sky.
     pub fn around(
         grids: Grids,
         observation: &Observation,
@@ -50,8 +56,17 @@ impl WorkingFrame {
         });
         // A mask much larger than the ring is cut by the field rather than the ring made small.
         let most = einstein_radius_arcsec / 0.6;
-        let scale = (einstein_radius_arcsec / AIM_ARCSEC).max((reach / REACH_ARCSEC).min(most));
-        let out = Self { grids, centre, scale, brightness: 1.0 };
+        let free = (einstein_radius_arcsec / AIM_ARCSEC).max((reach / REACH_ARCSEC).min(most));
+        let least = (reach / WHOLE_REACH_ARCSEC).min(most);
+        let out = match whole_block(&grids, observation.pixel_scale_arcsec, einstein_radius_arcsec, least) {
+            Some(block) => Self {
+                grids,
+                centre: on_edges(centre, observation, grids.pixels * block),
+                scale: block as f64 * observation.pixel_scale_arcsec / grids.step(),
+                brightness: 1.0,
+            },
+            None => Self { grids, centre, scale: free, brightness: 1.0 },
+        };
         let peak = smoothed_peak(&out.resample(observation, light).0, grids.pixels);
         Self { brightness: (peak / PEAK).max(f64::MIN_POSITIVE), ..out }
     }
@@ -59,6 +74,19 @@ impl WorkingFrame {
     /// Side of a pixel of the field on the image (arcsec).
     pub fn step_arcsec(&self) -> f64 {
         self.grids.step() * self.scale
+    }
+
+    /// The same field in the pixels of the image itself, and how many of them make one of this along each side; `None` where pixels of the
+    /// field are not whole pixels of the image, or are those already.
+    pub fn in_pixels_of(&self, observation: &Observation) -> Option<(Self, usize)> {
+        let ratio = self.step_arcsec() / observation.pixel_scale_arcsec;
+        let block = ratio.round() as usize;
+        let across = self.grids.pixels * block;
+        let centre = on_edges(self.centre, observation, across);
+        let away = (0..2).fold(0.0f64, |most, k| most.max((centre[k] - self.centre[k]).abs()));
+        let whole = (ratio - block as f64).abs() < 1e-6 && away < 1e-6 * observation.pixel_scale_arcsec;
+        let finer = Self { grids: Grids { pixels: across, ..self.grids }, ..*self };
+        (whole && block > 1 && across <= MOST_PIXELS).then_some((finer, block))
     }
 
     /// The image as the machine wants it: mean brightness of the used pixels under each of its own, in its unit.
@@ -146,6 +174,29 @@ impl WorkingFrame {
     }
 }
 
+/// How many pixels of the image along each side make one of the field, so that the ring is as large as in the training and the scale is not
+/// below `least`; `None` where no whole number does.
+fn whole_block(grids: &Grids, pixel: f64, einstein_radius: f64, least: f64) -> Option<usize> {
+    let scale = |block: usize| block as f64 * pixel / grids.step();
+    let away = |block: usize| (einstein_radius / scale(block) / AIM_ARCSEC).ln().abs();
+    // Beyond this the ring would be smaller than in any training.
+    let most = (einstein_radius / (WHOLE_ARCSEC[0] * pixel / grids.step())).clamp(0.0, 1e4) as usize;
+    (1..=most)
+        .filter(|block| einstein_radius / scale(*block) <= WHOLE_ARCSEC[1] && scale(*block) >= least)
+        .min_by(|a, b| away(*a).total_cmp(&away(*b)))
+}
+
+/// The centre nearest to this one at which a field of so many pixels of the image along each side begins and ends between two of them.
+fn on_edges(centre: [f64; 2], observation: &Observation, across: usize) -> [f64; 2] {
+    let (rows, columns) = observation.data.dim();
+    let pixel = observation.pixel_scale_arcsec;
+    let snap = |c: f64, count: usize| {
+        let first = 0.5 * (count as f64 - across as f64);
+        ((c / pixel + first).round() - first) * pixel
+    };
+    [snap(centre[0], columns), snap(centre[1], rows)]
+}
+
 /// Pixels `0..count` (pixel `k` from `k` to `k + 1`) under the stretch from `low` to `high`, and how much of it each covers.
 fn overlaps(low: f64, high: f64, count: usize) -> Vec<(usize, f64)> {
     let (low, high) = (low.max(0.0), high.min(count as f64));
@@ -225,11 +276,52 @@ mod tests {
         let mut seen = observation(101, 0.05, |x, y| if (x.hypot(y) - 1.0).abs() < 0.15 { 5.0 } else { 0.0 });
         seen = seen.with_annulus([0.0, 0.0], 0.0, 1.6);
         let frame = WorkingFrame::around(Grids::of(64), &seen, &seen.data, [0.0, 0.0], 1.0);
-        assert!((frame.scale - 1.0 / AIM_ARCSEC).abs() < 1e-9);
+        // Two pixels of 0.05 make one of the field's 0.12: a ring of 1.2 arcsec; one would make 2.4, three 0.8.
+        assert!((frame.scale - 0.1 / 0.12).abs() < 1e-9);
         assert!((frame.brightness - 5.0 / PEAK).abs() < 0.7, "{}", frame.brightness);
         let wide = observation(101, 0.05, |_, _| 1.0);
         let frame = WorkingFrame::around(Grids::of(64), &wide, &wide.data, [0.0, 0.0], 1.5);
-        assert!((frame.scale * REACH_ARCSEC - 2.5).abs() < 1e-9 || (frame.scale - 1.0).abs() < 1e-9);
+        assert!((frame.scale - 0.1 / 0.12).abs() < 1e-9);
+        // Pixels too coarse for the ring: as large as it should be, between the pixels.
+        let coarse = observation(31, 0.3, |x, y| if (x.hypot(y) - 1.0).abs() < 0.3 { 5.0 } else { 0.0 });
+        let coarse = coarse.with_annulus([0.0, 0.0], 0.0, 1.6);
+        let frame = WorkingFrame::around(Grids::of(64), &coarse, &coarse.data, [0.0, 0.0], 1.0);
+        assert!((frame.scale - 1.0 / AIM_ARCSEC).abs() < 1e-9);
+    }
+
+    /// An image on the machine's own pixels is seen as it is, wherever its lens is within it.
+    #[test]
+    fn whole_pixels_stay_whole() {
+        for (n, block) in [(64, 1), (65, 1), (128, 2), (129, 2)] {
+            let scale = 0.12 / block as f64;
+            let seen = observation(n, scale, |x, y| x + 10.0 * y);
+            let frame = WorkingFrame::around(Grids::of(64), &seen, &seen.data, [0.03, -0.05], 1.5);
+            assert!((frame.scale - 1.0).abs() < 1e-12, "{n} {}", frame.scale);
+            let data = frame.bring(&seen, &seen.data);
+            let (at_x, at_y) = (frame.centre[0] / scale + 0.5 * n as f64, frame.centre[1] / scale + 0.5 * n as f64);
+            let first = [at_y, at_x].map(|c| c - 32.0 * block as f64);
+            assert!(first.iter().all(|f| (f - f.round()).abs() < 1e-9), "{n} {first:?}");
+            let expected: f64 = (0..block * block)
+                .map(|k| {
+                    let (y, x) =
+                        (first[0].round() as i64 + (k / block) as i64, first[1].round() as i64 + (k % block) as i64);
+                    let (y, x) = (y + 20 * block as i64, x + 30 * block as i64);
+                    seen.data[[y as usize, x as usize]]
+                })
+                .sum::<f64>()
+                / (block * block) as f64;
+            assert!((data.image[20 * 64 + 30] * frame.brightness - expected).abs() < 1e-9);
+            let finer = frame.in_pixels_of(&seen);
+            assert_eq!(finer.map(|(f, b)| (f.grids.pixels, b)), (block > 1).then_some((64 * block, block)));
+            if let Some((finer, _)) = finer {
+                let data = finer.bring(&seen, &seen.data);
+                let [y, x] = [first[0] + 40.0, first[1] + 60.0].map(|k| k.round() as usize);
+                let found = data.image[40 * 128 + 60] * frame.brightness;
+                assert!((found - seen.data[[y, x]]).abs() < 1e-6, "{n} {first:?} {found} {}", seen.data[[y, x]]);
+            }
+            // Independent noise: it falls with the pixels that are taken together.
+            assert!((data.weight[20 * 64 + 30] / frame.brightness - 10.0 * block as f64).abs() < 1e-6);
+        }
     }
 
     #[test]

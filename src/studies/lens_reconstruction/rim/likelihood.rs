@@ -4,6 +4,8 @@
 //! its pixel centres and zero outside, then the PSF. With `k = log10 kappa`: `g_I = PSF^T (r / sigma^2)`, `g_s` its scatter with the bilinear
 //! weights, `g_alpha = -g_I grad s`, `g_k = kappa ln 10 C^T g_alpha` (specification of the network's authors, their code's two faults left out).
 
+use std::sync::Arc;
+
 use ndarray::Array2;
 
 use super::prior;
@@ -53,7 +55,9 @@ pub struct PixelData {
     pub image: Vec<f64>,
     /// `1 / sigma`; 0 where a pixel is not used.
     pub weight: Vec<f64>,
-    /// The PSF, ready.
+    /// The PSF, `[y, x]`, sum 1.
+    pub psf: Arc<Array2<f64>>,
+    /// The same, ready.
     pub blur: Convolver,
     /// `chi2` a used pixel of a perfect model: 1, or less where one pixel of an image was cut into several, whose noise is shared.
     pub expected_chi2: f64,
@@ -63,7 +67,8 @@ impl PixelData {
     /// An image (row by row) with its noise per pixel (not finite: not used) and its PSF (`[y, x]`, sum 1).
     pub fn new(grids: &Grids, image: Vec<f64>, noise: &[f64], psf: &Array2<f64>) -> Self {
         let weight = noise.iter().map(|s| if s.is_finite() && *s > 0.0 { 1.0 / s } else { 0.0 }).collect();
-        Self { image, weight, blur: Convolver::new(psf, [grids.pixels; 2]), expected_chi2: 1.0 }
+        let blur = Convolver::new(psf, [grids.pixels; 2]);
+        Self { image, weight, psf: Arc::new(psf.clone()), blur, expected_chi2: 1.0 }
     }
 
     /// A `chi2` over what a perfect model would have.

@@ -7,10 +7,11 @@ use burn::tensor::Device;
 use super::domain::concerns;
 use super::finetune::{Ball, FinetuneSettings, Finetuned, RandomBall, finetune};
 use super::frame::WorkingFrame;
-use super::likelihood::{PixelData, Workspace};
+use super::likelihood::{LensingModel, PixelData, Workspace};
 use super::loading::Trained;
 use super::network::{Rim, State};
 use super::pixel_lens::PixelLens;
+use super::refine::{RefineSettings, coarser, finer, refine};
 use super::spread::{Calibration, spread};
 use super::vae::{SPREAD, Vae, VaeBall};
 use crate::studies::lens_reconstruction::pixelated::SourceGrid;
@@ -42,7 +43,7 @@ pub struct RimStep {
 pub struct RimFit {
     /// Where the grids lie on the image.
     pub frame: WorkingFrame,
-    /// Every evaluation, the last one the answer.
+    /// Every evaluation, then the refined answer if there is one; the last one is the answer.
     pub steps: Vec<RimStep>,
     /// The mass.
     pub lens: PixelLens,
@@ -66,6 +67,10 @@ pub struct RimFit {
     pub reduced_chi2_before_finetune: f64,
     /// What fine-tuning did, if it was asked for.
     pub finetuned: Option<Finetuned>,
+    /// `chi2` a used pixel of the image before the answer was refined; NaN without it.
+    pub reduced_chi2_before_refine: f64,
+    /// `chi2` a used pixel of the machine's grids before the answer was refined and after each iteration; empty without.
+    pub refining: Vec<f64>,
     /// Evaluations of the likelihood's gradient.
     pub gradients: usize,
     /// What lies outside of what the network was trained on, one line each.
@@ -107,6 +112,8 @@ pub enum RimEvent<'a> {
     Tuned(&'a WorkingFrame, &'a RimStep),
     /// The image is given fresh noise, for the errors.
     Spread,
+    /// The answer is refined: iterations made, and `chi2` a used pixel on the machine's grids.
+    Refine(usize, f64),
 }
 
 /// Fewest pixels of the machine that an image must fill.
@@ -121,7 +128,7 @@ pub struct Finetuning {
 }
 
 /// How errors are estimated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Spreading {
     /// Times that the image is given fresh noise; 0: no errors.
     pub draws: usize,
@@ -129,8 +136,22 @@ pub struct Spreading {
     pub seed: u64,
 }
 
+/// What is done with the image, after and beside the machine.
+#[derive(Default)]
+pub struct Treatment {
+    /// The network is fine-tuned on it first.
+    pub finetuning: Option<Finetuning>,
+    /// The answer is refined on its likelihood.
+    pub refining: Option<RefineSettings>,
+    /// Errors.
+    pub spreading: Spreading,
+}
+
+/// Fewest draws of the spread where the answer is refined, whose prior it is.
+const DRAWS: usize = 8;
+
 /// Reconstructs source and convergence. `light`: the image without lens light and sky. `each` is told of every step and stops the work by saying
-/// false; while the network is fine-tuned that ends only the fine-tuning.
+/// false; while the network is fine-tuned that ends only the fine-tuning, and likewise the refining.
 ///
 /// # Errors
 /// Stopped, or an image on which nothing can be computed.
@@ -139,8 +160,7 @@ pub fn reconstruct(
     observation: &Observation,
     light: &Array2<f64>,
     guess: Guess,
-    finetuning: Option<Finetuning>,
-    spreading: Spreading,
+    Treatment { finetuning, refining, spreading }: Treatment,
     each: &mut dyn FnMut(&RimEvent) -> bool,
 ) -> Result<RimFit, LensError> {
     let Trained { rim, domain, calibration } = trained;
@@ -157,41 +177,109 @@ pub fn reconstruct(
     let steps = run(rim, &frame, &data, each)?;
     let answer = finish(observation, light, &frame, &steps[steps.len() - 1])?;
     let answer = RimFit { gradients: evaluations - 1, steps, concerns, ..answer };
+    let answer = match finetuning {
+        None => answer,
+        Some(finetuning) => {
+            let (tuned, finetuned) = tune(rim, &frame, &data, &answer, finetuning, each);
+            let steps = run(&tuned, &frame, &data, each)?;
+            let second = finish(observation, light, &frame, &steps[steps.len() - 1])?;
+            let before = answer.reduced_chi2();
+            // Each look at the image of the fine-tuning, and of its systems, asks for the gradient before every evaluation but the first, and of
+            // the last state.
+            let looks = finetuned.reduced_chi2.len() + finetuned.systems;
+            let gradients = answer.gradients + looks * (2 * evaluations - 1) + evaluations - 1;
+            // On the pixels of the image it may be no gain at all: then the trained network's answer stands.
+            let best =
+                if second.chi2 < answer.chi2 { RimFit { steps, concerns: answer.concerns, ..second } } else { answer };
+            RimFit { gradients, reduced_chi2_before_finetune: before, finetuned: Some(finetuned), ..best }
+        }
+    };
+    let draws = if refining.is_some() { spreading.draws.max(DRAWS) } else { spreading.draws };
+    if draws < 2 {
+        return Ok(answer);
+    }
     // Of the network as it was trained, fine-tuned or not: for it is known how many errors its spread holds.
-    let with_errors = |answer: RimFit, each: &mut dyn FnMut(&RimEvent) -> bool| {
-        let Spreading { draws, seed } = spreading;
-        if draws < 2 {
-            return Ok(answer);
-        }
-        let source: Vec<f64> = answer.source.iter().map(|s| s / frame.brightness).collect();
-        let found = spread(rim, &data, draws, seed, &mut || each(&RimEvent::Spread));
-        let Some(mut sigma) = found else { return Err(LensError::Cancelled) };
-        if let Some(calibration) = calibration {
-            calibration.apply(&data, &source, &mut sigma);
-        }
+    let source: Vec<f64> = answer.source.iter().map(|s| s / frame.brightness).collect();
+    let found = spread(rim, &data, draws, spreading.seed, &mut || each(&RimEvent::Spread));
+    let Some(mut sigma) = found else { return Err(LensError::Cancelled) };
+    if let Some(calibration) = calibration {
+        calibration.apply(&data, &source, &mut sigma);
+    }
+    let mut answer = RimFit { gradients: answer.gradients + draws * (evaluations - 1), ..answer };
+    if spreading.draws >= 2 {
         let map = |values: &[f64], unit: f64| {
             Array2::from_shape_vec(answer.source.dim(), values.iter().map(|v| v * unit).collect()).ok()
         };
-        Ok(RimFit {
-            source_sigma: map(&sigma[0], frame.brightness),
-            log_convergence_sigma: map(&sigma[1], 1.0),
-            calibration: *calibration,
-            gradients: answer.gradients + draws * (evaluations - 1),
-            ..answer
-        })
+        let (source_sigma, log_convergence_sigma) = (map(&sigma[0], frame.brightness), map(&sigma[1], 1.0));
+        answer = RimFit { source_sigma, log_convergence_sigma, calibration: *calibration, ..answer };
+    }
+    let Some(settings) = refining else { return Ok(answer) };
+    refined(rim, observation, light, &data, answer, &sigma, settings, each)
+}
+
+/// The answer with a refined one behind its steps; as it is where that fits the image no better.
+fn refined(
+    rim: &Rim,
+    observation: &Observation,
+    light: &Array2<f64>,
+    data: &PixelData,
+    answer: RimFit,
+    sigma: &[Vec<f64>; 2],
+    settings: RefineSettings,
+    each: &mut dyn FnMut(&RimEvent) -> bool,
+) -> Result<RimFit, LensError> {
+    let Some(last) = answer.steps.last() else { return Ok(answer) };
+    let number = last.number + 1;
+    let (coarse, unit) = (answer.frame, answer.frame.brightness);
+    let n = coarse.grids.pixels;
+    // Where the pixels of the machine are blocks of those of the image, the image itself is fitted.
+    let (frame, block) = coarse.in_pixels_of(observation).unwrap_or((coarse, 1));
+    let (own_model, own_data);
+    let (model, seen) = if block == 1 {
+        (rim.model(), data)
+    } else {
+        (own_model, own_data) = (LensingModel::new(frame.grids), frame.bring(observation, light));
+        (&own_model, &own_data)
     };
-    let Some(finetuning) = finetuning else { return with_errors(answer, each) };
-    let (tuned, finetuned) = tune(rim, &frame, &data, &answer, finetuning, each);
-    let steps = run(&tuned, &frame, &data, each)?;
-    let second = finish(observation, light, &frame, &steps[steps.len() - 1])?;
+    let fine = |map: Vec<f64>| finer(n, block, &map);
+    let source = fine(last.source.iter().map(|s| s.max(0.0) / unit).collect());
+    let convergence = fine(last.convergence.iter().map(|k| k.log10()).collect());
+    let sigma = [fine(sigma[0].clone()), fine(sigma[1].clone())];
+    let mut tell = |iteration: usize, chi2: f64| each(&RimEvent::Refine(iteration, chi2));
+    let found = refine(model, seen, [&source, &convergence], [&sigma[0], &sigma[1]], block, settings, &mut tell);
+    let state = |n: usize, source: &[f64], log_convergence: &[f64]| State {
+        source: Array2::from_shape_vec((n, n), source.to_vec()).unwrap_or_default(),
+        log_convergence: Array2::from_shape_vec((n, n), log_convergence.to_vec()).unwrap_or_default(),
+        chi2: f64::NAN,
+    };
+    let full = step(model, &frame, seen, number, &state(n * block, &found.source, &found.log_convergence));
+    let second = finish(observation, light, &frame, &full)?;
     let before = answer.reduced_chi2();
-    // Each look at the image of the fine-tuning, and of its systems, asks for the gradient before every evaluation but the first, and of the last state.
-    let looks = finetuned.reduced_chi2.len() + finetuned.systems;
-    let gradients = answer.gradients + looks * (2 * evaluations - 1) + evaluations - 1;
-    // On the pixels of the image it may be no gain at all: then the trained network's answer stands.
-    let best = if second.chi2 < answer.chi2 { RimFit { steps, concerns: answer.concerns, ..second } } else { answer };
-    let best = RimFit { gradients, reduced_chi2_before_finetune: before, finetuned: Some(finetuned), ..best };
-    with_errors(best, each)
+    let gradients = answer.gradients + found.gradients;
+    let answer = RimFit { gradients, reduced_chi2_before_refine: before, ..answer };
+    if second.chi2 >= answer.chi2 {
+        return Ok(answer);
+    }
+    let means = [&found.source, &found.log_convergence].map(|map| coarser(n, block, map));
+    let shown = step(rim.model(), &coarse, data, number, &state(n, &means[0], &means[1]));
+    each(&RimEvent::Step(&coarse, &shown));
+    let mut steps = answer.steps;
+    steps.push(shown);
+    let on_grid = |map: Array2<f64>| {
+        let values = fine(map.iter().copied().collect());
+        Array2::from_shape_vec(second.source.dim(), values).unwrap_or(map)
+    };
+    Ok(RimFit {
+        steps,
+        refining: found.reduced_chi2,
+        source_sigma: answer.source_sigma.map(on_grid),
+        lens: second.lens,
+        grid: second.grid,
+        source: second.source,
+        lensed_source_image: second.lensed_source_image,
+        chi2: second.chi2,
+        ..answer
+    })
 }
 
 fn run(
@@ -202,7 +290,7 @@ fn run(
 ) -> Result<Vec<RimStep>, LensError> {
     let mut steps: Vec<RimStep> = Vec::with_capacity(rim.settings.steps);
     let ran = rim.run(data, &Device::flex(), |k, state| {
-        steps.push(step(rim, frame, data, k + 1, state));
+        steps.push(step(rim.model(), frame, data, k + 1, state));
         each(&RimEvent::Step(frame, &steps[k]))
     });
     if ran.is_some() { Ok(steps) } else { Err(LensError::Cancelled) }
@@ -234,7 +322,7 @@ fn tune(
         let values = state.and_then(|s| s.clone().detach().into_data().try_into_vec::<f32>().ok());
         let tuned = values.is_none_or(|values| {
             let state = rim.state(&values, chi2 * data.used().max(1) as f64);
-            each(&RimEvent::Tuned(frame, &step(rim, frame, data, number.max(0) as usize, &state)))
+            each(&RimEvent::Tuned(frame, &step(rim.model(), frame, data, number.max(0) as usize, &state)))
         });
         going && tuned
     });
@@ -243,11 +331,11 @@ fn tune(
     (plain, finetuned)
 }
 
-fn step(rim: &Rim, frame: &WorkingFrame, data: &PixelData, number: usize, state: &State) -> RimStep {
+fn step(model: &LensingModel, frame: &WorkingFrame, data: &PixelData, number: usize, state: &State) -> RimStep {
     // As the answer is judged: brightness is not negative.
     let source: Vec<f64> = state.source.iter().map(|s| s.max(0.0)).collect();
     let convergence: Vec<f64> = state.log_convergence.iter().copied().collect();
-    let image = rim.model().image(&source, &convergence, &data.blur, &mut Workspace::default());
+    let image = model.image(&source, &convergence, &data.blur, &mut Workspace::default());
     let shape = state.source.dim();
     let map = |values: Vec<f64>| Array2::from_shape_vec(shape, values).unwrap_or_default();
     let residual = image
@@ -300,6 +388,8 @@ fn finish(
         pixels: observation.used_pixels(),
         reduced_chi2_before_finetune: f64::NAN,
         finetuned: None,
+        reduced_chi2_before_refine: f64::NAN,
+        refining: Vec::new(),
         gradients: 0,
         concerns: Vec::new(),
     })

@@ -7,6 +7,7 @@ use super::likelihood::PixelData;
 use super::network::{CHANNELS, Rim};
 use super::prior::Prior;
 use super::spread::{Calibration, Held, spread};
+use crate::numerics::statistics::median_between;
 
 /// Examples as the network wants them.
 pub(super) struct Batch {
@@ -120,9 +121,9 @@ impl ValidationSet {
             }
         }
         out.loss /= images;
-        out.source_error = median(sources);
-        out.convergence_error_dex = median(convergences);
-        out.reduced_chi2 = median(chi2s);
+        out.source_error = median_between(&mut sources);
+        out.convergence_error_dex = median_between(&mut convergences);
+        out.reduced_chi2 = median_between(&mut chi2s);
         Some(out)
     }
 
@@ -134,15 +135,12 @@ impl ValidationSet {
         let count = truths.len() as f32;
         let mean: Vec<f32> = (0..2 * cells).map(|p| truths.iter().map(|t| t[p]).sum::<f32>() / count).collect();
         let step = super::likelihood::Grids::of(pixels).step();
+        let mut sources: Vec<f64> = truths.iter().map(|t| relative_error(&mean[..cells], &t[..cells])).collect();
+        let ring = |(t, r): (&&[f32], &f64)| ring_rms(&mean[cells..], &t[cells..], pixels, r / step);
+        let mut convergences: Vec<f64> = truths.iter().zip(&radii).map(ring).collect();
         Validation {
-            source_error: median(truths.iter().map(|t| relative_error(&mean[..cells], &t[..cells])).collect()),
-            convergence_error_dex: median(
-                truths
-                    .iter()
-                    .zip(&radii)
-                    .map(|(t, r)| ring_rms(&mean[cells..], &t[cells..], pixels, r / step))
-                    .collect(),
-            ),
+            source_error: median_between(&mut sources),
+            convergence_error_dex: median_between(&mut convergences),
             ..Validation::default()
         }
     }
@@ -217,10 +215,4 @@ pub(super) fn ring_rms(found: &[f32], truth: &[f32], pixels: usize, radius: f64)
         }
     }
     (sum / count.max(1.0)).sqrt()
-}
-
-/// The middle value.
-pub(super) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

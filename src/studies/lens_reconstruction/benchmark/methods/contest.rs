@@ -17,7 +17,7 @@ use crate::studies::lens_reconstruction::pixelated::{
 };
 use crate::studies::lens_reconstruction::rim::finetune::{FinetuneSettings, FinetuneSystems};
 use crate::studies::lens_reconstruction::rim::{
-    Finetuning, Guess, RimEvent, RimStep, Spreading, Trained, WorkingFrame, load_vaes, reconstruct,
+    Finetuning, Guess, RefineSettings, RimEvent, RimStep, Trained, Treatment, WorkingFrame, load_vaes, reconstruct,
 };
 use crate::studies::lens_reconstruction::truth::ring_radius;
 use crate::studies::lens_reconstruction::{Gridded, LensError};
@@ -100,10 +100,14 @@ impl<'a> Contest<'a> {
             Contestant::Parametric => self.parametric(),
             Contestant::Inversion => self.inversion(),
             Contestant::Pixels => self.pixels(),
-            Contestant::Rim => self.rim(None)?,
+            Contestant::Rim => self.rim(Treatment::default())?,
+            Contestant::RimRefined => {
+                let refining = Some(RefineSettings { iterations: self.request.refine_steps, target: 1.0 });
+                self.rim(Treatment { refining, ..Treatment::default() })?
+            }
             Contestant::RimFinetuned => {
-                let finetuning = self.finetuning()?;
-                self.rim(Some(finetuning))?
+                let finetuning = Some(self.finetuning()?);
+                self.rim(Treatment { finetuning, ..Treatment::default() })?
             }
         };
         self.progress.check()?;
@@ -250,7 +254,7 @@ impl<'a> Contest<'a> {
     }
 
     /// As `method=rim` of the fit does it: centre and radius are those of the parametric fit.
-    fn rim(&mut self, finetuning: Option<Finetuning>) -> Result<Result<Answer, Trouble>, TaskError> {
+    fn rim(&mut self, treatment: Treatment) -> Result<Result<Answer, Trouble>, TaskError> {
         let Some(machine) = self.machine else {
             return Err(TaskError::field(
                 "weights",
@@ -272,7 +276,7 @@ impl<'a> Contest<'a> {
                 (Guess { centre: [0.0; 2], einstein_radius_arcsec: radius }, 0.0)
             }
         };
-        Ok(self.machine(machine, guess, before, finetuning))
+        Ok(self.machine(machine, guess, before, treatment))
     }
 
     fn machine(
@@ -280,15 +284,13 @@ impl<'a> Contest<'a> {
         machine: &Trained,
         guess: Guess,
         seconds_before: f64,
-        finetuning: Option<Finetuning>,
+        treatment: Treatment,
     ) -> Result<Answer, Trouble> {
         let (case, progress) = (self.case, self.progress);
         let mut track = Vec::new();
         let mut watch = Watch::start();
         let light = case.observation.data.clone();
-        // Errors cost time and change no answer.
-        let spreading = Spreading { draws: 0, seed: 0 };
-        let found = reconstruct(machine, &case.observation, &light, guess, finetuning, spreading, &mut |event| {
+        let found = reconstruct(machine, &case.observation, &light, guess, treatment, &mut |event| {
             if let RimEvent::Step(frame, step) | RimEvent::Tuned(frame, step) = event {
                 let seconds = seconds_before + watch.seconds();
                 let number = track.len() + 1;

@@ -46,12 +46,14 @@ pub enum Contestant {
     Rim,
     /// The network fine-tuned on the image.
     RimFinetuned,
+    /// The answer of the network as it was trained, refined on the likelihood.
+    RimRefined,
 }
 
 impl Contestant {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Null, Self::Parametric, Self::Inversion, Self::Pixels, Self::Rim, Self::RimFinetuned];
+    pub const ALL: [Self; 7] =
+        [Self::Null, Self::Parametric, Self::Inversion, Self::Pixels, Self::Rim, Self::RimRefined, Self::RimFinetuned];
 
     /// Its name in tables and metrics.
     pub fn name(self) -> &'static str {
@@ -62,12 +64,13 @@ impl Contestant {
             Self::Pixels => "pixels",
             Self::Rim => "rim",
             Self::RimFinetuned => "rim_finetuned",
+            Self::RimRefined => "rim_refined",
         }
     }
 
     /// Whether it needs the network.
     pub fn is_network(self) -> bool {
-        matches!(self, Self::Rim | Self::RimFinetuned)
+        matches!(self, Self::Rim | Self::RimFinetuned | Self::RimRefined)
     }
 }
 
@@ -173,6 +176,7 @@ pub(super) fn seconds(request: &BenchmarkRequest) -> Result<f64, TaskError> {
         Contestant::Inversion => 4.0 + 8.0 * source,
         Contestant::Pixels => 8.0 + 4.0 * source,
         Contestant::Rim => 0.5,
+        Contestant::RimRefined => 4.0,
         Contestant::RimFinetuned => 0.4 * (24.0 + request.finetune_steps as f64),
     };
     let lenses = match &request.structures {

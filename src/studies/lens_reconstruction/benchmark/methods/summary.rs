@@ -4,6 +4,7 @@ use super::table::{MethodRow, TrackRow};
 use super::{Comparison, Contestant, LEVELS, LensSet, level_name};
 use crate::data::{ColumnData, Table, TableColumn};
 use crate::numerics::random::{stream, uniform};
+use crate::numerics::statistics::median_between;
 use crate::studies::lens_reconstruction::rim::prior::NoiseRegime;
 use crate::tasks::Metrics;
 
@@ -38,18 +39,7 @@ impl Spread {
     /// Of all values that are numbers.
     fn of(values: impl Iterator<Item = f64>) -> Self {
         let values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
-        Self { median: median(&mut values.clone()), error: bootstrap(&values) }
-    }
-}
-
-/// The middle value, of an even number the mean of the two in the middle; NaN of nothing.
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => f64::NAN,
-        n if n.is_multiple_of(2) => 0.5 * (values[middle - 1] + values[middle]),
-        _ => values[middle],
+        Self { median: median_between(&mut values.clone()), error: bootstrap(&values) }
     }
 }
 
@@ -64,7 +54,7 @@ fn bootstrap(values: &[f64]) -> f64 {
             let mut rng = stream(1, "lens_reconstruction.benchmark.bootstrap", index);
             let mut sample: Vec<f64> =
                 (0..n).map(|_| values[((uniform(&mut rng) * n as f64) as usize).min(n - 1)]).collect();
-            median(&mut sample)
+            median_between(&mut sample)
         })
         .collect();
     let mean = medians.iter().sum::<f64>() / medians.len() as f64;
@@ -123,7 +113,9 @@ impl Summary {
             own.iter().filter(best).count() as f64 / own.len() as f64
         });
         let at_equal_seconds = std::array::from_fn(|q| {
-            median(&mut own.iter().filter_map(|row| at_equal_seconds(row, tracks)).map(|e| e[q]).collect::<Vec<_>>())
+            median_between(
+                &mut own.iter().filter_map(|row| at_equal_seconds(row, tracks)).map(|e| e[q]).collect::<Vec<_>>(),
+            )
         });
         Some(Self {
             set: first.set,
@@ -133,7 +125,7 @@ impl Summary {
             failed: own.iter().filter(|r| r.failed).count(),
             quantities: QUANTITIES.map(|(_, of)| Spread::of(own.iter().map(|r| of(r)))),
             wins,
-            seconds: median(&mut own.iter().map(|r| r.seconds + r.seconds_before).collect::<Vec<_>>()),
+            seconds: median_between(&mut own.iter().map(|r| r.seconds + r.seconds_before).collect::<Vec<_>>()),
             at_equal_seconds,
         })
     }
@@ -210,9 +202,6 @@ mod tests {
 
     #[test]
     fn medians_are_the_middle() {
-        assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert!(median(&mut []).is_nan());
         assert_eq!(Spread::of([1.0, f64::NAN, 3.0].into_iter()).median, 2.0);
     }
 
