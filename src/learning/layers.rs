@@ -71,6 +71,12 @@ impl Convolution {
         Self { weight: initial.glorot([outputs, inputs, kernel, kernel], fans), bias: initial.zeros([outputs]), stride }
     }
 
+    /// Along one axis: from `inputs` to `outputs` channels by a `1 x kernel` stencil, odd, on images of height 1.
+    pub fn along(initial: &mut Initial, [inputs, outputs]: [usize; 2], kernel: usize, stride: usize) -> Self {
+        let fans = (inputs + outputs) * kernel;
+        Self { weight: initial.glorot([outputs, inputs, 1, kernel], fans), bias: initial.zeros([outputs]), stride }
+    }
+
     /// `[batch, in, y, x]` to `[batch, out, y / stride, x / stride]`, with an activation.
     pub fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
         kernels::activated_convolution2d(x, self.weight.val(), Some(self.bias.val()), self.stride, activation)
@@ -118,6 +124,29 @@ impl Dense {
     /// `[batch, in]` to `[batch, out]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         x.matmul(self.weight.val()) + self.bias.val().unsqueeze()
+    }
+}
+
+/// Dense layers with rectifiers between them.
+#[derive(Module, Debug)]
+pub struct Perceptron {
+    /// From the input to the output.
+    pub layers: Vec<Dense>,
+}
+
+impl Perceptron {
+    /// Layers between these numbers of values, the input first.
+    pub fn new(initial: &mut Initial, sizes: &[usize]) -> Self {
+        Self { layers: sizes.windows(2).map(|pair| Dense::new(initial, [pair[0], pair[1]])).collect() }
+    }
+
+    /// `[batch, in]` to `[batch, out]`; `after` may change the values behind each hidden layer, e.g. drop some.
+    pub fn forward(&self, x: Tensor<2>, mut after: impl FnMut(usize, Tensor<2>) -> Tensor<2>) -> Tensor<2> {
+        let last = self.layers.len().saturating_sub(1);
+        self.layers.iter().enumerate().fold(x, |x, (k, layer)| {
+            let y = layer.forward(x);
+            if k == last { y } else { after(k, burn::tensor::activation::relu(y)) }
+        })
     }
 }
 

@@ -8,7 +8,7 @@ pub mod line_ratios;
 
 use crate::tasks::TaskEntry;
 
-static REGISTRY: [TaskEntry; 7] = [
+static REGISTRY: [TaskEntry; 8] = [
     TaskEntry::of::<lens_reconstruction::SimulateRequest>(),
     TaskEntry::of::<lens_reconstruction::FitRequest>(),
     TaskEntry::of::<lens_reconstruction::BenchmarkRequest>(),
@@ -16,6 +16,7 @@ static REGISTRY: [TaskEntry; 7] = [
     TaskEntry::of::<lens_reconstruction::rim::TrainRequest>(),
     TaskEntry::of::<lens_reconstruction::rim::vae::VaeTrainRequest>(),
     TaskEntry::of::<line_ratios::FitRequest>(),
+    TaskEntry::of::<line_ratios::SimulateRequest>(),
 ];
 
 /// Every task, in the order of `sextans list`.

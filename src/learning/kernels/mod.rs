@@ -7,6 +7,7 @@
 //! | `pack` | grids as rows of positions, in pooled buffers |
 //! | `products` | forward and gradient of the input |
 //! | `correlate` | gradient of the weight |
+//! | `dense` | dense layers for inference |
 //! | `gru` | the convolutional gated recurrent unit as one operation |
 //! | `activation`, `sums` | tanh, sigmoid; ordered sums |
 //! | `ops` | the operations of burn and their gradients |
@@ -17,6 +18,7 @@
 
 pub mod activation;
 mod correlate;
+pub mod dense;
 pub mod geometry;
 mod gru;
 pub mod lanes;

@@ -6,13 +6,16 @@
 //!   a velocity. [`shape`]: the shape of one line, with derivatives.
 //! - [`fit`]: the classical fit, its errors, the exact posterior.
 //! - [`observation`]: a file, its band, read in tiles. [`estimate`]: where a method plugs in.
-//! - Task: [`FitRequest`] (`line_ratios.fit`).
+//! - [`prior`]: the ratios of HII regions; [`dust`]. [`simulate`]: spectra and galaxies with a known truth.
+//! - [`network`]: from a spectrum to ratios by networks.
+//! - Tasks: [`FitRequest`] (`line_ratios.fit`), [`SimulateRequest`], [`TrainRequest`].
 //!
 //! Valid for lines with one velocity and one broadening in a spectrum, on a smooth continuum. Several components along
 //! the line of sight, strong stellar absorption or sky residuals show in the residuals and in REDUCED_CHI2.
 
 pub mod axis;
 mod binning;
+pub mod dust;
 pub mod estimate;
 pub mod fit;
 mod fit_outcome;
@@ -20,13 +23,22 @@ mod fit_task;
 pub mod frame;
 pub mod lines;
 mod maps;
+pub mod network;
 pub mod observation;
+pub mod prior;
 mod ratios;
 mod request;
 pub mod shape;
+pub mod simulate;
+mod simulate_task;
+mod train_outcome;
+mod train_task;
 
 pub use fit_outcome::{FitOutcome, FittedSpectrum, MAPS, SPECTRA};
 pub use fit_task::FitUpdate;
 pub use maps::Map;
 pub use ratios::{DETECTED, Measured, Ratio};
 pub use request::{Binning, FitRequest, Method, Noise};
+pub use simulate_task::{Camera, Scene, SimulateOutcome, SimulateRequest, SpectraPlane};
+pub use train_outcome::TrainOutcome;
+pub use train_task::{TrainRequest, TrainUpdate};
