@@ -14,6 +14,7 @@ use egui_plot::{
 
 use super::axes;
 use super::colors::{self, Role};
+use super::line_marks::{Mark, Shade, draw_marks, draw_shades};
 use super::line_plot_hold::{Handle, Held};
 
 /// Points of the screen between two labels, along x and along y.
@@ -127,6 +128,8 @@ pub struct LinePlot<'a> {
     bands: Vec<(&'a str, &'a [[f64; 3]], Color32)>,
     held: Held,
     handle: Option<(&'a str, f64, Color32)>,
+    marks: Vec<Mark<'a>>,
+    shades: Vec<Shade<'a>>,
 }
 
 impl<'a> LinePlot<'a> {
@@ -146,6 +149,8 @@ impl<'a> LinePlot<'a> {
             bands: Vec::new(),
             held: Held::default(),
             handle: None,
+            marks: Vec::new(),
+            shades: Vec::new(),
         }
     }
 
@@ -207,6 +212,20 @@ impl<'a> LinePlot<'a> {
         self
     }
 
+    /// Named lines over the axis; names that would meet stand in rows.
+    #[must_use]
+    pub fn marks(mut self, marks: Vec<Mark<'a>>) -> Self {
+        self.marks = marks;
+        self
+    }
+
+    /// A shaded range of x.
+    #[must_use]
+    pub fn shade(mut self, shade: Shade<'a>) -> Self {
+        self.shades.push(shade);
+        self
+    }
+
     /// Keeps a value of y in view.
     #[must_use]
     pub fn include_y(mut self, y: f64) -> Self {
@@ -252,12 +271,14 @@ impl<'a> LinePlot<'a> {
             held.apply(plot);
             zoom_with_wheel(plot);
             picked = pick_range(plot, shift, theme);
+            draw_shades(plot, &self.shades);
             for (name, points, color) in &self.bands {
                 draw_band(plot, name, points, *color);
             }
             for (index, series) in self.series.iter().enumerate() {
                 draw_series(plot, series, index, theme, log_y);
             }
+            draw_marks(plot, &self.marks);
             for (label, x, color) in &self.vertical_lines {
                 plot.vline(VLine::new(*label, *x).color(*color).width(1.5));
             }

@@ -24,6 +24,7 @@ pub mod image_tiles;
 pub mod image_view;
 pub mod limits;
 pub mod limits_histogram;
+pub mod line_marks;
 pub mod line_plot;
 mod line_plot_hold;
 pub mod picture;

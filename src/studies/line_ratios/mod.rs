@@ -6,6 +6,7 @@
 //!   a velocity. [`shape`]: the shape of one line, with derivatives.
 //! - [`fit`]: the classical fit, its errors, the exact posterior.
 //! - [`observation`]: a file, its band, read in tiles. [`estimate`]: where a method plugs in.
+//! - [`Glance`], [`Inspected`]: what a fit will see, and one spaxel of it again. [`excitation`]: what ionises the gas.
 //! - [`prior`]: the ratios of HII regions; [`dust`]. [`simulate`]: spectra and galaxies with a known truth.
 //! - [`network`]: from a spectrum to ratios by networks.
 //! - Tasks: [`FitRequest`] (`line_ratios.fit`), [`SimulateRequest`], [`TrainRequest`].
@@ -17,10 +18,12 @@ pub mod axis;
 mod binning;
 pub mod dust;
 pub mod estimate;
+pub mod excitation;
 pub mod fit;
 mod fit_outcome;
 mod fit_task;
 pub mod frame;
+mod inspect;
 pub mod lines;
 mod maps;
 pub mod network;
@@ -36,6 +39,7 @@ mod train_task;
 
 pub use fit_outcome::{FitOutcome, FittedSpectrum, MAPS, SPECTRA};
 pub use fit_task::FitUpdate;
+pub use inspect::{Glance, Inspected};
 pub use maps::Map;
 pub use ratios::{DETECTED, Measured, Ratio};
 pub use request::{Binning, FitRequest, Method, Noise};

@@ -352,8 +352,7 @@ fn save_galaxy(
     let mut keywords = [sky.clone(), spectral].concat();
     keywords.push(Keyword::new("NOISE", f64::from(made.noise), "standard deviation of every sample"));
     let name = if muse { "DATA" } else { "CUBE" };
-    let mut planes =
-        vec![Plane { name, pixels: made.cube.view().into_dyn(), unit: UNIT, keywords: keywords.clone() }];
+    let mut planes = vec![Plane { name, pixels: made.cube.view().into_dyn(), unit: UNIT, keywords: keywords.clone() }];
     let variance = muse.then(|| Array3::from_elem(made.cube.dim(), made.noise * made.noise));
     if let Some(variance) = &variance {
         let unit = "1e-34 erg2/s2/cm4/Angstrom2";

@@ -71,9 +71,8 @@ impl Outcome for TrainOutcome {
         let column = |k: usize| ColumnData::from(self.losses.iter().map(|l| l[k]).collect::<Vec<_>>());
         let losses = Table::new(vec![TableColumn::new("step", "", column(0)), TableColumn::new("loss", "", column(1))]);
         write_ecsv(&folder.join(LOSSES), &losses)?;
-        let looks = |of: &dyn Fn(&Validation) -> f64| {
-            ColumnData::from(self.validations.iter().map(of).collect::<Vec<f64>>())
-        };
+        let looks =
+            |of: &dyn Fn(&Validation) -> f64| ColumnData::from(self.validations.iter().map(of).collect::<Vec<f64>>());
         let mut columns = vec![
             TableColumn::new("step", "", looks(&|v| v.step as f64)),
             TableColumn::new("loss", "", looks(&|v| v.loss)),

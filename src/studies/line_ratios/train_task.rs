@@ -185,11 +185,7 @@ struct Training<'a> {
 
 impl<'a> Training<'a> {
     /// Fresh, or from the checkpoint.
-    fn begin(
-        request: &'a TrainRequest,
-        pool: &Pool,
-        progress: &Progress<TrainUpdate>,
-    ) -> Result<Self, TaskError> {
+    fn begin(request: &'a TrainRequest, pool: &Pool, progress: &Progress<TrainUpdate>) -> Result<Self, TaskError> {
         let device = Device::flex().autodiff();
         let architecture = request.network.architecture(request.members);
         let network = LineNetwork::new(&architecture, request.seed, &device);
@@ -201,9 +197,8 @@ impl<'a> Training<'a> {
         }
         state.history.validations.iter().for_each(|v| v.show(progress));
         progress.phase("simulating the validation set");
-        let held_out =
-            Pool::new(request.network, request.law(), request.seed ^ VALIDATION, request.validation_spectra)
-                .scaled(pool.scale().clone());
+        let held_out = Pool::new(request.network, request.law(), request.seed ^ VALIDATION, request.validation_spectra)
+            .scaled(pool.scale().clone());
         let validation_set = ValidationSet::new(request.network, &held_out);
         Ok(Self { request, device, network, state, validation_set })
     }

@@ -103,11 +103,8 @@ impl Architecture {
 
     /// Sizes of the dense layers, input and output included.
     pub fn dense(&self) -> Vec<usize> {
-        let first = if self.convolutions.is_empty() {
-            self.inputs
-        } else {
-            self.convolved().iter().product::<usize>() + 1
-        };
+        let first =
+            if self.convolutions.is_empty() { self.inputs } else { self.convolved().iter().product::<usize>() + 1 };
         [first].into_iter().chain(self.hidden.iter().copied()).chain([self.outputs]).collect()
     }
 }
@@ -142,11 +139,7 @@ impl LineNetwork {
     }
 
     /// `[batch, inputs]` to `[batch, outputs]` of every member; `after` may change the values behind hidden layer `k` of a member.
-    pub fn forward(
-        &self,
-        x: Tensor<2>,
-        mut after: impl FnMut(usize, usize, Tensor<2>) -> Tensor<2>,
-    ) -> Vec<Tensor<2>> {
+    pub fn forward(&self, x: Tensor<2>, mut after: impl FnMut(usize, usize, Tensor<2>) -> Tensor<2>) -> Vec<Tensor<2>> {
         let x = self.convolve(x);
         let member = |(m, network): (usize, &Perceptron)| network.forward(x.clone(), |k, y| after(m, k, y));
         self.members.iter().enumerate().map(member).collect()

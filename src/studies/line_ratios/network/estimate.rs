@@ -3,7 +3,9 @@
 use super::architecture::{COMPONENTS, NetworkKind};
 use super::decode::{KinematicComponent, Measured, corrections_of, labels_of, mixture_of};
 use super::fast::Buffers;
-use super::features::{Observed, RATIO_INPUTS, RED_SAMPLES, REFINEMENT_INPUTS, kinematics_inputs, ratio_inputs, refinement_inputs};
+use super::features::{
+    Observed, RATIO_INPUTS, RED_SAMPLES, REFINEMENT_INPUTS, kinematics_inputs, ratio_inputs, refinement_inputs,
+};
 use super::loading::TrainedNetwork;
 use super::published::{PUBLISHED_INPUTS, published_inputs, reference_grid};
 use crate::studies::line_ratios::prior::{RATIOS, Recipe};

@@ -109,8 +109,7 @@ impl Pool {
     /// (with the same as ever in the published recipe). On all threads; the same on any number of them.
     pub fn batch(&self, first: u64, count: usize) -> Batch {
         let (inputs, targets) = (self.kind.inputs(), self.kind.targets());
-        let mut out =
-            Batch { inputs: vec![0.0; count * inputs], targets: vec![0.0; count * targets], len: count };
+        let mut out = Batch { inputs: vec![0.0; count * inputs], targets: vec![0.0; count * targets], len: count };
         let rows = out.inputs.par_chunks_mut(inputs).zip(out.targets.par_chunks_mut(targets)).enumerate();
         rows.for_each(|(k, (inputs, targets))| self.example(first + k as u64, inputs, targets));
         out

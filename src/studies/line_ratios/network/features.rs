@@ -181,12 +181,14 @@ pub fn ratio_inputs(spectrum: &Observed, kinematics: [f64; 2], out: &mut [f32]) 
         *out = 0.5 * signal.asinh();
     }
     let out = &mut out[WINDOWS..];
-    let scale = |f: usize| spectrum.bands[f].map_or(0.0, |(_, noise)| (noise * aligned.total[f]).max(f32::MIN_POSITIVE).ln());
+    let scale =
+        |f: usize| spectrum.bands[f].map_or(0.0, |(_, noise)| (noise * aligned.total[f]).max(f32::MIN_POSITIVE).ln());
     let red = scale(2);
     for f in 0..FILTERS {
         let there = spectrum.bands[f].is_some();
         out[3 * f] = if there { 0.5 * aligned.total[f].ln() } else { 0.0 };
-        out[3 * f + 1] = if there && spectrum.bands[2].is_some() { (0.5 * (scale(f) - red)).clamp(-5.0, 5.0) } else { 0.0 };
+        out[3 * f + 1] =
+            if there && spectrum.bands[2].is_some() { (0.5 * (scale(f) - red)).clamp(-5.0, 5.0) } else { 0.0 };
         out[3 * f + 2] = f32::from(u8::from(there));
     }
     out[3 * FILTERS] = aligned.broadening;

@@ -57,13 +57,15 @@ impl TrainedNetwork {
         let expected = format!("line_ratios.{}", kind.name());
         let named = weights.card.get("network").and_then(|v| v.as_str()).unwrap_or_default();
         if named != expected {
-            let problem = format!("holds the network \"{named}\"; expected \"{expected}\", as line_ratios.train writes it");
+            let problem =
+                format!("holds the network \"{named}\"; expected \"{expected}\", as line_ratios.train writes it");
             return Err(TaskError::file(path, problem));
         }
         let architecture: Architecture = part(&weights.card, "architecture", path)?;
         // The memory that a network takes is decided here and not by a file.
         if architecture != kind.architecture(architecture.members) || !(1..=10).contains(&architecture.members) {
-            let problem = format!("holds a network of other sizes ({architecture:?}); train it anew with line_ratios.train");
+            let problem =
+                format!("holds a network of other sizes ({architecture:?}); train it anew with line_ratios.train");
             return Err(TaskError::file(path, problem));
         }
         let parts = LineNetwork::new(&architecture, 0, &burn::tensor::Device::flex()).parameters().parts;

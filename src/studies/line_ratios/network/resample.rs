@@ -62,7 +62,8 @@ impl BandView<'_> {
     /// The value at a place counted in samples; zero where the kernel hangs over an end.
     #[inline]
     fn at(&self, kernel: &[[f32; TAPS]], place: f64) -> f32 {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a negative place becomes 0 and is refused below
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        // a negative place becomes 0 and is refused below
         let floor = place as usize;
         let first = floor.wrapping_sub(TAPS / 2 - 1);
         let Some(taps) = self.values.get(first..first.wrapping_add(TAPS)) else { return 0.0 };

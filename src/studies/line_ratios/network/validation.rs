@@ -126,8 +126,7 @@ impl ValidationSet {
     pub fn null(&self) -> Validation {
         let targets = self.kind.targets();
         let half_widths = self.units().into_iter().enumerate().map(|(k, unit)| {
-            let own: Vec<f64> =
-                self.batch.targets.chunks_exact(targets).map(|t| unit * f64::from(t[k])).collect();
+            let own: Vec<f64> = self.batch.targets.chunks_exact(targets).map(|t| unit * f64::from(t[k])).collect();
             half_width(own)
         });
         Validation { half_widths: half_widths.collect(), ..Validation::default() }

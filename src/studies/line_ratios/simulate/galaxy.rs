@@ -54,9 +54,7 @@ impl Instrument {
     /// Where its samples lie, and its line shape.
     fn sampler(&self) -> Sampler {
         match self {
-            Self::Sitelle(_, axis) => {
-                Sampler::new(axis.wavenumbers(), LineShape::Sinc { width: axis.sinc_width() })
-            }
+            Self::Sitelle(_, axis) => Sampler::new(axis.wavenumbers(), LineShape::Sinc { width: axis.sinc_width() }),
             Self::Muse([first, step], count) => {
                 let axis = (0..*count).map(|k| first + k as f64 * step).collect();
                 Sampler::new(axis, LineShape::Gaussian { sigma: MUSE_SIGMA })
@@ -168,9 +166,10 @@ impl Galaxy {
             sum
         };
         let mut spectra: Vec<Vec<f32>> = sights.par_iter().map(spectrum).collect();
-        let peaks = spectra.iter().zip(&sights).map(|(s, sight)| {
-            s.iter().copied().fold(0.0, f32::max) - sight.continuum as f32
-        });
+        let peaks = spectra
+            .iter()
+            .zip(&sights)
+            .map(|(s, sight)| s.iter().copied().fold(0.0, f32::max) - sight.continuum as f32);
         let noise = peaks.fold(f32::MIN_POSITIVE, f32::max) / self.signal_to_noise as f32;
         spectra.par_iter_mut().enumerate().for_each(|(p, spectrum)| {
             let mut deviates = vec![0.0; samples];
@@ -277,7 +276,8 @@ impl Galaxy {
                 add(&region.nebula, 100.0 * region.flux / area * (-reach).exp(), 14.0);
             }
         }
-        let area = std::f64::consts::TAU * self.scale() * self.scale() * self.inclination_deg.to_radians().cos().max(0.05);
+        let area =
+            std::f64::consts::TAU * self.scale() * self.scale() * self.inclination_deg.to_radians().cos().max(0.05);
         let of_regions = 100.0 * regions.iter().map(|r| r.flux).sum::<f64>();
         let share = self.diffuse / (1.0 - self.diffuse).max(0.05);
         add(diffuse, share * of_regions / area * disc, 35.0);
