@@ -8,7 +8,7 @@ use ndarray::Array2;
 
 use super::finished::CUBE;
 use super::{FILE_FIELDS, LIST_FIELDS, LineRatios, Origin, PREVIEW};
-use crate::data::EntryKind;
+use crate::data::{EntryKind, typeset_unit};
 use crate::panels::PanelContext;
 use crate::panels::maps::{Look, MapMarkers, MapSpec};
 use crate::plots::axes::{fits_from_pixel, format_value};
@@ -48,6 +48,13 @@ pub(super) struct Preview {
     pub(super) problem: Option<String>,
     pub(super) waiting: bool,
     fraction: f64,
+}
+
+impl Preview {
+    /// Side of a spaxel of what was looked at last, if it is known.
+    pub(super) fn scale_arcsec(&self) -> Option<f64> {
+        self.seen.as_ref().and_then(|seen| seen.glance.pixel_scale_arcsec)
+    }
 }
 
 /// Lines as people write them.
@@ -234,7 +241,7 @@ impl LineRatios {
             let scale = glance.pixel_scale_arcsec.unwrap_or(1.0);
             let marker = glance.brightest.map(|[y, x]| {
                 let color = Role::Reference.on_image();
-                MapMarkers::new(vec![[x as f64, y as f64]], MarkerShape::Square, 6.0, color, "brightest")
+                MapMarkers::new(vec![[x as f64, y as f64]], MarkerShape::Square, 6.0, color, "")
             });
             let markers: Vec<MapMarkers> = marker.into_iter().collect();
             let mut maps = vec![
@@ -268,9 +275,10 @@ impl LineRatios {
             x: *x,
             color: Role::Reference.color(theme),
         });
+        let unit = typeset_unit(&glance.unit);
         LinePlot::new("band of the lines")
             .x(axis_name(&glance.axis_unit), &glance.axis_unit)
-            .y("flux density", &glance.unit)
+            .y("flux", &unit)
             .series(Series::new("data", points).role(Role::Data).style(SeriesStyle::Steps).width(1.0))
             .marks(marks.collect())
             .show(ui, "lines glance");

@@ -271,7 +271,6 @@ impl Panel for LineRatios {
         let looks = [
             (Look::Velocity, "Velocity"),
             (Look::Light, "Fluxes and light"),
-            (Look::Convergence, "Signal to noise"),
             (Look::Residual, "In sigma"),
             (Look::Plain, "Other maps"),
         ];

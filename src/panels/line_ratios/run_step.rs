@@ -53,11 +53,11 @@ impl LineRatios {
             ui.weak("grey: not measured yet, or no line found");
         });
         let flux = format!("Flux of {line}");
-        // Angles are not known before the run is read: maps count in spaxels.
+        let scale = self.preview.scale_arcsec().unwrap_or(1.0);
         let maps = [
-            MapSpec::new("live velocity", "Velocity", &update.velocity, 1.0, LIVE, Look::Velocity).unit("km/s"),
-            MapSpec::new("live broadening", "Broadening", &update.broadening, 1.0, LIVE, Look::Plain).unit("km/s"),
-            MapSpec::new("live flux", &flux, &update.flux, 1.0, LIVE, Look::Light),
+            MapSpec::new("live velocity", "Velocity", &update.velocity, scale, LIVE, Look::Velocity).unit("km/s"),
+            MapSpec::new("live broadening", "Broadening", &update.broadening, scale, LIVE, Look::Plain).unit("km/s"),
+            MapSpec::new("live flux", &flux, &update.flux, scale, LIVE, Look::Light),
         ];
         self.views.grid_ui(ui, 3, &maps);
     }

@@ -104,8 +104,8 @@ impl LineRatios {
     /// Draws diagram and map side by side.
     pub(super) fn diagram_ui(&mut self, ui: &mut Ui, finished: &Finished) {
         let partner = self.work.partner.clone();
-        let width = (0.42 * ui.available_width()).clamp(220.0, 480.0);
-        egui::Panel::right("lines diagram map").resizable(true).default_size(width).size_range(180.0..=700.0).show(
+        let height = (0.44 * ui.available_height()).clamp(150.0, 420.0);
+        egui::Panel::bottom("lines diagram map").resizable(true).default_size(height).size_range(120.0..=700.0).show(
             ui,
             |ui| {
                 ui.weak(RichText::new("drag on the map to mark spaxels, click one for its spectrum").small());

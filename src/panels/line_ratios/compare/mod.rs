@@ -216,11 +216,11 @@ impl LineRatios {
                     .wrap(),
             );
         }
-        let height = (0.42 * ui.available_height()).clamp(170.0, 300.0);
-        egui::Panel::bottom("lines spaxel")
+        let width = (0.46 * ui.available_width()).clamp(260.0, 620.0);
+        egui::Panel::right("lines spaxel")
             .resizable(true)
-            .default_size(height)
-            .size_range(120.0..=500.0)
+            .default_size(width)
+            .size_range(220.0..=900.0)
             .show(ui, |ui| self.spaxel_ui(ui, &finished));
         if self.saved.compare.sight == Sight::Diagram {
             self.diagram_ui(ui, &finished);
@@ -269,7 +269,7 @@ impl LineRatios {
         let marked = self.work.marked.as_ref().map(|m| m.mask.clone());
         let place = self.spaxel_shown(finished).map(|[y, x]| [x as f64, y as f64]);
         let markers: Vec<MapMarkers> = place
-            .map(|place| MapMarkers::new(vec![place], MarkerShape::Square, 6.0, Role::Reference.on_image(), "spaxel"))
+            .map(|place| MapMarkers::new(vec![place], MarkerShape::Square, 6.0, Role::Reference.on_image(), ""))
             .into_iter()
             .collect();
         let lines: Vec<MapLine> = self.work.drawing.map(box_line).into_iter().collect();

@@ -51,9 +51,9 @@ impl Sight {
     /// Columns of its grid of maps.
     pub(super) fn columns(self) -> usize {
         match self {
-            Self::Overview | Self::Truth => 3,
+            Self::Truth => 3,
             Self::Diagram => 1,
-            Self::Fluxes | Self::Ratios | Self::Errors | Self::Quality => 4,
+            Self::Overview | Self::Fluxes | Self::Ratios | Self::Errors | Self::Quality => 2,
         }
     }
 }
@@ -159,8 +159,6 @@ pub(super) fn title_of(name: &str) -> String {
 fn look_of(name: &str) -> Look {
     match name {
         "VELOCITY" => Look::Velocity,
-        "SIGNIFICANCE" => Look::Convergence,
-        name if name.starts_with("SNR_") => Look::Convergence,
         name if name.starts_with("FLUX_") && !name.ends_with("_ERROR") => Look::Light,
         _ => Look::Plain,
     }
@@ -211,7 +209,7 @@ impl Sheet {
         for name in names(finished, wanted.sight) {
             let Some(map) = finished.outcome.map(&name) else { continue };
             let image = masked(&map.values, keep.as_ref());
-            let limits = (name == "VELOCITY").then(|| about_median(&image)).flatten();
+            let limits = limits_of(&name, &image);
             maps.push(Shown {
                 id: "",
                 title: title_of(&name),
@@ -265,18 +263,33 @@ fn masked(values: &Array2<f32>, keep: Option<&Array2<bool>>) -> Array2<f32> {
     image
 }
 
+/// Limits that a few wild spaxels do not move; `None` where the display's own do.
+fn limits_of(name: &str, image: &Array2<f32>) -> Option<Limits> {
+    match name {
+        "VELOCITY" => about_median(image),
+        name if name == "BROADENING" || name.contains('/') => {
+            let mut values: Vec<f32> = image.iter().copied().filter(|value| value.is_finite()).collect();
+            let (low, high) = (part(&mut values, 0.02)?, part(&mut values, 0.98)?);
+            Some(Limits::new(f64::from(low), f64::from(high)))
+        }
+        _ => None,
+    }
+}
+
+/// The value below which this part of the values lies.
+fn part(values: &mut [f32], part: f64) -> Option<f32> {
+    let index = (values.len().checked_sub(1)? as f64 * part).round() as usize;
+    Some(*values.select_nth_unstable_by(index, f32::total_cmp).1)
+}
+
 /// Limits about the median, as far as 98 % of the values lie from it: the middle of the colours is the object's own velocity.
 fn about_median(image: &Array2<f32>) -> Option<Limits> {
     let mut values: Vec<f32> = image.iter().copied().filter(|value| value.is_finite()).collect();
-    let at = |values: &mut Vec<f32>, part: f64| -> Option<f32> {
-        let index = (values.len().checked_sub(1)? as f64 * part).round() as usize;
-        Some(*values.select_nth_unstable_by(index, f32::total_cmp).1)
-    };
-    let middle = at(&mut values, 0.5)?;
+    let middle = part(&mut values, 0.5)?;
     for value in &mut values {
         *value = (*value - middle).abs();
     }
-    let reach = at(&mut values, 0.98)?.max(1.0);
+    let reach = part(&mut values, 0.98)?.max(1.0);
     Some(Limits::new(f64::from(middle - reach), f64::from(middle + reach)))
 }
 
@@ -293,7 +306,7 @@ fn with_truth(finished: &Finished, keep: Option<&Array2<bool>>) -> Vec<Shown> {
         let mut pull = &fit.values - &truth.values;
         pull /= &error.values;
         let fitted = masked(&fit.values, keep);
-        let limits = (name == "VELOCITY").then(|| about_median(&fitted)).flatten();
+        let limits = limits_of(&name, &fitted);
         let title = title_of(&name);
         let lower = title.to_lowercase().replace("hα", "Hα").replace("hβ", "Hβ");
         let first = PLACES[maps.len()];

@@ -6,6 +6,7 @@ use super::super::LineRatios;
 use super::super::data_step::{axis_name, line_name};
 use super::super::finished::{Curves, Finished};
 use super::shown::{ratio_name, title_of};
+use crate::data::typeset_unit;
 use crate::plots::axes::{fits_from_pixel, format_value, with_unit};
 use crate::plots::colors::{Role, theme_of};
 use crate::plots::line_marks::Mark;
@@ -15,8 +16,9 @@ use crate::studies::line_ratios::{Inspected, Ratio};
 use crate::tasks::{Outcome, Progress, TaskError};
 use crate::workers::Weigh;
 
-/// Width of the numbers, in points.
+/// Width of the numbers of a single spectrum, and height of one of them, in points.
 const NUMBERS: f32 = 330.0;
+const ROW: f32 = 21.0;
 
 /// The spectrum of a spaxel, or of those that were measured with it.
 pub(super) struct Spaxel {
@@ -192,16 +194,23 @@ fn rows_ui(ui: &mut Ui, rows: &[Row]) {
 /// Spectrum with model and continuum, and below it the residuals.
 fn curves_ui(ui: &mut Ui, curves: &Curves, lines: &[(Line, f64)], unit: &str, axis_unit: &str) {
     let theme = theme_of(ui.visuals());
-    let room = ui.available_size();
     let link = ui.make_persistent_id("lines spectrum axis");
+    // A key in the plot would lie on the lines.
+    ui.horizontal_wrapped(|ui| {
+        for (name, role) in [("data", Role::Data), ("fit", Role::Model), ("continuum", Role::Null)] {
+            ui.label(RichText::new(format!("— {name}")).small().color(role.color(theme)));
+        }
+        ui.weak(RichText::new(format!("in {}", typeset_unit(unit))).small());
+    });
+    let room = ui.available_size();
     let color = Role::Reference.color(theme);
     let marks = lines.iter().map(|(line, x)| Mark { name: line_name(*line), x: *x, color });
-    ui.allocate_ui(vec2(room.x, 0.62 * room.y), |ui| {
+    ui.allocate_ui(vec2(room.x, 0.58 * room.y), |ui| {
         LinePlot::new("spectrum with its fit")
-            .y("flux density", unit)
-            .series(Series::new("data", &curves.data).role(Role::Data).style(SeriesStyle::Steps).width(1.0))
-            .series(Series::new("continuum", &curves.continuum).role(Role::Null).style(SeriesStyle::Dashed).width(1.0))
-            .series(Series::new("fit", &curves.model).role(Role::Model).width(1.6))
+            .y("flux", "")
+            .series(Series::new("", &curves.data).role(Role::Data).style(SeriesStyle::Steps).width(1.0))
+            .series(Series::new("", &curves.continuum).role(Role::Null).style(SeriesStyle::Dashed).width(1.0))
+            .series(Series::new("", &curves.model).role(Role::Model).width(1.6))
             .marks(marks.collect())
             .link_x(link)
             .show(ui, "lines spectrum");
@@ -211,15 +220,10 @@ fn curves_ui(ui: &mut Ui, curves: &Curves, lines: &[(Line, f64)], unit: &str, ax
     let (low, high) = (level(-3.0), level(3.0));
     LinePlot::new("residuals in sigma")
         .x(axis_name(axis_unit), axis_unit)
-        .y("residual", "sigma")
-        .series(
-            Series::new("(data − fit) / error", &curves.residual)
-                .role(Role::Residual)
-                .style(SeriesStyle::Steps)
-                .width(1.0),
-        )
-        .series(Series::new("±3 sigma", &low).role(Role::Null).style(SeriesStyle::Dashed).width(1.0))
-        .series(Series::new("±3 sigma", &high).role(Role::Null).style(SeriesStyle::Dashed).width(1.0))
+        .y("sigma", "")
+        .series(Series::new("", &curves.residual).role(Role::Residual).style(SeriesStyle::Steps).width(1.0))
+        .series(Series::new("", &low).role(Role::Null).style(SeriesStyle::Dashed).width(1.0))
+        .series(Series::new("", &high).role(Role::Null).style(SeriesStyle::Dashed).width(1.0))
         .include_y(4.0)
         .include_y(-4.0)
         .link_x(link)
@@ -253,12 +257,12 @@ impl LineRatios {
                 self.saved.compare.spaxel = None;
             }
         });
-        egui::Panel::right("lines numbers").resizable(true).default_size(NUMBERS).size_range(200.0..=500.0).show(
+        let rows = rows_of_maps(finished, place);
+        let height = (ROW * (rows.len() + 1) as f32).min(0.5 * ui.available_height());
+        egui::Panel::bottom("lines numbers").resizable(true).default_size(height).size_range(60.0..=600.0).show(
             ui,
             |ui| {
-                egui::ScrollArea::vertical()
-                    .auto_shrink(false)
-                    .show(ui, |ui| rows_ui(ui, &rows_of_maps(finished, place)));
+                egui::ScrollArea::both().auto_shrink(false).show(ui, |ui| rows_ui(ui, &rows));
             },
         );
         if let Some(problem) = &self.work.spaxel_problem {
