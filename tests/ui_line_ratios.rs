@@ -14,7 +14,7 @@ use sextans::studies::line_ratios::lines::Line;
 use sextans::studies::line_ratios::{FitOutcome, FitRequest, SimulateRequest};
 use sextans::tasks::{Board, Outcome, Task, TaskEntry};
 
-use crate::fits_support::data_file;
+use crate::fits_support::data_folder;
 use crate::ui_support::{Window, settle, texts, until, window};
 
 fn run<T: Task>(request: &T, out: &Path) {
@@ -124,16 +124,18 @@ fn drawn(harness: &Window, name: &str) -> egui::Rect {
 
 fn drag(harness: &mut Window, from: egui::Pos2, to: egui::Pos2, modifiers: Modifiers) {
     let button = |pos, pressed| egui::Event::PointerButton { pos, button: PointerButton::Primary, pressed, modifiers };
-    harness.event_modifiers(egui::Event::PointerMoved(from), modifiers);
-    harness.run_steps(2);
-    harness.event_modifiers(button(from, true), modifiers);
-    harness.run_steps(2);
-    for part in 1..=4 {
-        harness.event_modifiers(egui::Event::PointerMoved(from.lerp(to, part as f32 / 4.0)), modifiers);
-        harness.run_steps(2);
+    harness.event(egui::Event::ModifiersChanged(modifiers));
+    for event in [egui::Event::PointerMoved(from), button(from, true)] {
+        harness.event(event);
+        harness.step();
     }
-    harness.event_modifiers(button(to, false), modifiers);
-    harness.run_steps(2);
+    for part in 1..=4 {
+        harness.event(egui::Event::PointerMoved(from.lerp(to, part as f32 / 4.0)));
+        harness.step();
+    }
+    harness.event(button(to, false));
+    harness.step();
+    harness.event(egui::Event::ModifiersChanged(Modifiers::NONE));
     settle(harness);
 }
 
@@ -144,6 +146,12 @@ fn the_demo_galaxy_is_measured_live_and_ends_beside_its_truth() {
     harness.state_mut().send(Command::Demo("line_ratios"));
     until(&mut harness, "the running fit", |h| h.query_by_label("Cancel").is_some());
     until(&mut harness, "maps that fill", |h| words(h).iter().any(|w| w.contains("of 9216 spectra")));
+    // MIDRUN
+    if let Some(path) = std::env::var_os("LINES_MIDRUN") {
+        harness.run_steps(3);
+        harness.render().unwrap().save(PathBuf::from(path)).unwrap();
+    }
+    // MIDRUN END
     until(&mut harness, "the maps", |h| h.query_by_label("Reduced χ²").is_some());
     settle(&mut harness);
     let runs: Vec<_> = std::fs::read_dir(folder.path().join("runs")).unwrap().map(|e| e.unwrap().path()).collect();
@@ -277,7 +285,8 @@ fn two_runs_of_one_field_give_the_diagram_together() {
 
 #[test]
 fn abell_478_is_looked_at_before_and_measured_after() {
-    let Some(cube) = data_file("lines/muse-abell478.fits") else { return };
+    let Some(data) = data_folder("abell_478_is_looked_at_before_and_measured_after") else { return };
+    let cube = data.join("lines/muse-abell478.fits");
     let folder = tempfile::tempdir().unwrap();
     let mut harness = window(folder.path());
     harness.state_mut().send(Command::OpenPanel("line_ratios"));

@@ -18,6 +18,9 @@ use crate::workers::Weigh;
 /// Lines of demarcation are drawn down to here, in log10.
 const LOWEST: f64 = -1.6;
 
+/// More dots are not drawn: every so many of them stand for all.
+const MOST_DOTS: usize = 20_000;
+
 /// Every spaxel that has a place in a diagram.
 pub(super) struct Places {
     pub id: u64,
@@ -29,6 +32,8 @@ pub(super) struct Places {
     /// The same as dots, by class.
     dots: Vec<Dots>,
     counts: [usize; Class::ALL.len()],
+    /// Every how many spaxels one is drawn.
+    every: usize,
     /// Lines that neither run has.
     missing: Vec<Line>,
     demarcations: Vec<(&'static str, Vec<[f64; 2]>)>,
@@ -77,8 +82,9 @@ impl Places {
             }
         }
         let of = |class: Class| all.iter().filter(move |(.., other)| *other == class);
+        let every = all.len().div_ceil(MOST_DOTS).max(1);
         let dots = Class::ALL.map(|class| Dots {
-            points: of(class).map(|(_, ratios, _)| *ratios).collect(),
+            points: of(class).step_by(every).map(|(_, ratios, _)| *ratios).collect(),
             color: color_of(class, dark),
         });
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -89,6 +95,7 @@ impl Places {
             counts: Class::ALL.map(|class| of(class).count()),
             dots: dots.into_iter().filter(|dots| !dots.points.is_empty()).collect(),
             missing: missing.collect(),
+            every,
             demarcations: diagram.demarcations(LOWEST),
             all,
         }
@@ -151,14 +158,15 @@ impl LineRatios {
             color: reference,
             dashed: k > 0,
         });
-        let chosen = self.work.marked.as_ref().map(|m| m.chosen.clone()).unwrap_or_default();
+        let marked = self.work.marked.clone();
+        let chosen = marked.as_ref().map(|marked| marked.chosen.as_slice()).unwrap_or_default();
         let [x, y] = diagram.ratios().map(|ratio| format!("log {}", ratio_name(ratio)));
         let response = ScatterPlot::new(diagram.name())
             .x(&x, "", false)
             .y(&y, "", false)
             .dots(&places.dots)
             .curves(curves.collect())
-            .chosen(&chosen)
+            .chosen(chosen)
             .show(ui, ("lines diagram", diagram.name()));
         if let Some(picked) = response.picked {
             self.saved.compare.brush = Some(Brush::Diagram(picked));
@@ -187,6 +195,9 @@ impl LineRatios {
                 }
             }
             ui.weak(RichText::new("Shift and drag marks a box, a click shows a spaxel's spectrum").small());
+            if places.every > 1 {
+                ui.weak(RichText::new(format!("one of {} spaxels is drawn", places.every)).small());
+            }
         });
     }
 
