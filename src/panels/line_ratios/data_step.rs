@@ -16,7 +16,7 @@ use crate::plots::colors::{Role, theme_of};
 use crate::plots::image_overlay::MarkerShape;
 use crate::plots::line_marks::Mark;
 use crate::plots::line_plot::{LinePlot, Series, SeriesStyle};
-use crate::studies::line_ratios::lines::Line;
+use crate::studies::line_ratios::lines::{LIGHT_SPEED_KM_S, Line};
 use crate::studies::line_ratios::{FitRequest, Glance, SimulateOutcome, SimulateRequest};
 use crate::tasks::{Outcome, Progress, Provenance, Task, TaskError};
 use crate::workers::{Answer, Key, Weigh};
@@ -314,7 +314,7 @@ fn takes_ui(ui: &mut Ui, glance: &Glance) {
         row(
             ui,
             "Instrument",
-            format!("FWHM {fwhm:.1} km/s at {name} (R {:.0}); taken out of the broadening", 299_792.458 / fwhm),
+            format!("FWHM {fwhm:.1} km/s at {name} (R {:.0}); taken out of the broadening", LIGHT_SPEED_KM_S / fwhm),
         );
     }
     let noise = if glance.has_errors {

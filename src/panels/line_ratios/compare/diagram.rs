@@ -115,6 +115,8 @@ impl LineRatios {
         egui::Panel::bottom("lines diagram map").resizable(true).default_size(height).size_range(120.0..=700.0).show(
             ui,
             |ui| {
+                // A panel takes the size of what is in it, and the map is not there in the first frames.
+                ui.set_min_height(ui.available_height());
                 ui.weak(RichText::new("drag on the map to mark spaxels, click one for its spectrum").small());
                 self.maps_ui(ui, finished, 1, true);
             },
