@@ -35,6 +35,8 @@ pub enum Look {
     Residual,
     /// Positive, over decades.
     Convergence,
+    /// Signed, about a zero that the map gives ([`MapSpec::limits`]).
+    Velocity,
     /// Anything else.
     Plain,
 }
@@ -51,6 +53,7 @@ impl Look {
         match self {
             Self::Light => Display::sky(),
             Self::Residual => Display::residual(),
+            Self::Velocity => Display { limits: LimitsMode::Percentile(99.0), ..Display::residual() },
             Self::Convergence => Display {
                 color_map: "viridis".into(),
                 stretch: crate::plots::stretch::Stretch::Log,
@@ -97,6 +100,8 @@ pub struct MapSpec<'a> {
     pub mask: Option<&'a Arc<Array2<bool>>>,
     /// Coordinates of the centre of the map.
     pub centre_arcsec: [f64; 2],
+    /// Limits of its own, as long as the settings of its look leave them to the map.
+    pub limits: Option<Limits>,
     /// The map whose limits it takes, so that the same colour is the same value on both.
     pub limits_of: Option<&'static str>,
     /// Markers in pixels.
@@ -158,6 +163,7 @@ impl<'a> MapSpec<'a> {
             curves: Vec::new(),
             mask: None,
             centre_arcsec: [0.0; 2],
+            limits: None,
             limits_of: None,
             markers: Vec::new(),
             lines: Vec::new(),
@@ -175,6 +181,12 @@ impl<'a> MapSpec<'a> {
     /// With its centre elsewhere than at the image centre.
     pub fn centre(mut self, centre: [f64; 2]) -> Self {
         self.centre_arcsec = centre;
+        self
+    }
+
+    /// With limits of its own.
+    pub fn limits(mut self, limits: Option<Limits>) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -386,9 +398,10 @@ impl Views {
         let mut image_rect = view_rect;
         image_rect.set_width((view_rect.width() - bar_width).max(40.0));
         let mut image_ui = ui.new_child(egui::UiBuilder::new().max_rect(image_rect));
-        let shared = map.limits_of.and_then(|id| self.limits.get(id)).map(|limits| {
+        let own = map.limits.filter(|_| display.limits == map.look.display().limits);
+        let shared = map.limits_of.and_then(|id| self.limits.get(id)).copied().or(own).map(|limits| {
             let mut shared = display.clone();
-            shared.type_limits(*limits);
+            shared.type_limits(limits);
             shared
         });
         let mut shown = shared.unwrap_or_else(|| display.clone());
@@ -432,15 +445,19 @@ impl Views {
     pub fn settings_ui(&mut self, ui: &mut Ui) {
         ui.label(RichText::new("Display").strong());
         ui.checkbox(&mut self.show_curves, "Critical curves and caustics");
-        for (look, name) in Look::ALL {
-            if let Some(display) = self.displays.get_mut(&look) {
-                ui.collapsing(name, |ui| {
-                    crate::panels::display_ui(ui, ("display", look as usize), display);
-                    if ui.small_button("Reset").clicked() {
-                        *display = look.display();
-                    }
-                });
-            }
+        self.looks_ui(ui, &Look::ALL);
+    }
+
+    /// Colours of some kinds of maps, under names.
+    pub fn looks_ui(&mut self, ui: &mut Ui, looks: &[(Look, &str)]) {
+        for (look, name) in looks {
+            let display = self.displays.entry(*look).or_insert_with(|| look.display());
+            ui.collapsing(*name, |ui| {
+                crate::panels::display_ui(ui, ("display", *look as usize), display);
+                if ui.small_button("Reset").clicked() {
+                    *display = look.display();
+                }
+            });
         }
     }
 }

@@ -11,6 +11,7 @@ mod header;
 mod image;
 mod inspector;
 mod lens_reconstruction;
+mod line_ratios;
 pub mod links;
 pub mod maps;
 mod path_field;
@@ -184,8 +185,15 @@ pub struct PanelEntry {
 }
 
 /// Every kind of panel.
-pub const PANELS: &[PanelEntry] =
-    &[image::ENTRY, spectrum::ENTRY, compare::ENTRY, table::ENTRY, header::ENTRY, lens_reconstruction::ENTRY];
+pub const PANELS: &[PanelEntry] = &[
+    image::ENTRY,
+    spectrum::ENTRY,
+    compare::ENTRY,
+    table::ENTRY,
+    header::ENTRY,
+    lens_reconstruction::ENTRY,
+    line_ratios::ENTRY,
+];
 
 /// The entry of a kind.
 pub fn entry(kind: &str) -> Option<&'static PanelEntry> {

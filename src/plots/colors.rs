@@ -37,11 +37,17 @@ pub enum Role {
     ArrivalSaddle,
     /// Image at a maximum.
     ArrivalMaximum,
+    /// Gas that stars ionise.
+    StarForming,
+    /// Gas that stars and something harder ionise.
+    Composite,
+    /// Gas that an active nucleus, shocks or old hot stars ionise.
+    Active,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::TangentialCritical,
         Self::RadialCritical,
         Self::TangentialCaustic,
@@ -56,6 +62,9 @@ impl Role {
         Self::ArrivalMinimum,
         Self::ArrivalSaddle,
         Self::ArrivalMaximum,
+        Self::StarForming,
+        Self::Composite,
+        Self::Active,
     ];
 
     /// The colour of the role on the given background.
@@ -78,6 +87,9 @@ impl Role {
             Self::ArrivalMinimum => pick([140, 240, 120], [20, 120, 40]),
             Self::ArrivalSaddle => pick([255, 90, 130], [200, 20, 60]),
             Self::ArrivalMaximum => pick([230, 120, 255], [150, 30, 170]),
+            Self::StarForming => pick([90, 130, 255], [60, 60, 220]),
+            Self::Composite => pick([100, 200, 60], [70, 120, 0]),
+            Self::Active => pick([255, 70, 60], [220, 0, 0]),
         }
     }
 }

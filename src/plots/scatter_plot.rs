@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 use egui::{Color32, Response, TextureId, Ui, WidgetInfo};
-use egui_plot::{AxisHints, Plot, PlotImage, PlotPoint, PlotUi, Points, Polygon};
+use egui_plot::{AxisHints, Legend, Line, LineStyle, Plot, PlotImage, PlotPoint, PlotUi, Points, Polygon};
 
 use super::axes;
 use super::colors::{self, Role};
@@ -22,6 +22,19 @@ pub struct Dots {
     pub points: Vec<[f64; 2]>,
     /// Colour.
     pub color: Color32,
+}
+
+/// A line over the plot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve<'a> {
+    /// Its name, in the legend.
+    pub name: &'a str,
+    /// Places `[x, y]`, as logarithms along a logarithmic axis.
+    pub points: &'a [[f64; 2]],
+    /// Colour.
+    pub color: Color32,
+    /// Dashed.
+    pub dashed: bool,
 }
 
 /// A picture of a density.
@@ -56,13 +69,23 @@ pub struct ScatterPlot<'a> {
     dots: &'a [Dots],
     density: Option<DensityPicture>,
     chosen: &'a [[f64; 2]],
+    curves: Vec<Curve<'a>>,
 }
 
 impl<'a> ScatterPlot<'a> {
     /// An empty plot; the name is read out by screen readers.
     #[must_use]
     pub fn new(name: &'a str) -> Self {
-        Self { name, x: ("", ""), y: ("", ""), log: [false; 2], dots: &[], density: None, chosen: &[] }
+        Self {
+            name,
+            x: ("", ""),
+            y: ("", ""),
+            log: [false; 2],
+            dots: &[],
+            density: None,
+            chosen: &[],
+            curves: Vec::new(),
+        }
     }
 
     /// Label and unit of the x axis; logarithmic or not.
@@ -100,6 +123,13 @@ impl<'a> ScatterPlot<'a> {
         self
     }
 
+    /// Lines over it.
+    #[must_use]
+    pub fn curves(mut self, curves: Vec<Curve<'a>>) -> Self {
+        self.curves = curves;
+        self
+    }
+
     /// Draws the plot.
     pub fn show(self, ui: &mut Ui, id: impl Hash + Debug) -> ScatterResponse {
         let theme = colors::theme_of(ui.visuals());
@@ -128,6 +158,11 @@ impl<'a> ScatterPlot<'a> {
             for dots in self.dots {
                 let points = Points::new("", dots.points.clone()).color(dots.color).radius(radius);
                 plot.points(points.allow_hover(count <= 2000));
+            }
+            for curve in &self.curves {
+                let style = if curve.dashed { LineStyle::dashed_dense() } else { LineStyle::Solid };
+                let line = Line::new(curve.name, curve.points.to_vec()).color(curve.color).width(1.5).style(style);
+                plot.line(line.allow_hover(false));
             }
             for (radius, color) in [(4.5, Role::Network.color(theme)), (2.5, Role::Reference.color(theme))] {
                 if !self.chosen.is_empty() {
@@ -172,8 +207,12 @@ impl<'a> ScatterPlot<'a> {
         let spacer = |log: bool, points: f64| {
             move |input: egui_plot::GridInput| if log { log_grid(&input, points) } else { grid(&input, points) }
         };
-        Plot::new(id)
-            .custom_x_axes(vec![axis(AxisHints::new_x(), self.x, log_x)])
+        let plot = if self.curves.is_empty() {
+            Plot::new(id)
+        } else {
+            Plot::new(id).legend(Legend::default().text_style(egui::TextStyle::Small).background_alpha(0.7))
+        };
+        plot.custom_x_axes(vec![axis(AxisHints::new_x(), self.x, log_x)])
             .custom_y_axes(vec![axis(AxisHints::new_y(), self.y, log_y)])
             .x_grid_spacer(spacer(log_x, LABEL_SPACING[0]))
             .y_grid_spacer(spacer(log_y, LABEL_SPACING[1]))

@@ -11,6 +11,7 @@
 //! - [`network`]: networks for kinematics and ratios. [`benchmark`]: how well everything does.
 //! - Tasks: [`SimulateRequest`] (`line_ratios.simulate`), [`FitRequest`] (`line_ratios.fit`), [`TrainRequest`]
 //!   (`line_ratios.train`), [`BenchmarkRequest`] (`line_ratios.benchmark`).
+//! - [`Glance`], [`Inspected`]: what a fit will see, and one spaxel of it again. [`excitation`]: what ionises the gas.
 //!
 //! Valid for lines with one velocity and one broadening in a spectrum, on a smooth continuum. Several components along
 //! the line of sight, strong stellar absorption or sky residuals show in the residuals and in REDUCED_CHI2.
@@ -20,10 +21,12 @@ pub mod benchmark;
 mod binning;
 pub mod dust;
 pub mod estimate;
+pub mod excitation;
 pub mod fit;
 mod fit_outcome;
 mod fit_task;
 pub mod frame;
+mod inspect;
 pub mod lines;
 mod maps;
 pub mod network;
@@ -42,6 +45,7 @@ pub use benchmark::{BenchmarkOutcome, BenchmarkRequest};
 pub use estimate::{Estimate, Estimator};
 pub use fit_outcome::{FitOutcome, FittedSpectrum, MAPS, SPECTRA};
 pub use fit_task::FitUpdate;
+pub use inspect::{Glance, Inspected};
 pub use maps::Map;
 pub use pixel::{PixelFit, measure_pixels};
 pub use ratios::{DETECTED, Measured, Ratio};

@@ -225,6 +225,12 @@ impl Observation {
             .map_err(|error| TaskError::file(self.file.path(), error.to_string()))
     }
 
+    /// Side of a spaxel of a cube, if the header tells.
+    pub fn pixel_scale_arcsec(&self) -> Option<f64> {
+        let Source::Cube { hdu, .. } = &self.source else { return None };
+        self.file.hdu(*hdu).ok().and_then(|hdu| crate::data::pixel_scale_arcsec(&hdu.header))
+    }
+
     /// Unit of the fluxes.
     pub fn flux_unit(&self) -> String {
         let unit = self.unit.trim();
