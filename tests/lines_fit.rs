@@ -279,7 +279,7 @@ fn what_cannot_be_measured_is_told_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("odd.fits");
     let error = |request: &FitRequest| {
-        let text = request.run(&sextans::tasks::Progress::silent()).err().expect("an error").to_string();
+        let text = request.run(&sextans::tasks::Progress::silent()).expect_err("an error").to_string();
         assert!(!text.contains('\n'));
         text
     };

@@ -63,8 +63,8 @@ fn plot(harness: &Window) -> egui::Rect {
 }
 
 fn spectrum_read_out(harness: &Window) -> String {
-    let found = harness.query_all_by_label_contains("channel ").filter_map(|n| n.value());
-    found.filter(|t| t.starts_with("channel ")).next().unwrap()
+    let mut found = harness.query_all_by_label_contains("channel ").filter_map(|n| n.value());
+    found.find(|t| t.starts_with("channel ")).unwrap()
 }
 
 /// The place in the plot of the middle of a channel, counted from 1, found by what is read out there.

@@ -229,7 +229,7 @@ pub fn collapse(
         Collapse::Centroid | Collapse::Width => {
             let integral = weighted(&line, &|i| axis.width[i]);
             // An unknown error cuts nothing.
-            if !(integral.value > 0.0) || integral.value < cut * integral.error {
+            if integral.value.is_nan() || integral.value <= 0.0 || integral.value < cut * integral.error {
                 return none;
             }
             shape_of(&line, axis, integral.value, &|weight| weighted(&line, weight).error, what)
@@ -237,12 +237,15 @@ pub fn collapse(
     }
 }
 
+/// The error of a sum over a line with these weights.
+type ErrorOfSum<'a> = &'a dyn Fn(&dyn Fn(usize) -> f64) -> f64;
+
 /// Centroid and width of a line above its continuum.
 fn shape_of(
     line: &[(usize, f64)],
     axis: &ChannelAxis,
     integral: f64,
-    error_of_sum: &dyn Fn(&dyn Fn(usize) -> f64) -> f64,
+    error_of_sum: ErrorOfSum<'_>,
     what: Collapse,
 ) -> Measured {
     let weight = |i: usize| axis.width[i] / integral;

@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(area(&[]), 81.0);
         // Centres nearer than 2: the middle, 4 beside it, 4 diagonal ones.
         assert_eq!(area(std::slice::from_ref(&hole)), 72.0);
-        assert_eq!(area(&[whole.clone()]), 0.0);
+        assert_eq!(area(std::slice::from_ref(&whole)), 0.0);
         let found = Footprint::of(&whole, &[hole], SIZE, PixelRule::Center);
         assert_eq!(found.bounds(), Some([6..15, 6..15]));
     }

@@ -110,7 +110,7 @@ mod tests {
         let angstrom =
             Frame { coordinate: Coordinate::Wavelength { unit_nm: 0.1 }, medium: Medium::Vacuum, redshift: 0.088 };
         assert!((wavenumber.origin(Line::Halpha) - 15_237.354).abs() < 1e-3);
-        assert!((angstrom.origin(Line::Halpha) - 6564.614 * 1.088).abs() < 5e-3);
+        assert!((angstrom.origin(Line::Halpha) - 6564.632 * 1.088).abs() < 5e-3);
         for frame in [wavenumber, angstrom] {
             let origin = frame.origin(Line::NII6583);
             for v in [-200.0, 0.0, 350.0] {

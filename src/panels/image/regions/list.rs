@@ -309,7 +309,7 @@ fn grid_ui(ui: &mut Ui, numbers: &Numbers, unit: &str, arcsec: Option<f64>) {
     match (&numbers.statistics, unit) {
         (None, _) => drop(ui.weak("No pixel with a value lies in it")),
         (Some(s), _) if s.sum_error.is_nan() => {
-            drop(ui.weak(format!("{unit}  no error in the file").trim().to_owned()))
+            drop(ui.weak(format!("{unit}  no error in the file").trim().to_owned()));
         }
         (Some(_), unit) => drop(ui.weak(format!("{unit}  errors taken as independent").trim().to_owned())),
     }
