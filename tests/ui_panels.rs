@@ -58,11 +58,11 @@ fn every_panel_keeps_its_state_in_a_session() {
 
 #[test]
 fn studies_stand_in_the_tree_and_open_with_a_click() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut harness = sized(folder.path(), [1366.0, 768.0]);
-    settle(&mut harness);
     for panel in PANELS.iter().filter(|p| p.study) {
-        // On the welcome page and in the tree.
+        let folder = tempfile::tempdir().unwrap();
+        let mut harness = sized(folder.path(), [1366.0, 768.0]);
+        settle(&mut harness);
+        // On the welcome page, which is gone when something is open, and in the tree.
         let buttons = harness.query_all_by_label(panel.title).count();
         assert!(buttons >= 2, "{}: {buttons}", panel.title);
         harness.query_all_by_label(panel.title).next().unwrap().click();
