@@ -238,7 +238,7 @@ impl LineRatios {
         let glance = &seen.glance;
         if let Some(white) = &glance.white {
             let height = 0.58 * ui.available_height();
-            let scale = glance.pixel_scale_arcsec.unwrap_or(1.0);
+            let scale = glance.pixel_scale_arcsec.unwrap_or(0.0);
             let marker = glance.brightest.map(|[y, x]| {
                 let color = Role::Reference.on_image();
                 MapMarkers::new(vec![[x as f64, y as f64]], MarkerShape::Square, 6.0, color, "")

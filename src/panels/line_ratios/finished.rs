@@ -66,7 +66,7 @@ pub(super) struct Finished {
     pub brightest_line: Option<Line>,
     /// Row and column where it is.
     pub brightest: Option<[usize; 2]>,
-    /// Side of a spaxel.
+    /// Side of a spaxel; 0 where it is not known.
     pub scale_arcsec: f64,
     /// Of a single spectrum, itself.
     pub single: Option<Arc<Curves>>,
@@ -183,13 +183,13 @@ fn truth_of(request: &FitRequest, outcome: &FitOutcome) -> Option<Vec<Map>> {
     Some(maps.collect::<Vec<_>>()).filter(|maps| !maps.is_empty())
 }
 
-/// Side of a spaxel by the maps, or by the cube where they are not written yet; 1 where neither tells.
+/// Side of a spaxel by the maps, or by the cube where they are not written yet; 0, for scales in pixels, where neither tells.
 fn scale_of(folder: &Path, request: &FitRequest) -> f64 {
     let of = |path: &Path| {
         let file = FitsFile::open(path).ok()?;
         file.hdus().iter().filter(|hdu| hdu.image().is_some()).find_map(|hdu| pixel_scale_arcsec(&hdu.header))
     };
-    of(&folder.join(MAPS)).or_else(|| request.data.as_deref().and_then(of)).unwrap_or(1.0)
+    of(&folder.join(MAPS)).or_else(|| request.data.as_deref().and_then(of)).unwrap_or(0.0)
 }
 
 /// A short script that shows the maps of a run, or its spectrum.
