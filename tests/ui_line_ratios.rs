@@ -255,10 +255,15 @@ fn a_box_in_the_diagram_marks_the_spaxels_and_a_box_on_the_map_their_places() {
         .count();
     assert_eq!(expected, 1, "{corners}");
     assert!(harness.query_by_label("32 spaxels marked").is_some(), "{:?}", words(&harness));
-    // All of the map: every spaxel.
-    let map = drawn(&harness, "Velocity").shrink(3.0);
-    drag(&mut harness, map.left_top(), map.right_bottom(), Modifiers::NONE);
-    assert!(harness.query_by_label("96 spaxels marked").is_some(), "{:?}", words(&harness));
+    // A box on the map: the spaxels whose middles lie in it.
+    let middle = drawn(&harness, "Velocity").center();
+    drag(&mut harness, middle - egui::vec2(40.0, 40.0), middle + egui::vec2(40.0, 40.0), Modifiers::NONE);
+    let corners = state(&harness)["compare"]["brush"]["map"].clone();
+    let c: Vec<f64> = corners.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    let inside = |x: usize, y: usize| (c[0]..=c[2]).contains(&(x as f64)) && (c[1]..=c[3]).contains(&(y as f64));
+    let count = (0..12).flat_map(|x| (0..8).map(move |y| (x, y))).filter(|(x, y)| inside(*x, *y)).count();
+    assert!(count > 4 && count < 96, "{corners}");
+    assert!(harness.query_by_label(&format!("{count} spaxels marked")).is_some(), "{count}: {:?}", words(&harness));
 }
 
 #[test]
