@@ -11,7 +11,7 @@ use sextans::studies::line_ratios::fit::{LineModel, ModelSettings};
 use sextans::studies::line_ratios::frame::{Coordinate, Frame, Medium};
 use sextans::studies::line_ratios::lines::Line;
 use sextans::studies::line_ratios::shape::{LineShape, Sampler};
-use sextans::studies::line_ratios::{Binning, FitOutcome, FitRequest, measure_pixels};
+use sextans::studies::line_ratios::{Binning, FitOutcome, FitRequest, Inspected};
 use sextans::tasks::{Board, Outcome, Task, TaskEntry};
 
 use super::fits_support::data_folder;
@@ -202,17 +202,18 @@ fn a_cube_gives_back_its_velocities_fluxes_and_ratios() {
     assert_eq!(outcome.spectra.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["mean", "brightest"]);
 
     // One spaxel again is what the map has; two together lie between.
-    let again = measure_pixels(&request, &[[4, 2]]).unwrap().unwrap();
+    let inspect = |spaxels: &[[usize; 2]]| Inspected::of(&request, spaxels, &sextans::tasks::Progress::<()>::silent());
+    let again = inspect(&[[4, 2]]).unwrap().unwrap();
     assert_eq!(again.estimate.fit.velocity_km_s as f32, map("VELOCITY")[[4, 2]]);
     assert_eq!(again.lines.len(), 5);
     assert!(again.lines.iter().all(|(_, x)| again.axis[0] < *x && *x < again.axis[again.axis.len() - 1]));
     let best = again.spectrum.data.iter().zip(&again.spectrum.model).zip(&again.spectrum.error);
     let chi2 = best.map(|((data, model), error)| ((data - model) / error).powi(2)).sum::<f64>();
     assert!((chi2 / again.estimate.fit.chi2 - 1.0).abs() < 1e-9, "{chi2} {}", again.estimate.fit.chi2);
-    let two = measure_pixels(&request, &[[4, 2], [5, 2]]).unwrap().unwrap().estimate.fit.velocity_km_s;
+    let two = inspect(&[[4, 2], [5, 2]]).unwrap().unwrap().estimate.fit.velocity_km_s;
     assert!((two - 0.5 * (truth[[4, 2]] + truth[[5, 2]])).abs() < 5.0, "{two}");
-    assert!(measure_pixels(&request, &[[0, COLUMNS]]).unwrap_err().to_string().contains("outside"));
-    assert!(measure_pixels(&request, &[[0, 0]]).unwrap().is_none());
+    assert!(inspect(&[[0, COLUMNS]]).unwrap_err().to_string().contains("has none at x"));
+    assert!(inspect(&[[0, 0]]).unwrap().is_none());
 
     let loaded = FitOutcome::load(&out, &run.record.request, &outcome.metrics()).unwrap();
     for (saved, loaded) in outcome.maps.iter().zip(loaded.maps.iter()) {

@@ -1,5 +1,6 @@
 //! `line_ratios.fit`: a spectrum or a cube in; velocity, broadening, fluxes, ratios and their errors out.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -41,6 +42,9 @@ pub struct FitUpdate {
     /// Which line's flux is shown.
     pub line: &'static str,
 }
+
+/// Pieces that are measured in parallel before the job asks whether to pause: within, it would hold the threads that all jobs share.
+const TOGETHER: usize = 32;
 
 impl Task for FitRequest {
     const NAME: &'static str = "line_ratios.fit";
@@ -218,24 +222,28 @@ impl Run<'_> {
         let tiles = self.observation.tiles(cells.side());
         let total = cells.count(shape);
         let filling = Mutex::new(Filling { maps, done: 0, total, numbers: Vec::new(), at_bound: 0 });
-        let sums: Vec<Sum> = tiles
-            .par_iter()
-            .map(|rows| {
-                progress.check()?;
-                let batch = self.observation.read(rows.clone())?;
-                let sum = Sum::of(&batch);
-                let (binned, pixels) = cells.bin(&batch, rows.clone(), shape[1]);
-                let answers = estimator.estimate(&binned);
-                let first = cells.first_bin(rows.start, shape[1]);
-                let mut filling = filling.lock().unwrap_or_else(PoisonError::into_inner);
-                for (index, (answer, pixels)) in answers.iter().zip(&pixels).enumerate() {
-                    filling.put(pixels, first + index, answer.as_ref());
-                }
-                progress.fraction(filling.done as f64 / total.max(1) as f64);
-                self.show(&filling, progress);
-                Ok(sum)
-            })
-            .collect::<Result<_, TaskError>>()?;
+        let measure = |rows: &Range<usize>| {
+            if progress.stopped() {
+                return Err(TaskError::Cancelled);
+            }
+            let batch = self.observation.read(rows.clone())?;
+            let sum = Sum::of(&batch);
+            let (binned, pixels) = cells.bin(&batch, rows.clone(), shape[1]);
+            let answers = estimator.estimate(&binned);
+            let first = cells.first_bin(rows.start, shape[1]);
+            let mut filling = filling.lock().unwrap_or_else(PoisonError::into_inner);
+            for (index, (answer, pixels)) in answers.iter().zip(&pixels).enumerate() {
+                filling.put(pixels, first + index, answer.as_ref());
+            }
+            progress.fraction(filling.done as f64 / total.max(1) as f64);
+            self.show(&filling, progress);
+            Ok(sum)
+        };
+        let mut sums: Vec<Sum> = Vec::with_capacity(tiles.len());
+        for some in tiles.chunks(TOGETHER) {
+            progress.check()?;
+            sums.extend(some.par_iter().map(measure).collect::<Result<Vec<_>, TaskError>>()?);
+        }
         let filling = filling.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok((filling, Sum::mean(&sums)))
     }
@@ -271,8 +279,10 @@ impl Run<'_> {
         progress.phase("fitting bins");
         let filling = Mutex::new(Filling { maps, done: 0, total: bins.len(), numbers: Vec::new(), at_bound: 0 });
         const AT_ONCE: usize = 16;
-        sums.par_chunks(AT_ONCE).enumerate().try_for_each(|(chunk, sums)| {
-            progress.check()?;
+        let measure = |(chunk, sums): (usize, &[Sum])| {
+            if progress.stopped() {
+                return Err(TaskError::Cancelled);
+            }
             let mut batch = Batch::zeros(0, samples);
             for sum in sums {
                 sum.append_mean(&mut batch);
@@ -286,7 +296,12 @@ impl Run<'_> {
             progress.fraction(filling.done as f64 / bins.len().max(1) as f64);
             self.show(&filling, progress);
             Ok::<(), TaskError>(())
-        })?;
+        };
+        for first in (0..sums.len()).step_by(AT_ONCE * TOGETHER) {
+            progress.check()?;
+            let some = &sums[first..sums.len().min(first + AT_ONCE * TOGETHER)];
+            some.par_chunks(AT_ONCE).enumerate().try_for_each(|(k, sums)| measure((first / AT_ONCE + k, sums)))?;
+        }
         Ok(filling.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -6,7 +6,6 @@
 //!   a velocity. [`shape`]: the shape of one line, with derivatives.
 //! - [`fit`]: the classical fit, its errors, the exact posterior.
 //! - [`observation`]: a file, its band, read in tiles. [`estimate`]: where a method plugs in.
-//! - [`measure_pixels`]: one spaxel or bin of a run again, with its model.
 //! - [`prior`]: the ratios of HII regions; [`dust`]. [`simulate`]: spectra and galaxies with a known truth.
 //! - [`network`]: networks for kinematics and ratios. [`benchmark`]: how well everything does.
 //! - Tasks: [`SimulateRequest`] (`line_ratios.simulate`), [`FitRequest`] (`line_ratios.fit`), [`TrainRequest`]
@@ -31,7 +30,6 @@ pub mod lines;
 mod maps;
 pub mod network;
 pub mod observation;
-mod pixel;
 pub mod prior;
 mod ratios;
 mod request;
@@ -47,7 +45,6 @@ pub use fit_outcome::{FitOutcome, FittedSpectrum, MAPS, SPECTRA};
 pub use fit_task::FitUpdate;
 pub use inspect::{Glance, Inspected};
 pub use maps::Map;
-pub use pixel::{PixelFit, measure_pixels};
 pub use ratios::{DETECTED, Measured, Ratio};
 pub use request::{Binning, FitRequest, Method, Noise};
 pub use simulate_task::{Camera, Scene, SimulateOutcome, SimulateRequest, SpectraPlane};
