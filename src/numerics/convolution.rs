@@ -322,14 +322,17 @@ impl FourierPlan {
         self.along_row.process_with_scratch(&mut scratch.grid[..height * columns], &mut scratch.fft);
         transpose(&scratch.grid, &mut scratch.turned, rows, columns);
         self.along_column.process_with_scratch(&mut scratch.turned, &mut scratch.fft);
+        // Products are written out because `*=` of complex numbers is a call where units are optimised alone.
         // The kernel is real, so it acts on real and imaginary parts apart: two images in one transform.
         if adjoint {
             for (value, k) in scratch.turned.iter_mut().zip(&self.kernel) {
-                *value *= k.conj();
+                let spectrum = *value;
+                *value = spectrum * k.conj();
             }
         } else {
             for (value, k) in scratch.turned.iter_mut().zip(&self.kernel) {
-                *value *= k;
+                let spectrum = *value;
+                *value = spectrum * k;
             }
         }
         self.along_column_back.process_with_scratch(&mut scratch.turned, &mut scratch.fft);

@@ -40,3 +40,4 @@ pub mod regrid;
 mod shifted_sum;
 pub mod special;
 pub mod statistics;
+pub(crate) mod vectors;

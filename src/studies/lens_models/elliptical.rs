@@ -94,9 +94,14 @@ impl<P: EllipticalProfile<OWN>, const OWN: usize> Elliptical<P, OWN> {
         // Turning the mass turns the vector with it and takes away its change along the turned position.
         let by_angle = [-alpha[1] + uu * v - uv * u, alpha[0] + uv * v - vv * u];
         let (by_q, by_angle) = (self.on_sky(by_q), self.on_sky(by_angle));
-        let chain = |k: usize| [0, 1].map(|axis| by_q[axis] * self.slope[k] + by_angle[axis] * self.turn[k]);
+        let along = |axis: usize, k: usize| by_q[axis] * self.slope[k] + by_angle[axis] * self.turn[k];
+        let chain = |k: usize| [along(0, k), along(1, k)];
         let [xx, xy, yy] = Deflector::hessian(self, x, y);
-        (self.on_sky(alpha), [chain(0), chain(1), [-xx, -xy], [-xy, -yy]], by_own.map(|d| self.on_sky(d)))
+        let mut own = by_own;
+        for d in &mut own {
+            *d = self.on_sky(*d);
+        }
+        (self.on_sky(alpha), [chain(0), chain(1), [-xx, -xy], [-xy, -yy]], own)
     }
 }
 

@@ -292,9 +292,9 @@ impl PreparedMass {
                     let ([ax, ay], gradient): ([f64; 2], [[f64; 2]; $n]) = $gradient;
                     bx[i] -= ax;
                     by[i] -= ay;
-                    for (column, g) in columns.iter_mut().zip(gradient) {
-                        column[0][i] = g[0];
-                        column[1][i] = g[1];
+                    for p in 0..$n {
+                        columns[p][0][i] = gradient[p][0];
+                        columns[p][1][i] = gradient[p][1];
                     }
                 }
             };

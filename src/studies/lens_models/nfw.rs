@@ -114,7 +114,8 @@ impl EllipticalProfile<2> for NfwProfile {
             sum[1] -= w * u * v * (q * q * s / psi3 + t.e * t.d * spread);
             sum[2] += w * (1.0 + q * q * s * (s * s + u * u) / psi3 - v * v * t.d * t.d * spread);
         }
-        sum.map(|v| self.convergence_scale * v)
+        let [xx, xy, yy] = sum;
+        [self.convergence_scale * xx, self.convergence_scale * xy, self.convergence_scale * yy]
     }
 
     fn potential(&self, u: f64, v: f64) -> f64 {

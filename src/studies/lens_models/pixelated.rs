@@ -85,45 +85,57 @@ impl PixelDeflection {
         turned
     }
 
-    /// Convolves `values` (`rows * columns`, row by row) with a transformed kernel and hands every result to `take`.
-    fn convolve(
-        &self,
-        values: impl Iterator<Item = Complex64>,
-        kernel: &[Complex64],
-        scratch: &mut DeflectionScratch,
-        mut take: impl FnMut(usize, Complex64),
-    ) {
+    /// Convolves maps `re + i im` (`rows * columns`, row by row) with a transformed kernel; the result is in the first columns of `wide`.
+    fn convolve(&self, re: &[f64], im: Option<&[f64]>, kernel: &[Complex64], scratch: &mut DeflectionScratch) {
         let DeflectionScratch { wide, tall, fft } = scratch;
-        wide.clear();
-        wide.resize(self.rows * self.wide, Complex64::default());
-        for (index, value) in values.enumerate() {
-            wide[index / self.columns * self.wide + index % self.columns] = value;
+        let (columns, width) = (self.columns, self.wide);
+        wide.resize(self.rows * width, Complex64::default());
+        for j in 0..self.rows {
+            let row = &mut wide[j * width..(j + 1) * width];
+            let re = &re[j * columns..(j + 1) * columns];
+            if let Some(im) = im {
+                let im = &im[j * columns..(j + 1) * columns];
+                for i in 0..columns {
+                    row[i] = Complex64 { re: re[i], im: im[i] };
+                }
+            } else {
+                for i in 0..columns {
+                    row[i] = Complex64 { re: re[i], im: 0.0 };
+                }
+            }
+            row[columns..].fill(Complex64::default());
         }
         run(&self.forward[0], wide, fft);
-        tall.clear();
-        tall.resize(self.tall * self.wide, Complex64::default());
-        turn(wide, self.rows, self.wide, tall, self.tall);
+        tall.resize(self.tall * width, Complex64::default());
+        for i in 0..width {
+            tall[i * self.tall + self.rows..(i + 1) * self.tall].fill(Complex64::default());
+        }
+        turn(wide, self.rows, width, tall, self.tall);
         run(&self.forward[1], tall, fft);
-        for (value, k) in tall.iter_mut().zip(kernel) {
-            *value *= k;
+        let n = tall.len().min(kernel.len());
+        let (values, kernel) = (&mut tall[..n], &kernel[..n]);
+        for i in 0..n {
+            let value = values[i];
+            values[i] = value * kernel[i];
         }
         run(&self.inverse[1], tall, fft);
-        turn_back(tall, self.tall, self.rows, self.wide, wide);
+        turn_back(tall, self.tall, self.rows, width, wide);
         run(&self.inverse[0], wide, fft);
-        for (j, row) in wide.chunks_exact(self.wide).enumerate() {
-            for (i, value) in row.iter().take(self.columns).enumerate() {
-                take(j * self.columns + i, *value);
-            }
-        }
     }
 
     /// Deflection `[x, y]` (arcsec) at every pixel centre, each of `rows * columns` values, row by row.
     pub fn apply(&self, convergence: &[f64], deflection: [&mut [f64]; 2], scratch: &mut DeflectionScratch) {
         let [ax, ay] = deflection;
-        self.convolve(convergence.iter().map(|k| Complex64::new(*k, 0.0)), &self.kernel, scratch, |place, value| {
-            ax[place] = value.re;
-            ay[place] = value.im;
-        });
+        self.convolve(convergence, None, &self.kernel, scratch);
+        for j in 0..self.rows {
+            let row = &scratch.wide[j * self.wide..j * self.wide + self.columns];
+            let cells = j * self.columns..(j + 1) * self.columns;
+            let (ax, ay) = (&mut ax[cells.clone()], &mut ay[cells]);
+            for i in 0..self.columns {
+                ax[i] = row[i].re;
+                ay[i] = row[i].im;
+            }
+        }
     }
 
     /// The adjoint: from derivatives by the deflection to derivatives by the convergence.
@@ -133,8 +145,14 @@ impl PixelDeflection {
         by_convergence: &mut [f64],
         scratch: &mut DeflectionScratch,
     ) {
-        let pairs = by_deflection[0].iter().zip(by_deflection[1]).map(|(x, y)| Complex64::new(*x, *y));
-        self.convolve(pairs, &self.adjoint, scratch, |place, value| by_convergence[place] = value.re);
+        self.convolve(by_deflection[0], Some(by_deflection[1]), &self.adjoint, scratch);
+        for j in 0..self.rows {
+            let row = &scratch.wide[j * self.wide..j * self.wide + self.columns];
+            let out = &mut by_convergence[j * self.columns..(j + 1) * self.columns];
+            for i in 0..self.columns {
+                out[i] = row[i].re;
+            }
+        }
     }
 
     /// Deflection maps `[x, y]` of a convergence map (arcsec). The map has the shape that this was made for.
@@ -195,28 +213,36 @@ const BLOCK: usize = 16;
 
 /// `[row, column]` to `[column, row]`, the target's columns longer than needed.
 fn turn(from: &[Complex64], rows: usize, columns: usize, to: &mut [Complex64], stride: usize) {
-    for (jj, ii) in blocks(rows, columns) {
-        for i in ii..(ii + BLOCK).min(columns) {
-            for j in jj..(jj + BLOCK).min(rows) {
-                to[i * stride + j] = from[j * columns + i];
+    let mut jj = 0;
+    while jj < rows {
+        let mut ii = 0;
+        while ii < columns {
+            for i in ii..(ii + BLOCK).min(columns) {
+                for j in jj..(jj + BLOCK).min(rows) {
+                    to[i * stride + j] = from[j * columns + i];
+                }
             }
+            ii += BLOCK;
         }
+        jj += BLOCK;
     }
 }
 
 /// The way back, of the first `rows` rows.
 fn turn_back(from: &[Complex64], stride: usize, rows: usize, columns: usize, to: &mut [Complex64]) {
-    for (jj, ii) in blocks(rows, columns) {
-        for j in jj..(jj + BLOCK).min(rows) {
-            for i in ii..(ii + BLOCK).min(columns) {
-                to[j * columns + i] = from[i * stride + j];
+    let mut jj = 0;
+    while jj < rows {
+        let mut ii = 0;
+        while ii < columns {
+            for j in jj..(jj + BLOCK).min(rows) {
+                for i in ii..(ii + BLOCK).min(columns) {
+                    to[j * columns + i] = from[i * stride + j];
+                }
             }
+            ii += BLOCK;
         }
+        jj += BLOCK;
     }
-}
-
-fn blocks(rows: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..rows).step_by(BLOCK).flat_map(move |j| (0..columns).step_by(BLOCK).map(move |i| (j, i)))
 }
 
 #[cfg(test)]

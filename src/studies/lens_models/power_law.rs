@@ -107,7 +107,8 @@ impl PowerLawProfile {
         for n in 1..=self.terms.max(1) {
             let m = n as f64;
             let (above, below) = (2.0 * m - 2.0 + self.t, 2.0 * m + 2.0 - self.t);
-            part = times(part, turn).map(|c| -c * scale * above / below);
+            let next = times(part, turn);
+            part = [-next[0] * scale * above / below, -next[1] * scale * above / below];
             scale = self.f;
             log_slope += 1.0 / above + 1.0 / below;
             for (axis, part) in part.iter().enumerate() {
@@ -134,7 +135,8 @@ impl EllipticalProfile<2> for PowerLawProfile {
     fn deflection(&self, u: f64, v: f64) -> [f64; 2] {
         let (radius, direction) = self.polar(u, v);
         let factor = self.factor(radius);
-        self.omega(direction).map(|c| factor * c)
+        let [a, b] = self.omega(direction);
+        [factor * a, factor * b]
     }
 
     /// The deflection is homogeneous of degree `1 - t`: with the convergence that fixes all second derivatives.
@@ -142,7 +144,8 @@ impl EllipticalProfile<2> for PowerLawProfile {
     fn hessian(&self, u: f64, v: f64) -> [f64; 3] {
         let (radius, direction) = self.polar(u, v);
         let factor = self.factor(radius);
-        let [au, av] = self.omega(direction).map(|c| factor * c);
+        let [a, b] = self.omega(direction);
+        let (au, av) = (factor * a, factor * b);
         let kappa = 0.5 * (2.0 - self.t) * factor * (1.0 + self.q) / (2.0 * radius);
         let square = u * u + v * v + 1e-200;
         // gamma = ((1 - t) alpha - kappa z) / conj(z).
@@ -162,7 +165,7 @@ impl EllipticalProfile<2> for PowerLawProfile {
         let series = self.series(direction);
         let factor = self.factor(radius);
         let (q, t) = (self.q, self.t);
-        let alpha = series.omega.map(|c| factor * c);
+        let alpha = [factor * series.omega[0], factor * series.omega[1]];
         let square = radius * radius;
         // Of ln factor, of the elliptical angle, of f.
         let by_q = t / (2.0 * q) - 1.0 / (1.0 + q) + (1.0 - t) * q * u * u / square;
@@ -172,9 +175,9 @@ impl EllipticalProfile<2> for PowerLawProfile {
         let log_ratio = (self.b / radius).max(1e-290).ln();
         let pick =
             |axis: usize| factor * (by_q * series.omega[axis] + angle_by_q * turned[axis] + f_by_q * series.by_f[axis]);
-        let by_slope = [0, 1].map(|axis| factor * (log_ratio * series.omega[axis] + series.by_t[axis]));
-        let by_radius = alpha.map(|a| t * a / self.einstein_radius);
-        (alpha, [pick(0), pick(1)], [by_radius, by_slope])
+        let by_slope = |axis: usize| factor * (log_ratio * series.omega[axis] + series.by_t[axis]);
+        let by_radius = |axis: usize| t * alpha[axis] / self.einstein_radius;
+        (alpha, [pick(0), pick(1)], [[by_radius(0), by_radius(1)], [by_slope(0), by_slope(1)]])
     }
 }
 

@@ -164,7 +164,8 @@ impl PreparedSie {
         let by_angle = (-av + twice_kappa * v, au - twice_kappa * u);
         let by_q = rotate(by_q.0, by_q.1);
         let by_angle = rotate(by_angle.0, by_angle.1);
-        let chain = |k: usize| [0, 1].map(|axis| by_q[axis] * self.slope[k] + by_angle[axis] * self.turn[k]);
+        let along = |axis: usize, k: usize| by_q[axis] * self.slope[k] + by_angle[axis] * self.turn[k];
+        let chain = |k: usize| [along(0, k), along(1, k)];
         let (dx, dy) = (x - self.x, y - self.y);
         let factor = twice_kappa / (dx * dx + dy * dy + 1e-200);
         let by_radius = [alpha[0] / self.einstein_radius, alpha[1] / self.einstein_radius];

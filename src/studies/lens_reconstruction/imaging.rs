@@ -215,8 +215,8 @@ impl ForwardModel {
     /// The image in the used pixels, divided by the noise, for given amplitudes: `out` has one value a used pixel.
     pub fn model(&mut self, parameters: &[f64], out: &mut [f64]) {
         let (lens, sources, lights) = self.prepare(parameters);
-        self.source.batches.par_iter_mut().for_each(|b| b.source_values(&lens, &sources));
-        self.light.batches.par_iter_mut().for_each(|b| b.light_values(&lights));
+        self.source.each(|b| b.source_values(&lens, &sources));
+        self.light.each(|b| b.light_values(&lights));
         self.blur(&[Plane::Everything], out);
         let sky = parameters[self.layout.sky()];
         for (value, weight) in out.iter_mut().zip(&self.weight) {
@@ -230,8 +230,8 @@ impl ForwardModel {
         let unit = |c: &PreparedSersic| c.with_amplitude(1.0);
         let sources: Vec<_> = sources.iter().map(unit).collect();
         let lights: Vec<_> = lights.iter().map(unit).collect();
-        self.source.batches.par_iter_mut().for_each(|b| b.source_values(&lens, &sources));
-        self.light.batches.par_iter_mut().for_each(|b| b.light_values(&lights));
+        self.source.each(|b| b.source_values(&lens, &sources));
+        self.light.each(|b| b.light_values(&lights));
         let planes: Vec<Plane> =
             (0..self.layout.sources).map(Plane::Source).chain((0..self.layout.lights).map(Plane::Light)).collect();
         let split = planes.len() * self.used.len();
@@ -249,7 +249,7 @@ impl ForwardModel {
             self.source.gradients(&lens, &sources);
         }
         if listed.iter().any(|&i| (first_light..sky).contains(&i)) {
-            self.light.batches.par_iter_mut().for_each(|b| b.light_gradients(&lights));
+            self.light.each(|b| b.light_gradients(&lights));
         }
         let pixels = self.used.len();
         let planes: Vec<Plane> = listed
@@ -286,7 +286,7 @@ impl ForwardModel {
         let (lens, sources, lights) = self.prepare(parameters);
         let (first_light, sky) = (self.layout.light(0), self.layout.sky());
         self.source.gradients(&lens, &sources);
-        self.light.batches.par_iter_mut().for_each(|b| b.light_gradients(&lights));
+        self.light.each(|b| b.light_gradients(&lights));
         let cells = self.extent[0] * self.extent[1];
         let Self { source, light, convolver, used, weight, target, layout, .. } = self;
         let mut plane = vec![0.0; cells];

@@ -5,10 +5,14 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::numerics::vectors::add_scaled;
 use crate::studies::lens_models::{PreparedLens, PreparedSersic, SERSIC_PARAMETERS};
 
 /// Samples evaluated together: columns of a batch stay in the fastest caches and loops over it become vector code.
 pub(super) const BATCH: usize = 128;
+
+/// Least batches that one thread takes over from another: fewer cost more to hand over than to evaluate.
+const BATCHES_PER_JOB: usize = 4;
 
 /// Finest grid in a pixel, a side. Its square must fit a batch.
 pub(super) const FINEST: usize = 10;
@@ -80,10 +84,21 @@ impl Samples {
         Self { batches }
     }
 
+    /// Does something with every batch, on the threads at hand.
+    pub(super) fn each(&mut self, act: impl Fn(&mut Batch) + Send + Sync) {
+        self.jobs().for_each(act);
+    }
+
+    /// The batches in jobs that are worth handing over; all at once where there is one thread, which then needs not be woken.
+    fn jobs(&mut self) -> impl IndexedParallelIterator<Item = &mut Batch> {
+        let alone = rayon::current_num_threads() == 1;
+        let least = if alone { self.batches.len().max(1) } else { BATCHES_PER_JOB };
+        self.batches.par_iter_mut().with_min_len(least)
+    }
+
     /// Derivatives of lensed light in every batch, see [`Batch::source_gradients`].
     pub(super) fn gradients(&mut self, lens: &PreparedLens, sources: &[PreparedSersic]) {
-        self.batches
-            .par_iter_mut()
+        self.jobs()
             .for_each_init(GradientScratch::default, |scratch, batch| batch.source_gradients(lens, sources, scratch));
     }
 
@@ -105,9 +120,7 @@ impl Batch {
         let pixels = self.spans.len();
         let values = &self.out[column * pixels..(column + 1) * pixels];
         if let Some(row) = self.unbroken().and_then(|run| plane.get_mut(run)) {
-            for (pixel, value) in row.iter_mut().zip(values) {
-                *pixel += factor * value;
-            }
+            add_scaled(row, values, factor);
             return;
         }
         for (span, value) in self.spans.iter().zip(values) {
@@ -146,7 +159,11 @@ impl Batch {
         for (span, out) in self.spans.iter().zip(means) {
             let start = usize::from(span.start);
             let count = usize::from(span.count);
-            *out = values[start..start + count].iter().sum::<f64>() / f64::from(span.count);
+            let mut sum = 0.0;
+            for value in &values[start..start + count] {
+                sum += value;
+            }
+            *out = sum / f64::from(span.count);
         }
     }
 
@@ -299,8 +316,8 @@ impl WithSimd for Differentiate<'_> {
     fn with_simd<S: Simd>(self, _simd: S) {
         for (i, (x, y)) in self.x.iter().zip(self.y).enumerate().take(BATCH) {
             let gradient = self.light.gradient(*x, *y);
-            for (column, value) in self.columns.iter_mut().zip(gradient.parameters) {
-                column[i] = value;
+            for p in 0..SERSIC_PARAMETERS {
+                self.columns[p][i] = gradient.parameters[p];
             }
             self.position[0][i] = gradient.position[0];
             self.position[1][i] = gradient.position[1];

@@ -183,8 +183,11 @@ impl JointModel {
         } else {
             source.extend_from_slice(&x[..n]);
         }
-        excess.clear();
-        excess.extend(x[n..].iter().zip(&self.convergence).map(|(u, kappa)| kappa * (exp(*u) - 1.0)));
+        excess.resize(cells, 0.0);
+        let (unknowns, convergence, excess) = (&x[n..n + cells], &self.convergence[..cells], &mut excess[..cells]);
+        for i in 0..cells {
+            excess[i] = convergence[i] * (exp(unknowns[i]) - 1.0);
+        }
         let [ax, ay] = deflection;
         ax.resize(cells, 0.0);
         ay.resize(cells, 0.0);
@@ -202,12 +205,16 @@ impl JointModel {
             let mut sum = 0.0;
             for ray in 0..rays {
                 let [bx, by] = self.parametric.positions[k * rays + ray];
-                let [dx, dy] = match self.near.get(ray).filter(|_| inner) {
+                let [dx, dy] = match if inner { self.near.get(ray) } else { None } {
                     None => [ax[cell], ay[cell]],
-                    Some(near) => near.iter().fold([0.0; 2], |[x, y], (off, weight)| {
-                        let at = cell.wrapping_add_signed(*off);
-                        [x + weight * ax[at], y + weight * ay[at]]
-                    }),
+                    Some(near) => {
+                        let mut sum = [0.0; 2];
+                        for (off, weight) in near {
+                            let at = cell.wrapping_add_signed(*off);
+                            sum = [sum[0] + weight * ax[at], sum[1] + weight * ay[at]];
+                        }
+                        sum
+                    }
                 };
                 let position = [bx - dx, by - dy];
                 let (value, slope) = self.grid.value_and_slope(source, position[0], position[1]);
@@ -258,8 +265,9 @@ impl JointModel {
                 let [bx, by] = positions[k * rays + ray];
                 self.grid.scatter(by_source, bx, by, factor);
                 // The source moves against the deflection.
-                let [sx, sy] = slopes[k * rays + ray].map(|s| -factor * s);
-                match self.near.get(ray).filter(|_| inner) {
+                let [sx, sy] = slopes[k * rays + ray];
+                let (sx, sy) = (-factor * sx, -factor * sy);
+                match if inner { self.near.get(ray) } else { None } {
                     None => {
                         gx[cell] += sx;
                         gy[cell] += sy;

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::field::{Bending, Field, MOVED};
 use super::grid::SourceGrid;
 use crate::numerics::convolution::Scratch;
+use crate::numerics::vectors::{add_scaled, dot};
 use crate::studies::lens_models::Deflector;
 
 /// Where every ray of every active pixel comes from, and how that changes with the lens.
@@ -209,16 +210,9 @@ impl Row {
     fn dot(&self, source: &[f64]) -> f64 {
         let mut sum = 0.0;
         for run in &self.runs {
-            sum += self.values_of(run).iter().zip(&source[run.first as usize..]).map(|(a, b)| a * b).sum::<f64>();
+            sum += dot(self.values_of(run), &source[run.first as usize..]);
         }
         sum
-    }
-}
-
-#[inline(always)]
-fn add_scaled(target: &mut [f64], values: &[f64], factor: f64) {
-    for (t, v) in target.iter_mut().zip(values) {
-        *t += factor * v;
     }
 }
 

@@ -12,6 +12,7 @@ use faer::{Mat, Par};
 
 use super::prior::Prior;
 use super::response::Response;
+use crate::numerics::vectors::dot;
 use crate::studies::lens_reconstruction::LensError;
 
 /// The normal equations of one lens: everything that does not depend on the strength of the prior.
@@ -153,10 +154,7 @@ impl Solved {
         let mut inverse = Mat::<f64>::zeros(n, n);
         invert_lower_triangular(inverse.as_mut(), self.factor.as_ref(), PAR);
         // Entry (i, j) of A^-1 is the product of columns i and j of the factor's inverse, which begins at row i.
-        let entry = |i: usize, j: usize| {
-            let (a, b) = (inverse.col_as_slice(i), inverse.col_as_slice(j));
-            a[i..].iter().zip(&b[i..]).map(|(a, b)| a * b).sum::<f64>()
-        };
+        let entry = |i: usize, j: usize| dot(&inverse.col_as_slice(i)[i..], &inverse.col_as_slice(j)[i..]);
         let mut variances = vec![0.0; n];
         let mut trace = 0.0;
         for (i, j, value) in prior.entries() {
