@@ -242,7 +242,7 @@ impl Default for FitRequest {
             finetune_systems: FinetuneSystems::default(),
             finetune_strength: FinetuneSettings::default().strength,
             finetune_learning_rate: FinetuneSettings::default().learning_rate,
-            refine_steps: 300,
+            refine_steps: RefineSettings::ITERATIONS,
             spread_draws: 8,
             truth_source: None,
             truth_convergence: None,

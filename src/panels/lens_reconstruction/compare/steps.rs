@@ -185,7 +185,8 @@ fn chi2_ui(ui: &mut Ui, steps: &Steps, shown: usize) {
         .y("reduced χ² on the network's pixels", "")
         .log_y(true)
         .series(Series::new("network", &steps.chi2).role(Role::Network));
-    let longest = steps.chi2.len().max(steps.finetuning.len());
+    let network = steps.chi2.len() + usize::from(!steps.refining.is_empty());
+    let longest = network.max(steps.finetuning.len());
     let sky = steps.sky.map(|v| [[1.0, v], [longest as f64, v]]);
     if let Some(sky) = &sky {
         plot = plot.series(Series::new("blank sky", sky).role(Role::Reference));

@@ -24,9 +24,9 @@ pub use recovery::{NOISE, RecoveryRow};
 
 use super::classical::FitSettings;
 use super::pixelated::InversionSettings;
-use super::rim::SHIPPED;
 use super::rim::finetune::{FinetuneSettings, FinetuneSystems};
 use super::rim::prior::NoiseRegime;
+use super::rim::{RefineSettings, SHIPPED};
 use crate::data::find_resource;
 use crate::tasks::{Cost, Lane, Progress, Task, TaskError};
 
@@ -118,7 +118,7 @@ impl Default for BenchmarkRequest {
             finetune_systems: FinetuneSystems::default(),
             finetune_strength: FinetuneSettings::default().strength,
             finetune_learning_rate: FinetuneSettings::default().learning_rate,
-            refine_steps: 300,
+            refine_steps: RefineSettings::ITERATIONS,
             source_pixels: InversionSettings::default().source_pixels,
             lenses: 200,
             pixels: 56,

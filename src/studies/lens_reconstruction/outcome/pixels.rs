@@ -266,6 +266,9 @@ impl FitOutcome {
                 ("reduced_chi2_before_refine", found.reduced_chi2_before_refine),
                 ("refine_steps", found.refining.len().saturating_sub(1) as f64),
             ]);
+            if found.arcs_reduced_chi2.is_finite() {
+                self.put(&[("reduced_chi2_arcs", found.arcs_reduced_chi2)]);
+            }
         }
         // Of an answer in pixels by a network nobody knows them.
         self.metrics.remove("degrees_of_freedom");
@@ -300,7 +303,7 @@ impl FitOutcome {
             if found.finetuned.is_some() {
                 self.warnings.push("SIGMA is the spread of the network before it was fine-tuned, stretched as simulations ask; that of the fine-tuned one was not measured".into());
             }
-            if !found.refining.is_empty() {
+            if !found.refining.is_empty() && !found.errors_are_of_the_refined {
                 self.warnings.push("SIGMA is that of the network's answer before it was refined on the image".into());
             }
         }

@@ -33,6 +33,8 @@ pub struct Trained {
     pub domain: Domain,
     /// How its spread is to be stretched; none on old cards.
     pub calibration: Option<Calibration>,
+    /// The same for answers that were refined on the image.
+    pub refined_calibration: Option<Calibration>,
 }
 
 /// Reads a machine and what it was trained on.
@@ -60,7 +62,8 @@ pub fn load(path: &Path) -> Result<Trained, TaskError> {
     let values = weights.values_for(path, &rim.parameters().parts).map_err(failed)?;
     rim.set_values(&values);
     let calibration = serde_json::from_value(part("spread")).ok();
-    Ok(Trained { rim, domain: Domain::of(request.noise), calibration })
+    let refined_calibration = serde_json::from_value(part("spread_refined")).ok();
+    Ok(Trained { rim, domain: Domain::of(request.noise), calibration, refined_calibration })
 }
 
 /// The autoencoders of source and convergence that come with the program.

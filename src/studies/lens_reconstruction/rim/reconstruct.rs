@@ -59,6 +59,8 @@ pub struct RimFit {
     pub log_convergence_sigma: Option<Array2<f64>>,
     /// How the spread was stretched.
     pub calibration: Option<Calibration>,
+    /// The errors are those of the refined answer, not of the network's before.
+    pub errors_are_of_the_refined: bool,
     /// `chi2` over the used pixels of the image.
     pub chi2: f64,
     /// Used pixels of the image.
@@ -71,6 +73,8 @@ pub struct RimFit {
     pub reduced_chi2_before_refine: f64,
     /// `chi2` a used pixel of the machine's grids before the answer was refined and after each iteration; empty without.
     pub refining: Vec<f64>,
+    /// `chi2` a pixel of the arcs, there, at the end; NaN without refining or arcs.
+    pub arcs_reduced_chi2: f64,
     /// Evaluations of the likelihood's gradient.
     pub gradients: usize,
     /// What lies outside of what the network was trained on, one line each.
@@ -163,7 +167,7 @@ pub fn reconstruct(
     Treatment { finetuning, refining, spreading }: Treatment,
     each: &mut dyn FnMut(&RimEvent) -> bool,
 ) -> Result<RimFit, LensError> {
-    let Trained { rim, domain, calibration } = trained;
+    let Trained { rim, domain, calibration, refined_calibration } = trained;
     let grids = *rim.model().grids();
     let frame = WorkingFrame::around(grids, observation, light, guess.centre, guess.einstein_radius_arcsec);
     let data = frame.bring(observation, light);
@@ -201,20 +205,41 @@ pub fn reconstruct(
     // Of the network as it was trained, fine-tuned or not: for it is known how many errors its spread holds.
     let source: Vec<f64> = answer.source.iter().map(|s| s / frame.brightness).collect();
     let found = spread(rim, &data, draws, spreading.seed, &mut || each(&RimEvent::Spread));
-    let Some(mut sigma) = found else { return Err(LensError::Cancelled) };
+    let Some(raw) = found else { return Err(LensError::Cancelled) };
+    let mut sigma = raw.clone();
     if let Some(calibration) = calibration {
         calibration.apply(&data, &source, &mut sigma);
     }
     let mut answer = RimFit { gradients: answer.gradients + draws * (evaluations - 1), ..answer };
-    if spreading.draws >= 2 {
-        let map = |values: &[f64], unit: f64| {
-            Array2::from_shape_vec(answer.source.dim(), values.iter().map(|v| v * unit).collect()).ok()
-        };
-        let (source_sigma, log_convergence_sigma) = (map(&sigma[0], frame.brightness), map(&sigma[1], 1.0));
-        answer = RimFit { source_sigma, log_convergence_sigma, calibration: *calibration, ..answer };
+    let errors = spreading.draws >= 2;
+    if errors {
+        answer = with_errors(answer, &sigma, *calibration);
     }
     let Some(settings) = refining else { return Ok(answer) };
-    refined(rim, observation, light, &data, answer, &sigma, settings, each)
+    let answer = refined(rim, observation, light, &data, answer, &sigma, settings, each)?;
+    Ok(match (refined_calibration, answer.steps.last()) {
+        (Some(calibration), Some(last)) if errors && !answer.refining.is_empty() => {
+            let source: Vec<f64> = last.source.iter().map(|s| s.max(0.0) / frame.brightness).collect();
+            let mut sigma = raw;
+            calibration.apply(&data, &source, &mut sigma);
+            RimFit { errors_are_of_the_refined: true, ..with_errors(answer, &sigma, Some(*calibration)) }
+        }
+        _ => answer,
+    })
+}
+
+/// With these standard deviations on the pixels of the network, and how they were stretched.
+fn with_errors(answer: RimFit, sigma: &[Vec<f64>; 2], calibration: Option<Calibration>) -> RimFit {
+    let n = answer.frame.grids.pixels;
+    let block = (answer.source.dim().0 / n).max(1);
+    let map = |values: &[f64], unit: f64| {
+        let values = finer(n, block, values);
+        Array2::from_shape_vec(answer.source.dim(), values.iter().map(|v| v * unit).collect()).ok()
+    };
+    let source_sigma = map(&sigma[0], answer.frame.brightness);
+    // The mass stays on the network's pixels.
+    let log_convergence_sigma = Array2::from_shape_vec((n, n), sigma[1].clone()).ok();
+    RimFit { source_sigma, log_convergence_sigma, calibration, ..answer }
 }
 
 /// The answer with a refined one behind its steps; as it is where that fits the image no better.
@@ -272,6 +297,7 @@ fn refined(
     Ok(RimFit {
         steps,
         refining: found.reduced_chi2,
+        arcs_reduced_chi2: found.arcs_reduced_chi2,
         source_sigma: answer.source_sigma.map(on_grid),
         lens: second.lens,
         grid: second.grid,
@@ -384,12 +410,14 @@ fn finish(
         source_sigma: None,
         log_convergence_sigma: None,
         calibration: None,
+        errors_are_of_the_refined: false,
         chi2,
         pixels: observation.used_pixels(),
         reduced_chi2_before_finetune: f64::NAN,
         finetuned: None,
         reduced_chi2_before_refine: f64::NAN,
         refining: Vec::new(),
+        arcs_reduced_chi2: f64::NAN,
         gradients: 0,
         concerns: Vec::new(),
     })

@@ -387,7 +387,7 @@ impl<'a> Training<'a> {
         mean.set_values(&self.adam.mean);
         let mean_of_truths =
             json!({"source_error": of_mean.source_error, "convergence_error_dex": of_mean.convergence_error_dex});
-        let calibration = self.validation_set.calibration(&mean, &|| progress.stopped());
+        let calibrations = self.validation_set.calibrations(&mean, &|| progress.stopped());
         progress.check()?;
         // What it was trained on before is part of what it is.
         let began_with = self.request.weights.as_deref().and_then(|path| weights::load(path).ok()).map(|w| w.card);
@@ -404,7 +404,8 @@ impl<'a> Training<'a> {
             "machine": format!("{} threads, CPU", rayon::current_num_threads()),
             "data": "simulated on the fly (lens_reconstruction.prior)",
             "validation": self.validations.last(),
-            "spread": calibration,
+            "spread": calibrations.map(|[network, _]| network),
+            "spread_refined": calibrations.map(|[_, refined]| refined),
             "mean_of_truths": mean_of_truths,
             "began_with": began_with,
         });

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::likelihood::PixelData;
 use super::network::{CHANNELS, Rim};
 use super::prior::Prior;
+use super::refine::{RefineSettings, refine};
 use super::spread::{Calibration, Held, spread};
 use crate::numerics::statistics::median_between;
 
@@ -145,34 +146,49 @@ impl ValidationSet {
         }
     }
 
-    /// How many of its errors the spread of a network holds, and how it must be stretched. `None` if `stopped` says so.
-    pub(super) fn calibration(&self, rim: &Rim, stopped: &dyn Fn() -> bool) -> Option<Calibration> {
+    /// How many of its errors the spread of a network holds, and how it must be stretched; then the same for its answers refined on the image.
+    /// `None` if `stopped` says so.
+    pub(super) fn calibrations(&self, rim: &Rim, stopped: &dyn Fn() -> bool) -> Option<[Calibration; 2]> {
         /// Draws of the noise for each, and most lenses.
         const DRAWS: usize = 8;
         const LENSES: usize = 32;
         let cells = rim.model().grids().cells();
         let doubles = |v: &[f32]| v.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>();
-        let mut held = Held::default();
-        let mut lenses = 0;
+        let mut seen = Vec::new();
         for batch in &self.batches {
             let states = rim.states(&batch.data, &Device::flex(), |_, _| !stopped());
             let last = states.get(rim.settings.steps - 1)?;
             let values = last.clone().into_data().try_into_vec::<f32>().ok()?;
             for (k, data) in batch.data.iter().enumerate() {
-                if lenses == LENSES {
-                    return Some(held.calibration());
+                if seen.len() == LENSES {
+                    break;
                 }
-                let sigma = spread(rim, data, DRAWS, lenses as u64, &mut || !stopped())?;
+                let sigma = spread(rim, data, DRAWS, seen.len() as u64, &mut || !stopped())?;
                 let of = |v: &[f32]| {
                     let own = doubles(&v[k * CHANNELS * cells..(k + 1) * CHANNELS * cells]);
-                    (own[..cells].to_vec(), own[cells..].to_vec())
+                    [own[..cells].to_vec(), own[cells..].to_vec()]
                 };
-                let ((source, convergence), (true_source, true_convergence)) = (of(&values), of(&batch.truth));
-                held.add(data, [&source, &convergence], [&true_source, &true_convergence], &sigma);
-                lenses += 1;
+                let [source, convergence] = of(&values);
+                let answer = [source.iter().map(|s| s.max(0.0)).collect(), convergence];
+                seen.push(Judged { data, answer, truth: of(&batch.truth), sigma });
             }
         }
-        Some(held.calibration())
+        let mut held = Held::default();
+        seen.iter().for_each(|lens| held.add(lens.data, both(&lens.answer), both(&lens.truth), &lens.sigma));
+        let calibration = held.calibration();
+        let mut held = Held::default();
+        for lens in &seen {
+            let mut sigma = lens.sigma.clone();
+            calibration.apply(lens.data, &lens.answer[0], &mut sigma);
+            let settings = RefineSettings { iterations: RefineSettings::ITERATIONS, target: 1.0 };
+            let going = &mut |_: usize, _: f64| !stopped();
+            let found = refine(rim.model(), lens.data, both(&lens.answer), both(&sigma), 1, settings, going);
+            if stopped() {
+                return None;
+            }
+            held.add(lens.data, [&found.source, &found.log_convergence], both(&lens.truth), &lens.sigma);
+        }
+        Some([calibration, held.calibration()])
     }
 
     /// Image, true source, source, true convergence and convergence (`log10`) of the first few, for the eye.
@@ -194,6 +210,18 @@ impl ValidationSet {
             })
             .collect()
     }
+}
+
+/// A lens of the validation set: its data, the network's answer, the truth, the network's spread.
+struct Judged<'a> {
+    data: &'a PixelData,
+    answer: [Vec<f64>; CHANNELS],
+    truth: [Vec<f64>; CHANNELS],
+    sigma: [Vec<f64>; CHANNELS],
+}
+
+fn both(maps: &[Vec<f64>; CHANNELS]) -> [&[f64]; CHANNELS] {
+    [&maps[0], &maps[1]]
 }
 
 /// `|found - truth| / |truth|`.
