@@ -36,7 +36,7 @@ pub struct FinetuneSettings {
     pub strength: f64,
     /// Systems drawn around the answer for the Fisher information.
     pub systems: usize,
-    /// Stop when `chi2` a used pixel is not above this.
+    /// Stop when `chi2` a pixel is not above this, in the whole image and in the arcs that the network sees: that of blank sky.
     pub target: f64,
     /// Seed of the systems and their noise.
     pub seed: u64,
@@ -92,7 +92,8 @@ pub fn finetune(
             out.best = step;
         }
         let going = each(step as i64, chi2, states.last());
-        if !going || chi2 <= settings.target || step == settings.steps {
+        if !going || step == settings.steps || (chi2 <= settings.target && arcs_are_good(rim, data, &states, settings))
+        {
             break;
         }
         let mut gradient = gradients(&rim.network, &loss.backward());
@@ -104,6 +105,18 @@ pub fn finetune(
     }
     rim.set_values(&best.1);
     out
+}
+
+/// Whether the arcs of the last state are fitted as well as blank sky is, or there are none.
+fn arcs_are_good(rim: &Rim, data: &PixelData, states: &[Tensor<4>], settings: &FinetuneSettings) -> bool {
+    let cells = rim.model().grids().cells();
+    let last = states.last().and_then(|s| s.clone().detach().into_data().try_into_vec::<f32>().ok());
+    let Some(values) = last else { return true };
+    let doubles = |v: &[f32]| v.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>();
+    let source: Vec<f64> = doubles(&values[..cells]).iter().map(|s| s.max(0.0)).collect();
+    let image = rim.model().image(&source, &doubles(&values[cells..]), &data.blur, &mut Workspace::default());
+    let reduced = data.reduced_in(&data.arcs(&image), &image);
+    reduced.is_nan() || reduced <= settings.target
 }
 
 /// Share of the learning rate at a step: rises over the first few, since Adam knows no scale yet, and falls to nothing as a cosine.

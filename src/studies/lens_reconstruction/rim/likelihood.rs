@@ -76,6 +76,19 @@ impl PixelData {
         chi2 / (self.used().max(1) as f64 * self.expected_chi2)
     }
 
+    /// Pixels in which a model image, row by row, stands out of the noise: its arcs.
+    pub fn arcs(&self, image: &[f64]) -> Vec<usize> {
+        /// How far, in standard deviations.
+        const STANDS_OUT: f64 = 3.0;
+        (0..image.len()).filter(|p| self.weight[*p] * image[*p] > STANDS_OUT).collect()
+    }
+
+    /// `chi2` of a model image a pixel of these, over what a perfect model would have; NaN without pixels.
+    pub fn reduced_in(&self, pixels: &[usize], image: &[f64]) -> f64 {
+        let chi2: f64 = pixels.iter().map(|p| (self.weight[*p] * (image[*p] - self.image[*p])).powi(2)).sum();
+        chi2 / (pixels.len() as f64 * self.expected_chi2)
+    }
+
     /// Pixels in use.
     pub fn used(&self) -> usize {
         self.weight.iter().filter(|w| **w > 0.0).count()
@@ -363,6 +376,20 @@ mod tests {
     }
 
     /// Without deflection the image is the source, seen on the larger field.
+    #[test]
+    fn arcs_stand_out_of_the_noise_where_pixels_are_used() {
+        let grids = Grids::of(2);
+        let psf = crate::studies::lens_reconstruction::simulate::gaussian_psf(0.3, grids.step()).unwrap();
+        let noise = [0.5, 0.5, 0.5, f64::NAN];
+        let data = PixelData { expected_chi2: 0.5, ..PixelData::new(&grids, vec![2.0, 0.0, 3.0, 9.0], &noise, &psf) };
+        let model = [1.6, 1.4, 2.0, 9.0];
+        let arcs = data.arcs(&model);
+        assert_eq!(arcs, [0, 2]);
+        // 0.8 and 2 standard deviations, over half of what two pixels would have.
+        assert!((data.reduced_in(&arcs, &model) - 4.64).abs() < 1e-12);
+        assert!(data.reduced_in(&[], &model).is_nan());
+    }
+
     #[test]
     fn light_without_mass_is_not_bent() {
         let n = 32;

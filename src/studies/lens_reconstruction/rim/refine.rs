@@ -35,8 +35,6 @@ const SHARES: [[f64; 3]; CHANNELS] = [[0.6, 0.3, 0.1], [1.0 / 3.0; 3]];
 /// The prior's width over the errors of the network. Chosen on simulations of a seed of their own: with a narrow prior of the source its errors
 /// go into the mass, with a wide one of the mass likewise.
 const WIDTH: [f64; CHANNELS] = [1.0, 0.2];
-/// The arcs: where the network's image stands out of the noise by so much.
-const STANDS_OUT: f64 = 3.0;
 /// Least standard deviation of the prior: brightness over the peak, and dex.
 const LEAST: [f64; CHANNELS] = [0.002, 0.002];
 
@@ -184,7 +182,7 @@ struct Objective<'a> {
     start: [&'a [f64]; CHANNELS],
     sigma: [Vec<f64>; CHANNELS],
     smooth: [Smooth; CHANNELS],
-    /// Used pixels of the arcs.
+    /// Pixels of the arcs in the answer's image.
     arcs: Vec<usize>,
     maps: [Vec<f64>; CHANNELS],
     slopes: [Vec<f64>; CHANNELS],
@@ -205,7 +203,7 @@ impl<'a> Objective<'a> {
         let zeros = || [vec![0.0; cells], vec![0.0; cells]];
         let mut space = Workspace::default();
         let image = model.image(start[0], start[1], &data.blur, &mut space);
-        let arcs = (0..image.len()).filter(|p| data.weight[*p] * image[*p] > STANDS_OUT).collect();
+        let arcs = data.arcs(&image);
         Self {
             model,
             data,
@@ -244,9 +242,7 @@ impl<'a> Objective<'a> {
         self.maps[0].iter_mut().for_each(|s| *s = s.max(0.0));
         let [source, convergence] = &self.maps;
         let image = self.model.image(source, convergence, &self.data.blur, &mut self.space);
-        let residual = |p: &usize| (self.data.weight[*p] * (image[*p] - self.data.image[*p])).powi(2);
-        let chi2: f64 = self.arcs.iter().map(residual).sum();
-        chi2 / (self.arcs.len() as f64 * self.data.expected_chi2)
+        self.data.reduced_in(&self.arcs, &image)
     }
 
     /// Value and gradient.
@@ -439,6 +435,7 @@ mod tests {
             });
         let [first, .., last] = refined.reduced_chi2.as_slice() else { panic!("{:?}", refined.reduced_chi2) };
         assert!(*first > 5.0 && *last < 1.1, "{first} {last}");
+        assert!((0.5..1.2).contains(&refined.arcs_reduced_chi2), "{}", refined.arcs_reduced_chi2);
         assert_eq!(told + 1, refined.reduced_chi2.len());
         assert!(refined.gradients >= told && refined.source.iter().all(|s| *s >= 0.0));
         let rms = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
