@@ -11,7 +11,7 @@ use sextans::studies::line_ratios::fit::{LineModel, ModelSettings};
 use sextans::studies::line_ratios::frame::{Coordinate, Frame, Medium};
 use sextans::studies::line_ratios::lines::Line;
 use sextans::studies::line_ratios::shape::{LineShape, Sampler};
-use sextans::studies::line_ratios::{Binning, FitOutcome, FitRequest, Inspected};
+use sextans::studies::line_ratios::{Binning, FitOutcome, FitRequest, Inspected, Method};
 use sextans::tasks::{Board, Outcome, Task, TaskEntry};
 
 use super::fits_support::data_folder;
@@ -59,6 +59,30 @@ fn m31_approaches() {
     let shift = number(&plain, "velocity_km_s") - number(&moved, "velocity_km_s");
     assert!((shift - 70.0).abs() < 0.3, "{shift}");
     assert!((number(&plain, "flux/Halpha") / number(&moved, "flux/Halpha") - 1.0).abs() < 0.01);
+}
+
+/// The networks agree with the fit where they know the velocity, and say so where they do not.
+#[test]
+fn networks_on_m31_agree_with_the_fit_or_warn() {
+    let Some(data) = real("networks_on_m31_agree_with_the_fit_or_warn", "sitelle-m31.fits") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let far = FitRequest { data: Some(data), method: Method::Network, ..FitRequest::default() };
+    let run = fit_into(&folder.path().join("far"), &far);
+    let told =
+        |line: &String| line.starts_with("the networks know velocities") && line.contains("set redshift=-0.0016");
+    assert!(run.record.warnings.iter().any(told), "{:?}", run.record.warnings);
+    let fit = FitRequest { redshift: -0.00167, method: Method::Fit, ..far };
+    let fitted = fit_into(&folder.path().join("fit"), &fit).record.metrics;
+    for method in [Method::Network, Method::Hybrid] {
+        let run = fit_into(&folder.path().join(format!("{method:?}")), &FitRequest { method, ..fit.clone() });
+        assert!(!run.record.warnings.iter().any(told));
+        let m = &run.record.metrics;
+        for (name, most) in [("velocity_km_s", 2.0), ("broadening_km_s", 2.0), ("flux/Halpha", 1.5)] {
+            let error = m[&format!("{name}_error")].hypot(fitted[&format!("{name}_error")]);
+            // The same noise in both: they differ by less than their errors.
+            assert!((m[name] - fitted[name]).abs() < most * error, "{method:?} {name}: {} {}", m[name], fitted[name]);
+        }
+    }
 }
 
 /// The gas in the core of Abell 478: redshift from five lines, maps where there is signal, the sky in place.
