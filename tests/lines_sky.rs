@@ -18,8 +18,10 @@ use sextans::tasks::{Board, Progress, Task, TaskEntry};
 use super::fits_support::data_folder;
 
 /// Wavelengths in air (Angstrom) as observed with UVES (Hanuschik 2003, A&A 407, 1157), and a flux: not the table of the study.
-const OBSERVED: [(f64, f64); 8] = [
+/// The second is a neighbour that no SITELLE can tell from the brightest line, a tenth of it.
+const OBSERVED: [(f64, f64); 9] = [
     (6498.729, 90.0),
+    (6497.526, 9.5),
     (6522.425, 20.0),
     (6533.044, 70.0),
     (6544.022, 25.0),

@@ -512,7 +512,7 @@ mod tests {
 
     #[test]
     fn a_galaxy_is_written_and_read() {
-        for camera in [Camera::SitelleSn3, Camera::SitelleSn1, Camera::Muse] {
+        for camera in [Camera::SitelleSn3, Camera::SitelleSn1, Camera::Muse, Camera::MuseWide] {
             let request = SimulateRequest { camera, pixels: 10, regions: 5, resolution: 1000.0, ..Default::default() };
             let (made, read, files) = round_trip(&request);
             assert_eq!(files, ["cube.fits", "truth.fits"]);
@@ -524,6 +524,28 @@ mod tests {
             assert_eq!((&made.velocity, &made.broadening, made.noise), (&read.velocity, &read.broadening, read.noise));
             assert_eq!(made.fluxes, read.fluxes, "{camera:?}");
         }
+    }
+
+    /// Its maps place every spaxel in the diagrams of excitation.
+    #[test]
+    fn the_wide_camera_shows_both_ends_of_the_diagrams() {
+        use crate::studies::line_ratios::FitRequest;
+        let folder = tempfile::tempdir().unwrap();
+        let request = SimulateRequest { camera: Camera::MuseWide, pixels: 8, regions: 20, ..Default::default() };
+        let made = request.run(&Progress::silent()).unwrap();
+        let provenance = Provenance { task: String::new(), version: String::new(), request: String::new() };
+        made.save(folder.path(), &provenance).unwrap();
+        let fit = FitRequest { data: Some(folder.path().join("cube.fits")), ..FitRequest::default() };
+        let outcome = fit.run(&Progress::silent()).unwrap();
+        let SimulateOutcome::Galaxy { made, .. } = made else { panic!("no galaxy") };
+        for line in [Line::Hbeta, Line::OIII5007, Line::NII6583, Line::Halpha] {
+            let map = |name: &str| &outcome.map(&format!("{name}{}", line.name())).unwrap().values;
+            let truth = &made.fluxes.iter().find(|(other, _)| *other == line).unwrap().1;
+            let brightest = map("SNR_").indexed_iter().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
+            assert!(map("SNR_")[brightest] > 20.0, "{line:?}");
+            assert!((map("FLUX_")[brightest] / truth[brightest] - 1.0).abs() < 0.15, "{line:?}");
+        }
+        assert!(outcome.map("OIII5007/Hbeta").is_some() && outcome.map("NII6583/Halpha").is_some());
     }
 
     #[test]

@@ -242,9 +242,15 @@ impl Galaxy {
         (0..self.regions).map(one).collect()
     }
 
-    /// Radius and angle in the disc, on two arms that wind once.
+    /// Radius and angle in the disc, on two arms that wind once. As many regions on a surface as the exponential disc has light:
+    /// radii are distributed as r exp(-r), to three scale lengths.
     fn draw_place(&self, stream: &mut impl Rng) -> (f64, f64) {
-        let radius = -self.scale() * (1.0 - 0.95 * random::uniform(stream)).ln();
+        let mut draw = || -((1.0 - random::uniform(stream)) * (1.0 - random::uniform(stream))).ln();
+        let mut radius = draw();
+        while radius > 3.0 {
+            radius = draw();
+        }
+        let radius = self.scale() * radius;
         let arm = if random::uniform(stream) < 0.5 { 0.0 } else { std::f64::consts::PI };
         let wound = 2.5 * (1.0 + radius / self.scale()).ln();
         (radius, arm + 2.0 * wound + 0.35 * random::normal(stream))
