@@ -248,7 +248,11 @@ impl Search<'_> {
     fn settle(&self, mut nebula: Kinematics) -> (f64, f64, Kinematics) {
         let mut sky = self.best(nebula);
         for _ in 1..ROUNDS {
+            let before = nebula;
             nebula = self.nebula_without(Some((sky, nebula)));
+            if nebula == before {
+                break;
+            }
             sky = self.best(nebula);
         }
         (self.chi2(sky, nebula), sky, nebula)
@@ -284,7 +288,7 @@ impl Search<'_> {
 }
 
 /// The velocity at which a spectrum shows the lines of the night sky, all at one velocity and as narrow as the instrument, each
-/// blend as bright as it likes but none in absorption, together with the lines of `nebula` and a cubic continuum.
+/// blend as bright as it likes but none in absorption (within a blend the intensities are those of the table), together with the lines of `nebula` and a cubic continuum.
 ///
 /// `frame` is that of the sky: its redshift does not count. Weights are 1 / variance up to a factor, which the residuals tell.
 ///
@@ -316,7 +320,7 @@ pub fn sky_velocity(
     let search = Search { sampler, frame, data: &data, weights: &weights, blends, nebula, samples };
     // Where the sky is bright the nebula must not be looked for first, where it is faint it must.
     let first = search.settle(None);
-    let second = search.settle(search.nebula_without(None));
-    let (_, sky, nebula) = if second.0 < first.0 { second } else { first };
+    let second = search.nebula_without(None).map(|nebula| search.settle(Some(nebula)));
+    let (_, sky, nebula) = second.filter(|second| second.0 < first.0).unwrap_or(first);
     search.judge(sky, nebula)
 }
