@@ -11,8 +11,8 @@ use sextans::studies::line_ratios::fit::{LineModel, ModelSettings};
 use sextans::studies::line_ratios::frame::{Coordinate, Frame, Medium};
 use sextans::studies::line_ratios::lines::Line;
 use sextans::studies::line_ratios::shape::{LineShape, Sampler};
-use sextans::studies::line_ratios::{Binning, FitOutcome, FitRequest, Inspected};
-use sextans::tasks::{Board, Outcome, Task, TaskEntry};
+use sextans::studies::line_ratios::{Binning, FitOutcome, FitRequest, FitUpdate, Inspected, Method};
+use sextans::tasks::{Board, Outcome, Progress, Task, TaskEntry};
 
 use super::fits_support::data_folder;
 
@@ -59,6 +59,30 @@ fn m31_approaches() {
     let shift = number(&plain, "velocity_km_s") - number(&moved, "velocity_km_s");
     assert!((shift - 70.0).abs() < 0.3, "{shift}");
     assert!((number(&plain, "flux/Halpha") / number(&moved, "flux/Halpha") - 1.0).abs() < 0.01);
+}
+
+/// The networks agree with the fit where they know the velocity, and say so where they do not.
+#[test]
+fn networks_on_m31_agree_with_the_fit_or_warn() {
+    let Some(data) = real("networks_on_m31_agree_with_the_fit_or_warn", "sitelle-m31.fits") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let far = FitRequest { data: Some(data), method: Method::Network, ..FitRequest::default() };
+    let run = fit_into(&folder.path().join("far"), &far);
+    let told =
+        |line: &String| line.starts_with("the networks know velocities") && line.contains("set redshift=-0.0016");
+    assert!(run.record.warnings.iter().any(told), "{:?}", run.record.warnings);
+    let fit = FitRequest { redshift: -0.00167, method: Method::Fit, ..far };
+    let fitted = fit_into(&folder.path().join("fit"), &fit).record.metrics;
+    for method in [Method::Network, Method::Hybrid] {
+        let run = fit_into(&folder.path().join(format!("{method:?}")), &FitRequest { method, ..fit.clone() });
+        assert!(!run.record.warnings.iter().any(told));
+        let m = &run.record.metrics;
+        for (name, most) in [("velocity_km_s", 2.0), ("broadening_km_s", 2.0), ("flux/Halpha", 1.5)] {
+            let error = m[&format!("{name}_error")].hypot(fitted[&format!("{name}_error")]);
+            // The same noise in both: they differ by less than their errors.
+            assert!((m[name] - fitted[name]).abs() < most * error, "{method:?} {name}: {} {}", m[name], fitted[name]);
+        }
+    }
 }
 
 /// The gas in the core of Abell 478: redshift from five lines, maps where there is signal, the sky in place.
@@ -202,7 +226,7 @@ fn a_cube_gives_back_its_velocities_fluxes_and_ratios() {
     assert_eq!(outcome.spectra.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["mean", "brightest"]);
 
     // One spaxel again is what the map has; two together lie between.
-    let inspect = |spaxels: &[[usize; 2]]| Inspected::of(&request, spaxels, &sextans::tasks::Progress::<()>::silent());
+    let inspect = |spaxels: &[[usize; 2]]| Inspected::of(&request, spaxels, &Progress::<()>::silent());
     let again = inspect(&[[4, 2]]).unwrap().unwrap();
     assert_eq!(again.estimate.fit.velocity_km_s as f32, map("VELOCITY")[[4, 2]]);
     assert_eq!(again.lines.len(), 5);
@@ -229,6 +253,18 @@ fn a_cube_gives_back_its_velocities_fluxes_and_ratios() {
     assert_eq!((loaded.axis_unit.as_str(), loaded.unit.as_str()), ("cm-1", "adu"));
 }
 
+/// What the screen shows while maps fill knows its scale by itself.
+#[test]
+fn live_maps_know_the_side_of_a_spaxel() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cube.fits");
+    cube(&path, false);
+    let board = Board::new();
+    FitRequest { data: Some(path), ..FitRequest::default() }.run(&Progress::on(&board)).unwrap();
+    let update = board.latest::<FitUpdate>().unwrap();
+    assert!((update.pixel_scale_arcsec.unwrap() - 3600.0 * 8.9e-5).abs() < 1e-9, "{:?}", update.pixel_scale_arcsec);
+}
+
 /// Bits of a map, NaN as NaN.
 fn bits(outcome: &FitOutcome) -> Vec<u32> {
     let values = outcome.maps.iter().flat_map(|map| map.values.iter());
@@ -251,7 +287,7 @@ fn threads_and_the_direction_of_the_axis_change_nothing() {
         };
         let on = |threads: usize, request: &FitRequest| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| request.run(&sextans::tasks::Progress::silent())).unwrap()
+            pool.install(|| request.run(&Progress::silent())).unwrap()
         };
         let (one, three) = (on(1, &request), on(3, &request));
         assert_eq!(bits(&one), bits(&three), "{binning:?}");
@@ -280,7 +316,7 @@ fn what_cannot_be_measured_is_told_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("odd.fits");
     let error = |request: &FitRequest| {
-        let text = request.run(&sextans::tasks::Progress::silent()).expect_err("an error").to_string();
+        let text = request.run(&Progress::silent()).expect_err("an error").to_string();
         assert!(!text.contains('\n'));
         text
     };
@@ -305,6 +341,6 @@ fn what_cannot_be_measured_is_told_in_one_line() {
     assert!(error(&known).contains("medium=air"));
     // A flat spectrum has no lines: an answer, and nothing found.
     write(&[("CTYPE1", "AWAV"), ("CUNIT1", "Angstrom")], 6500.0, 1.0);
-    let flat = known.run(&sextans::tasks::Progress::silent()).unwrap();
+    let flat = known.run(&Progress::silent()).unwrap();
     assert!(flat.metrics().get("significance").is_none_or(|found| *found < 3.0), "{:?}", flat.metrics());
 }

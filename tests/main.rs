@@ -29,6 +29,7 @@ mod lens_tasks;
 mod lens_training;
 mod line_networks;
 mod lines_fit;
+mod lines_sky;
 mod numerics_contour;
 mod painter;
 mod plots_image_view;

@@ -98,7 +98,8 @@ fn panning_over_the_grid_makes_its_lines_seldom() {
     let plane = PlaneWcs::new(Arc::new(wcs), &[4096, 4096], 0);
     let mut window = Headless::new([800.0, 600.0], 1.0, egui::Theme::Dark);
     let mut grid = SkyGrid::default();
-    let mut camera = Camera { center: [2000.0, 2000.0], points_per_pixel: 1.0, follows_fit: false };
+    let mut camera =
+        Camera { center: [2000.0, 2000.0], points_per_pixel: 1.0, follows_fit: false, ..Camera::default() };
     let mut shapes = 0;
     for _ in 0..100 {
         camera.pan(vec2(-5.0, 3.0));

@@ -259,6 +259,17 @@ fn a_line_on_the_cube_becomes_a_cut_with_offset_and_wavelength() {
     let wcs = store.with_header(id, 0, |h| Wcs::from_header(h).unwrap().unwrap()).unwrap();
     let world = wcs.world_from_pixel(&[7.0, 10.0]).unwrap();
     assert!((world[0] - 7.0 * 0.36).abs() < 1e-4 && (world[1] - 5020.0).abs() < 1e-9, "{world:?}");
+    // Position and wavelength have nothing in common: the cut fills its view, whose pixels are no squares.
+    let cuts = states(&harness, "image").into_iter().filter(|state| state["derived"]["kind"] == "cut");
+    let camera = cuts.map(|state| state["camera"].clone()).next().unwrap();
+    assert_eq!(camera["fills"], true, "{camera}");
+    let view = harness.query_all_by_label_contains("cut of cube.fits: image").next().unwrap().rect();
+    let (across, stretch) = (camera["points_per_pixel"].as_f64().unwrap(), camera["stretch"].as_f64().unwrap());
+    let (width, height) = (8.0 * across, 80.0 * across * stretch);
+    assert!(
+        width > f64::from(view.width()) - 70.0 && height > f64::from(view.height()) - 60.0,
+        "{width} {height} {view:?}"
+    );
     // A place on the cut is a place on the cube.
     let view = harness.query_all_by_label_contains("cut of cube.fits: image").next().unwrap().rect();
     harness.hover_at(view.center());

@@ -1,8 +1,10 @@
 //! A straight cut of some width through an image: the mean across it at even steps along it.
 
+use std::collections::BTreeMap;
+
 use ndarray::ArrayView2;
 
-use super::profile::bilinear;
+use super::profile::{bilinear, bilinear_weights};
 
 /// Where a cut samples an image: places `[x, y]` (0-based pixels), a row of them for each step along the line.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +57,35 @@ impl Cut {
         };
         self.rows.iter().map(mean).collect()
     }
+
+    /// The standard error of [`Self::sample`] for pixels with independent errors `sigma`: places across the line that share a
+    /// pixel share its error. NaN where there is no value or an error is missing.
+    #[must_use]
+    pub fn sample_error(
+        &self,
+        image: &ArrayView2<'_, f32>,
+        sigma: &ArrayView2<'_, f32>,
+        origin: [usize; 2],
+    ) -> Vec<f32> {
+        let error = |row: &Vec<[f64; 2]>| {
+            // How much of every pixel is in the mean.
+            let mut shares: BTreeMap<[usize; 2], f64> = BTreeMap::new();
+            let mut lanes = 0.0;
+            for p in row {
+                let place = [p[0] - origin[0] as f64, p[1] - origin[1] as f64];
+                let Some(corners) = bilinear_weights(image, place) else { continue };
+                lanes += 1.0;
+                let total: f64 = corners.iter().map(|(_, weight)| weight).sum();
+                for (pixel, weight) in corners.into_iter().filter(|(_, weight)| *weight > 0.0) {
+                    *shares.entry(pixel).or_default() += weight / total;
+                }
+            }
+            let variance: f64 =
+                shares.iter().map(|(pixel, share)| (share / lanes * f64::from(sigma[*pixel])).powi(2)).sum();
+            if lanes > 0.0 { variance.sqrt() as f32 } else { f32::NAN }
+        };
+        self.rows.iter().map(error).collect()
+    }
 }
 
 #[cfg(test)]
@@ -83,6 +114,31 @@ mod tests {
         let part = image.slice(s![2..27, 1..36]);
         assert!(y0 > 2.0 && x0 > 1.0 && y1 < 26.0 && x1 < 35.0);
         assert_eq!(cut.sample(&part, [1, 2]), whole);
+    }
+
+    /// Against the scatter of many images of noise.
+    #[test]
+    fn the_error_of_a_cut_is_its_scatter() {
+        let sigma = Array2::from_shape_fn((24, 24), |(y, x)| 1.0 + 0.1 * (y + x) as f32);
+        let mut noisy = Array2::<f32>::zeros((24, 24));
+        noisy[[11, 10]] = f32::NAN;
+        let cut = Cut::new([[3.2, 4.7], [19.0, 17.1]], 3.4).unwrap();
+        let errors = cut.sample_error(&noisy.view(), &sigma.view(), [0, 0]);
+        let mut squares = vec![0.0; errors.len()];
+        const DRAWS: u64 = 3000;
+        for draw in 0..DRAWS {
+            let mut rng = crate::numerics::random::stream(4, "cut", draw);
+            for (value, sigma) in noisy.iter_mut().zip(&sigma).filter(|(value, _)| value.is_finite()) {
+                *value = sigma * crate::numerics::random::normal(&mut rng) as f32;
+            }
+            for (sum, value) in squares.iter_mut().zip(cut.sample(&noisy.view(), [0, 0])) {
+                *sum += f64::from(value).powi(2);
+            }
+        }
+        for (error, sum) in errors.iter().zip(&squares) {
+            let scatter = (sum / DRAWS as f64).sqrt();
+            assert!((f64::from(*error) / scatter - 1.0).abs() < 0.07, "{error} {scatter}");
+        }
     }
 
     #[test]

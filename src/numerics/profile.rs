@@ -8,10 +8,23 @@ use ndarray::ArrayView2;
 /// not finite, the value is NaN. Other neighbours that are not finite are left out and the weights shared by the rest.
 #[must_use]
 pub fn bilinear(image: &ArrayView2<'_, f32>, pixel: [f64; 2]) -> f64 {
+    let Some(corners) = bilinear_weights(image, pixel) else { return f64::NAN };
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for (place, weight) in corners.into_iter().filter(|(_, weight)| *weight > 0.0) {
+        sum += f64::from(image[place]) * weight;
+        weights += weight;
+    }
+    sum / weights
+}
+
+/// The pixels `[y, x]` of which [`bilinear`] is the mean, with their weights, 0 for what is not finite; not yet divided by their
+/// sum. `None` where it is NaN.
+#[must_use]
+pub fn bilinear_weights(image: &ArrayView2<'_, f32>, pixel: [f64; 2]) -> Option<[([usize; 2], f64); 4]> {
     let (height, width) = image.dim();
     let inside = |v: f64, n: usize| v >= -0.5 && v <= n as f64 - 0.5;
     if image.is_empty() || !inside(pixel[0], width) || !inside(pixel[1], height) {
-        return f64::NAN;
+        return None;
     }
     let split = |v: f64, n: usize| {
         let v = v.clamp(0.0, n as f64 - 1.0);
@@ -20,24 +33,16 @@ pub fn bilinear(image: &ArrayView2<'_, f32>, pixel: [f64; 2]) -> f64 {
     };
     let (x0, x1, u) = split(pixel[0], width);
     let (y0, y1, v) = split(pixel[1], height);
-    let nearest = image[[if v < 0.5 { y0 } else { y1 }, if u < 0.5 { x0 } else { x1 }]];
-    if !nearest.is_finite() {
-        return f64::NAN;
+    if !image[[if v < 0.5 { y0 } else { y1 }, if u < 0.5 { x0 } else { x1 }]].is_finite() {
+        return None;
     }
-    let corners = [
-        (image[[y0, x0]], (1.0 - u) * (1.0 - v)),
-        (image[[y0, x1]], u * (1.0 - v)),
-        (image[[y1, x0]], (1.0 - u) * v),
-        (image[[y1, x1]], u * v),
-    ];
-    let (mut sum, mut weights) = (0.0, 0.0);
-    for (value, weight) in corners {
-        if value.is_finite() {
-            sum += f64::from(value) * weight;
-            weights += weight;
-        }
-    }
-    sum / weights
+    let corner = |place: [usize; 2], weight: f64| (place, if image[place].is_finite() { weight } else { 0.0 });
+    Some([
+        corner([y0, x0], (1.0 - u) * (1.0 - v)),
+        corner([y0, x1], u * (1.0 - v)),
+        corner([y1, x0], (1.0 - u) * v),
+        corner([y1, x1], u * v),
+    ])
 }
 
 /// One place of a line profile.

@@ -108,6 +108,8 @@ pub struct MapSpec<'a> {
     pub markers: Vec<MapMarkers>,
     /// Lines of a tool.
     pub lines: Vec<MapLine>,
+    /// Thin straight lines, from end to end in pixels: borders of parts.
+    pub borders: &'a [[[f64; 2]; 2]],
     /// A tool wants the drags of the left button, and the double clicks: the map does not pan by them, the middle button still does.
     pub takes_drags: bool,
     /// Places that can be taken hold of, in pixels: a drag that begins at one is no pan. Not drawn: give them markers.
@@ -167,6 +169,7 @@ impl<'a> MapSpec<'a> {
             limits_of: None,
             markers: Vec::new(),
             lines: Vec::new(),
+            borders: &[],
             takes_drags: false,
             handles: Vec::new(),
         }
@@ -217,6 +220,12 @@ impl<'a> MapSpec<'a> {
     /// With the lines of a tool.
     pub fn lines(mut self, lines: Vec<MapLine>) -> Self {
         self.lines = lines;
+        self
+    }
+
+    /// With borders of parts.
+    pub fn borders(mut self, borders: &'a [[[f64; 2]; 2]]) -> Self {
+        self.borders = borders;
         self
     }
 
@@ -494,7 +503,12 @@ fn read_out(source: &ImageSource, pixel: [f64; 2], look: Look) -> String {
 fn first_camera(part: Option<[f64; 4]>, room: egui::Vec2) -> Camera {
     let Some([x0, y0, x1, y1]) = part else { return Camera::default() };
     let scale = (f64::from(room.x) / (x1 - x0).max(1.0)).min(f64::from(room.y) / (y1 - y0).max(1.0));
-    Camera { center: [0.5 * (x0 + x1), 0.5 * (y0 + y1)], points_per_pixel: scale.max(0.01), follows_fit: false }
+    Camera {
+        center: [0.5 * (x0 + x1), 0.5 * (y0 + y1)],
+        points_per_pixel: scale.max(0.01),
+        follows_fit: false,
+        ..Camera::default()
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ const FONT_SIZE: f32 = 11.0;
 const TICK_LENGTH: f32 = 4.0;
 /// Room below the image for tick labels.
 const BOTTOM_MARGIN: f32 = 18.0;
+/// Room for the name of an axis.
+const NAME_HEIGHT: f32 = 16.0;
 /// Views smaller than this go without a scale.
 const SMALLEST: f32 = 130.0;
 
@@ -25,6 +27,26 @@ pub enum Scale {
         /// Coordinates `[x, y]` of the centre of the image.
         centre: [f64; 2],
     },
+    /// Another quantity along each axis.
+    Axes {
+        /// Values at the first pixel.
+        first: [f64; 2],
+        /// From one pixel to the next.
+        step: [f64; 2],
+    },
+}
+
+/// What an axis of an image counts, evenly from pixel to pixel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PixelAxis {
+    /// What it is: "offset".
+    pub label: String,
+    /// In what unit.
+    pub unit: String,
+    /// Value at the first pixel.
+    pub first: f64,
+    /// From one pixel to the next.
+    pub step: f64,
 }
 
 impl Scale {
@@ -33,6 +55,7 @@ impl Scale {
         match self {
             Self::Pixels => axes::fits_from_pixel(pixel),
             Self::Arcsec { step, centre } => (pixel - (size as f64 - 1.0) / 2.0) * step + centre[axis],
+            Self::Axes { first, step } => first[axis] + pixel * step[axis],
         }
     }
 
@@ -40,6 +63,7 @@ impl Scale {
         match self {
             Self::Pixels => value - axes::fits_from_pixel(0.0),
             Self::Arcsec { step, centre } => (value - centre[axis]) / step + (size as f64 - 1.0) / 2.0,
+            Self::Axes { first, step } => (value - first[axis]) / step[axis],
         }
     }
 
@@ -47,6 +71,7 @@ impl Scale {
     fn unit(self, pixels: f64) -> Unit {
         match self {
             Self::Pixels => Unit { size: 1.0, name: "pixel", sign: "px" },
+            Self::Axes { .. } => Unit { size: 1.0, name: "", sign: "" },
             Self::Arcsec { step, .. } if step * pixels > 36_000.0 => Unit { size: 3600.0, name: "deg", sign: "°" },
             Self::Arcsec { step, .. } if step * pixels > 1200.0 => Unit { size: 60.0, name: "arcmin", sign: "′" },
             Self::Arcsec { .. } => Unit { size: 1.0, name: "arcsec", sign: "″" },
@@ -69,22 +94,30 @@ pub(super) struct Frame {
     /// Where the image goes.
     pub(super) view: Rect,
     scale: Scale,
+    /// Name and unit of x and y, where each has a quantity of its own.
+    labels: Option<[[String; 2]; 2]>,
 }
 
 impl Frame {
     /// Takes the margins of the scale off `outer`. `None` when the view is too small for a scale.
-    pub(super) fn new(outer: Rect, scale: Scale) -> Option<Self> {
+    pub(super) fn new(outer: Rect, scale: Scale, axes: Option<&[PixelAxis; 2]>) -> Option<Self> {
         if outer.width() < SMALLEST || outer.height() < SMALLEST {
             return None;
         }
         // A fixed width: the image must not jump when a label grows by a digit.
-        let left = 38.0;
-        let top = FONT_SIZE / 2.0;
+        let left = if axes.is_some() { 46.0 } else { 38.0 };
+        // The name of y stands above it, that of x below its labels.
+        let (top, below) = if axes.is_some() { (NAME_HEIGHT, NAME_HEIGHT) } else { (FONT_SIZE / 2.0, 0.0) };
         let view = Rect::from_min_max(
             pos2(outer.left() + left, outer.top() + top),
-            pos2(outer.right() - 8.0, outer.bottom() - BOTTOM_MARGIN),
+            pos2(outer.right() - 8.0, outer.bottom() - BOTTOM_MARGIN - below),
         );
-        Some(Self { view, scale })
+        let scale = axes.map_or(scale, |[x, y]| Scale::Axes { first: [x.first, y.first], step: [x.step, y.step] });
+        Some(Self {
+            view,
+            scale,
+            labels: axes.map(|axes| axes.each_ref().map(|axis| [axis.label.clone(), axis.unit.clone()])),
+        })
     }
 
     /// Draws ticks and labels; `image_size` is `[width, height]` in pixels.
@@ -99,16 +132,33 @@ impl Frame {
         // Only along the image, not along the empty surround.
         let x_range = [x0.max(-0.5), x1.min(width as f64 - 0.5)];
         let y_range = [y0.max(-0.5), y1.min(height as f64 - 0.5)];
-        let room = |pixels: [f64; 2], each: f64| {
-            ((pixels[1] - pixels[0]) * camera.points_per_pixel / each).clamp(0.0, 9.0) as usize
+        let room = |pixels: [f64; 2], points: f64, each: f64| {
+            ((pixels[1] - pixels[0]) * points / each).clamp(0.0, 9.0) as usize
         };
         let unit = self.scale.unit((x_range[1] - x_range[0]).max(y_range[1] - y_range[0]));
-        let x_ticks = self.ticks(x_range, width, 0, room(x_range, 25.0), unit);
-        let y_ticks = self.ticks(y_range, height, 1, room(y_range, 14.0), unit);
+        let x_ticks = self.ticks(
+            x_range,
+            width,
+            0,
+            room(x_range, camera.points_per_pixel, if self.labels.is_some() { 55.0 } else { 25.0 }),
+            unit,
+        );
+        let y_ticks = self.ticks(
+            y_range,
+            height,
+            1,
+            room(y_range, camera.points_up(), if self.labels.is_some() { 25.0 } else { 14.0 }),
+            unit,
+        );
         // The unit stands left of the view, see below.
         let mut last_right = view.left() - TICK_LENGTH;
-        for (value, label) in x_ticks.values.iter().zip(&x_ticks.labels) {
-            let x = camera.screen_from_pixel(view, [self.scale.pixel(*value * unit.size, width, 0), 0.0]).x;
+        // From the left and from below, also where values fall along an axis.
+        let mut along: Vec<(f32, &String)> = (x_ticks.values.iter().zip(&x_ticks.labels))
+            .map(|(value, label)| (self.scale.pixel(*value * unit.size, width, 0), label))
+            .map(|(pixel, label)| (camera.screen_from_pixel(view, [pixel, 0.0]).x, label))
+            .collect();
+        along.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (x, label) in along {
             painter.vline(x, view.bottom()..=view.bottom() + TICK_LENGTH, stroke);
             let galley = painter.layout_no_wrap(label.clone(), font.clone(), color);
             let half = galley.size().x / 2.0;
@@ -118,8 +168,12 @@ impl Frame {
             }
         }
         let mut last_top = f32::INFINITY;
-        for (value, label) in y_ticks.values.iter().zip(&y_ticks.labels) {
-            let y = camera.screen_from_pixel(view, [0.0, self.scale.pixel(*value * unit.size, height, 1)]).y;
+        let mut up: Vec<(f32, &String)> = (y_ticks.values.iter().zip(&y_ticks.labels))
+            .map(|(value, label)| (self.scale.pixel(*value * unit.size, height, 1), label))
+            .map(|(pixel, label)| (camera.screen_from_pixel(view, [0.0, pixel]).y, label))
+            .collect();
+        up.sort_by(|a, b| b.0.total_cmp(&a.0));
+        for (y, label) in up {
             painter.hline(view.left() - TICK_LENGTH..=view.left(), y, stroke);
             if y < last_top - FONT_SIZE {
                 last_top = y;
@@ -128,20 +182,28 @@ impl Frame {
             }
         }
         // The unit in the corner between the axes, where no tick label can be.
+        painter.rect_stroke(view, 0.0, stroke, egui::StrokeKind::Outside);
+        if let Some([x_name, y_name]) = &self.labels {
+            let named = |[name, unit]: &[String; 2], ticks: &Ticks| axes::axis_label(name, unit, &ticks.factor());
+            let below = pos2(view.center().x, outer.bottom());
+            painter.text(below, Align2::CENTER_BOTTOM, named(x_name, &x_ticks), font.clone(), color);
+            painter.text(outer.left_top(), Align2::LEFT_TOP, named(y_name, &y_ticks), font, color);
+            return;
+        }
         let corner = pos2(view.left() - TICK_LENGTH, view.bottom() + TICK_LENGTH);
         let name = match x_ticks.factor() {
             factor if factor.is_empty() => unit.name.to_owned(),
             factor => format!("{factor}{}", unit.sign),
         };
         painter.text(corner, Align2::RIGHT_TOP, name, font, color);
-        painter.rect_stroke(view, 0.0, stroke, egui::StrokeKind::Outside);
     }
 
     fn ticks(&self, pixels: [f64; 2], size: usize, axis: usize, count: usize, unit: Unit) -> Ticks {
         if pixels[0] >= pixels[1] {
             return Ticks::of(Vec::new());
         }
-        let [low, high] = pixels.map(|p| self.scale.value(p, size, axis) / unit.size);
+        let [a, b] = pixels.map(|p| self.scale.value(p, size, axis) / unit.size);
+        let (low, high) = (a.min(b), a.max(b));
         let mut values = axes::nice_values(low, high, count);
         if self.scale == Scale::Pixels {
             values.retain(|v| v.fract() == 0.0);
@@ -219,7 +281,9 @@ mod tests {
 
     #[test]
     fn scale_goes_there_and_back() {
-        for scale in [Scale::Pixels, Scale::Arcsec { step: 0.05, centre: [0.3, -2.0] }] {
+        let axes = Scale::Axes { first: [0.0, 7000.0], step: [0.2, -1.25] };
+        assert_eq!(axes.value(4.0, 10, 1), 6995.0);
+        for scale in [Scale::Pixels, Scale::Arcsec { step: 0.05, centre: [0.3, -2.0] }, axes] {
             for pixel in [-0.5, 0.0, 31.25, 99.5] {
                 let back = scale.pixel(scale.value(pixel, 100, 1), 100, 1);
                 assert!((back - pixel).abs() < 1e-9);

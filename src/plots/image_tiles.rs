@@ -185,7 +185,8 @@ impl TileLayer {
 
 /// The finest level whose pixels are not smaller than half a pixel of the screen.
 fn fitting_level(camera: &Camera, pixels_per_point: f32, level_count: usize) -> usize {
-    let image_pixels_per_screen_pixel = 1.0 / (camera.points_per_pixel * f64::from(pixels_per_point));
+    let points = camera.points_per_pixel.max(camera.points_up());
+    let image_pixels_per_screen_pixel = 1.0 / (points * f64::from(pixels_per_point));
     let level = image_pixels_per_screen_pixel.max(1.0).log2().floor() as usize;
     level.min(level_count - 1)
 }

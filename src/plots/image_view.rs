@@ -17,7 +17,7 @@ use ndarray::Array2;
 
 use super::color_table::{ColorTable, Display, Fnv};
 use super::image_camera::Camera;
-use super::image_frame::{self, Frame, Scale};
+use super::image_frame::{self, Frame, PixelAxis, Scale};
 use super::image_overlay::{Mask, Overlays, text_on_image};
 use super::image_tiles::{TileLayer, UPLOADS_PER_FRAME};
 use super::limits::{Limits, LimitsMode};
@@ -41,6 +41,8 @@ pub struct ImageSource {
     pub arcsec_per_pixel: Option<f64>,
     /// Coordinates `[x, y]` of the centre of the image on the scale of arcseconds.
     pub centre_arcsec: [f64; 2],
+    /// What its axes count, where that is neither pixels nor a place on the sky.
+    pub axes: Option<Arc<[PixelAxis; 2]>>,
     /// The limits that the pixels give, found elsewhere (by a query). Without them the view finds them as it draws, which
     /// is right for small live maps only. Typed and symmetric limits of the settings need no pixels and go first.
     pub limits: Option<Limits>,
@@ -59,6 +61,7 @@ impl ImageSource {
             unit: String::new(),
             arcsec_per_pixel: None,
             centre_arcsec: [0.0; 2],
+            axes: None,
             limits: None,
         }
     }
@@ -247,7 +250,7 @@ impl ImageView {
 
         let scale =
             source.arcsec_per_pixel.map_or(Scale::Pixels, |step| Scale::Arcsec { step, centre: source.centre_arcsec });
-        let frame = display.axes.then(|| Frame::new(outer, scale)).flatten();
+        let frame = display.axes.then(|| Frame::new(outer, scale, source.axes.as_deref())).flatten();
         let view = frame.as_ref().map_or(outer, |frame| frame.view);
         if camera.follows_fit {
             camera.fit(source.size(), view.size());

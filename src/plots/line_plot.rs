@@ -128,6 +128,7 @@ pub struct LinePlot<'a> {
     height: Option<f32>,
     include_y: Vec<f64>,
     link: Option<egui::Id>,
+    y_room: Option<f32>,
     bands: Vec<(&'a str, &'a [[f64; 3]], Color32)>,
     held: Held,
     handle: Option<(&'a str, f64, Color32)>,
@@ -149,6 +150,7 @@ impl<'a> LinePlot<'a> {
             height: None,
             include_y: Vec::new(),
             link: None,
+            y_room: None,
             bands: Vec::new(),
             held: Held::default(),
             handle: None,
@@ -250,6 +252,13 @@ impl<'a> LinePlot<'a> {
         self
     }
 
+    /// Room for the labels of y in points: plots above one another that have the same lie in line.
+    #[must_use]
+    pub fn y_room(mut self, points: f32) -> Self {
+        self.y_room = Some(points);
+        self
+    }
+
     /// Draws the plot.
     pub fn show(self, ui: &mut Ui, id: impl Hash + Debug) -> LinePlotResponse {
         let theme = colors::theme_of(ui.visuals());
@@ -326,6 +335,7 @@ impl<'a> LinePlot<'a> {
             .custom_x_axes(vec![axis(AxisHints::new_x(), self.x).formatter(tick_label)])
             .custom_y_axes(vec![
                 axis(AxisHints::new_y(), self.y)
+                    .min_thickness(self.y_room.unwrap_or(0.0))
                     .formatter(move |mark, range| if log_y { log_tick_label(mark) } else { tick_label(mark, range) }),
             ])
             .x_grid_spacer(|input| grid(&input, LABEL_SPACING[0]))

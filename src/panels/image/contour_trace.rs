@@ -67,7 +67,7 @@ pub(super) fn part_seen(
     size: [usize; 2],
     smooth: usize,
 ) -> Option<Part> {
-    let half = [f64::from(view.x), f64::from(view.y)].map(|v| v / 2.0 / camera.points_per_pixel);
+    let half = [f64::from(view.x) / 2.0 / camera.points_per_pixel, f64::from(view.y) / 2.0 / camera.points_up()];
     // The border of the view, not its corners alone: through the sky a straight side may bulge.
     let steps = [-1.0, -0.5, 0.0, 0.5, 1.0];
     let mut low = [f64::INFINITY; 2];

@@ -155,19 +155,29 @@ pub(super) fn cut_cube(
         unit: world.unit.clone(),
         keywords,
     };
+    let mut errors = world.error.map(|_| made.values.clone());
     let step = (VALUES_AT_ONCE / (rows.len() * columns.len())).clamp(1, channels.max(1));
     for first in (0..channels).step_by(step) {
         progress.check()?;
         let part = first..(first + step).min(channels);
         let boxes = [part.clone(), rows.clone(), columns.clone()];
-        let values = read(store, id, recipe.of.hdu, world, recipe.plane, boxes)?;
+        let origin = [columns.start, rows.start];
+        let values = read(store, id, recipe.of.hdu, world, recipe.plane, boxes.clone())?;
         for (channel, image) in part.clone().zip(values.outer_iter()) {
-            let sampled = cut.sample(&image, [columns.start, rows.start]);
+            let sampled = cut.sample(&image, origin);
             made.values.row_mut(channel).assign(&ndarray::Array1::from(sampled));
+        }
+        if let (Some((hdu, kind)), Some(errors)) = (world.error, &mut errors) {
+            let sigma = to_sigma(read(store, id, hdu, world, recipe.plane, boxes)?, kind);
+            for ((channel, image), sigma) in part.clone().zip(values.outer_iter()).zip(sigma.outer_iter()) {
+                let sampled = cut.sample_error(&image, &sigma, origin);
+                errors.row_mut(channel).assign(&ndarray::Array1::from(sampled));
+            }
         }
         progress.fraction(part.end as f64 / channels as f64);
         progress.update(|| made.clone());
     }
+    made.errors = errors;
     Ok(made)
 }
 

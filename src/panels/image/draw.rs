@@ -11,6 +11,7 @@ use super::{ImagePanel, Saved};
 use crate::panels::{Cursor, Panel, PanelContext};
 use crate::plots::color_bar::ColorBar;
 use crate::plots::colors;
+use crate::plots::image_camera::Camera;
 use crate::plots::image_overlay::{MarkerShape, Markers, Overlays, Polyline};
 use crate::plots::image_view::ImageResponse;
 use crate::plots::sky_grid::{SkyGrid, compass_rect, draw_compass};
@@ -91,6 +92,10 @@ impl ImagePanel {
         overlays.markers.extend(self.catalogues.markers());
         self.regions.add(&self.saved.regions, self.saved.selected_region, &mut overlays);
         self.linked = self.linking.crosshair(cx, &mut overlays).map(|pixel| Place::of(pixel, shown));
+        let fills = shown.source.axes.is_some();
+        if self.saved.camera.fills != fills {
+            self.saved.camera = Camera { fills, ..Camera::default() };
+        }
         let response =
             self.view.show(ui, "image", &shown.source, &mut self.saved.display, &mut self.saved.camera, &overlays);
         draw_sky(ui, &response, shown, &self.saved, &mut self.grid);

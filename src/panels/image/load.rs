@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ndarray::Array2;
 
 use super::Saved;
-use crate::data::{DataId, HduEntry, PlaneWcs, Store, Wcs};
+use crate::data::{DataId, HduEntry, PlaneWcs, Store, Wcs, typeset_unit};
 use crate::panels::PanelContext;
 use crate::panels::world::opened;
+use crate::plots::image_frame::PixelAxis;
 use crate::plots::image_view::ImageSource;
 use crate::plots::limits::{Limits, LimitsMode};
 use crate::tasks::TaskError;
@@ -60,6 +61,7 @@ struct Loaded {
     hdu: HduEntry,
     wcs: Option<PlaneWcs>,
     wcs_notes: Vec<String>,
+    axes: Option<Arc<[PixelAxis; 2]>>,
     /// Another number for every reading.
     serial: u64,
     /// The limits of the mode that was set when it was asked for, so that it can be drawn at once.
@@ -134,6 +136,7 @@ impl Loader {
         if let Some(scale) = loaded.hdu.pixel_scale_arcsec.filter(|_| on_sky) {
             source = source.arcsec_per_pixel(scale);
         }
+        source.axes.clone_from(&loaded.axes);
         self.shown = Some(Shown {
             source,
             hdu: loaded.hdu.clone(),
@@ -185,9 +188,31 @@ fn load(
     let entry = entry.ok_or_else(|| TaskError::file(path, "closed while it was being read; open it again"))?;
     let (wcs, wcs_notes) = world(store, id, hdu);
     let wcs = wcs.map(|wcs| PlaneWcs::new(wcs, &entry.shape, plane));
+    let axes = wcs.as_ref().and_then(|wcs| axes_of_cut(wcs, pixels.dim())).map(Arc::new);
     let first = (mode, Limits::of(pixels.view(), mode, [0.0, 1.0]));
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-    Ok(Loaded { pixels, hdu: entry, wcs, wcs_notes, serial, first })
+    Ok(Loaded { pixels, hdu: entry, wcs, wcs_notes, axes, serial, first })
+}
+
+/// Of a position-velocity cut, which has an OFFSET along x (as CASA and pvextractor write it too), what its axes count;
+/// `None` for other images and where values do not go evenly from pixel to pixel.
+fn axes_of_cut(wcs: &PlaneWcs, (height, width): (usize, usize)) -> Option<[PixelAxis; 2]> {
+    let world = wcs.wcs().axes();
+    let offset = world.len() == 2 && world[0].name.eq_ignore_ascii_case("OFFSET") && width > 1 && height > 1;
+    let last = [width as f64 - 1.0, height as f64 - 1.0];
+    let (start, middle, end) = (wcs.world([0.0, 0.0])?, wcs.world(last.map(|v| 0.5 * v))?, wcs.world(last)?);
+    let axis = |k: usize| {
+        let step = (end[k] - start[k]) / last[k];
+        let even = (0.5 * (start[k] + end[k]) - middle[k]).abs() <= 1e-3 * step.abs();
+        let label = if k == 0 { "offset".to_owned() } else { world[k].describe() };
+        (even && step != 0.0 && step.is_finite()).then(|| PixelAxis {
+            label,
+            unit: typeset_unit(&world[k].unit),
+            first: start[k],
+            step,
+        })
+    };
+    offset.then(|| Some([axis(0)?, axis(1)?])).flatten()
 }
 
 /// The world coordinates of an HDU, and what is to be said about them.

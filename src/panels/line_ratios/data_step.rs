@@ -17,7 +17,7 @@ use crate::plots::image_overlay::MarkerShape;
 use crate::plots::line_marks::Mark;
 use crate::plots::line_plot::{LinePlot, Series, SeriesStyle};
 use crate::studies::line_ratios::lines::{LIGHT_SPEED_KM_S, Line};
-use crate::studies::line_ratios::{FitRequest, Glance, SimulateOutcome, SimulateRequest};
+use crate::studies::line_ratios::{FitRequest, Glance, SimulateOutcome, SimulateRequest, ZeroPoint};
 use crate::tasks::{Outcome, Progress, Provenance, Task, TaskError};
 use crate::workers::{Answer, Key, Weigh};
 
@@ -48,13 +48,6 @@ pub(super) struct Preview {
     pub(super) problem: Option<String>,
     pub(super) waiting: bool,
     fraction: f64,
-}
-
-impl Preview {
-    /// Side of a spaxel of what was looked at last, if it is known.
-    pub(super) fn scale_arcsec(&self) -> Option<f64> {
-        self.seen.as_ref().and_then(|seen| seen.glance.pixel_scale_arcsec)
-    }
 }
 
 /// Lines as people write them.
@@ -212,6 +205,11 @@ impl LineRatios {
             &mut self.saved.fit.data,
             &known,
         );
+        if self.saved.fit.zero_point == ZeroPoint::SkyLines {
+            let help =
+                "Spectrum or cube of the sky, for the zero point; without, the emptiest spaxels of the cube itself";
+            path_ui(ui, "Sky", help, &mut self.saved.fit.sky, &known);
+        }
         ui.add_space(4.0);
         let of_file = |field: &crate::tasks::Field| FILE_FIELDS.contains(&field.name.as_str());
         let edited = crate::panels::edit_request(ui, "line file", &mut self.saved.fit, &self.fit_fields, true, of_file);

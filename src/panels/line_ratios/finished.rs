@@ -1,5 +1,6 @@
 //! A finished run with what stands beside it: the truth of a simulation, its brightest line and spaxel.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +9,9 @@ use crate::data::{FitsFile, pixel_scale_arcsec, read_planes};
 use crate::panels::product::python_string;
 use crate::runs::Record;
 use crate::studies::line_ratios::lines::Line;
-use crate::studies::line_ratios::{FitOutcome, FitRequest, FittedSpectrum, MAPS, Map, SPECTRA, SimulateRequest};
+use crate::studies::line_ratios::{
+    Binning, FitOutcome, FitRequest, FittedSpectrum, MAPS, Map, SPECTRA, SimulateRequest,
+};
 use crate::tasks::{Outcome, Task, TaskError};
 use crate::workers::Weigh;
 
@@ -70,6 +73,8 @@ pub(super) struct Finished {
     pub scale_arcsec: f64,
     /// Of a single spectrum, itself.
     pub single: Option<Arc<Curves>>,
+    /// Borders between bins, where spaxels were put together and the bins can be told apart by eye; in pixels of the maps.
+    pub borders: Arc<Vec<[[f64; 2]; 2]>>,
     /// Another one for every run that is shown.
     pub id: u64,
 }
@@ -100,6 +105,7 @@ impl Finished {
                 .iter()
                 .find(|_| outcome.maps.is_empty())
                 .map(|spectrum| Arc::new(Curves::of(&outcome.axis, spectrum))),
+            borders: Arc::new(if request.binning == Binning::None { Vec::new() } else { borders(&outcome) }),
             brightest_line,
             brightest,
             lines,
@@ -151,6 +157,49 @@ impl Finished {
             _ => vec![place],
         }
     }
+}
+
+/// Borders drawn at most: more would be a grey haze.
+const MOST_BORDERS: usize = 6000;
+
+/// Straight borders between the bins of a run, `[[x, y]; 2]` in pixels, as long as they go.
+fn borders(outcome: &FitOutcome) -> Vec<[[f64; 2]; 2]> {
+    outcome.map("BIN").map(|map| borders_of(&map.values)).unwrap_or_default()
+}
+
+fn borders_of(bins: &ndarray::Array2<f32>) -> Vec<[[f64; 2]; 2]> {
+    let (rows, columns) = bins.dim();
+    let bin = |y: usize, x: usize| bins.get([y, x]).copied().filter(|bin| bin.is_finite());
+    let mut sizes: HashMap<u32, usize> = HashMap::new();
+    for value in bins.iter().filter(|value| value.is_finite()) {
+        *sizes.entry(value.to_bits()).or_default() += 1;
+    }
+    // Single spaxels show by themselves where they end.
+    let is_large = |bin: Option<f32>| bin.is_some_and(|bin| sizes.get(&bin.to_bits()).is_some_and(|size| *size > 1));
+    let parted = |a: Option<f32>, b: Option<f32>| a != b && (is_large(a) || is_large(b));
+    let mut found = Vec::new();
+    // Between rows and between columns alike: runs of places where the bin changes.
+    let mut walk =
+        |lines: usize, length: usize, differs: &dyn Fn(usize, usize) -> bool, place: &dyn Fn(f64, f64) -> [f64; 2]| {
+            for line in 1..lines {
+                let mut start = None;
+                for at in 0..=length {
+                    let here = at < length && differs(line, at);
+                    match (start, here) {
+                        (None, true) => start = Some(at),
+                        (Some(from), false) => {
+                            let across = line as f64 - 0.5;
+                            found.push([place(across, from as f64 - 0.5), place(across, at as f64 - 0.5)]);
+                            start = None;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        };
+    walk(rows, columns, &|y, x| parted(bin(y - 1, x), bin(y, x)), &|across, along| [along, across]);
+    walk(columns, rows, &|x, y| parted(bin(y, x - 1), bin(y, x)), &|across, along| [across, along]);
+    if found.len() > MOST_BORDERS { Vec::new() } else { found }
 }
 
 /// The line whose upper tenth of signal to noise is largest, and the spaxel where it is seen best.
@@ -218,4 +267,21 @@ pub(super) fn python(finished: &Finished) -> String {
          limits = dict(vmin=middle - reach, vmax=middle + reach, cmap=\"RdBu_r\") if name == \"VELOCITY\" else {{}}\n    \
          fig.colorbar(ax.imshow(image, origin=\"lower\", **limits), ax=ax)\n    ax.set_title(name)\nplt.show()"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn borders_surround_bins_of_more_than_one_spaxel() {
+        // A bin of 2 x 2, a single spaxel, a missing one, a bin of two.
+        let nan = f32::NAN;
+        let bins = ndarray::array![[1.0f32, 1.0, 2.0, nan], [1.0, 1.0, 3.0, 3.0]];
+        let mut found = borders_of(&bins);
+        found.sort_by(|a, b| {
+            a.concat().iter().zip(&b.concat()).map(|(a, b)| a.total_cmp(b)).find(|o| o.is_ne()).unwrap()
+        });
+        assert_eq!(found, [[[1.5, -0.5], [1.5, 1.5]], [[1.5, 0.5], [3.5, 0.5]]]);
+    }
 }

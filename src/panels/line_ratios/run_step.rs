@@ -53,7 +53,7 @@ impl LineRatios {
             ui.weak("grey: not measured yet, or no line found");
         });
         let flux = format!("Flux of {line}");
-        let scale = self.preview.scale_arcsec().unwrap_or(0.0);
+        let scale = update.pixel_scale_arcsec.unwrap_or(0.0);
         let maps = [
             MapSpec::new("live velocity", "Velocity", &update.velocity, scale, LIVE, Look::Velocity).unit("km/s"),
             MapSpec::new("live broadening", "Broadening", &update.broadening, scale, LIVE, Look::Plain).unit("km/s"),

@@ -105,6 +105,10 @@ pub enum MapEventKind {
 /// Lines of a tool, and the numbers of markers.
 pub(super) fn draw_tool(ui: &Ui, response: &ImageResponse, map: &MapSpec<'_>) {
     let painter = ui.painter().with_clip_rect(response.view.intersect(ui.clip_rect()));
+    let thin = Stroke::new(0.7, crate::plots::colors::faded(crate::plots::colors::ON_IMAGE, 0.45));
+    for ends in map.borders {
+        painter.line_segment(ends.map(|end| response.screen_from_pixel(end)), thin);
+    }
     for line in &map.lines {
         let mut points: Vec<_> = line.points.iter().map(|p| response.screen_from_pixel(*p)).collect();
         let width = match line.width {

@@ -9,6 +9,7 @@ use super::lines::Line;
 use super::maps::{Map, Maps};
 use super::observation::{Batch, Observation};
 use super::ratios::Ratio;
+use super::request::{FitRequest, ZeroPoint};
 use crate::data::{ColumnData, Keyword, Plane, Table, TableColumn, read_ecsv, read_planes, write_ecsv, write_planes};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 
@@ -91,6 +92,16 @@ impl FitOutcome {
             keywords: observation.keywords.clone(),
             metrics,
             warnings,
+        }
+    }
+
+    /// The request of this run with the zero point that it measured as a number: what fits a part of the data again.
+    pub fn as_measured(&self, request: &FitRequest) -> FitRequest {
+        match (request.zero_point, self.metrics.get("velocity_zero_km_s")) {
+            (ZeroPoint::SkyLines, Some(zero)) => {
+                FitRequest { zero_point: ZeroPoint::Given, velocity_zero_km_s: *zero, sky: None, ..request.clone() }
+            }
+            _ => request.clone(),
         }
     }
 

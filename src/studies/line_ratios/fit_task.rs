@@ -17,6 +17,7 @@ use super::network::NetworkEstimator;
 use super::observation::{Batch, Observation};
 use super::ratios::Ratio;
 use super::request::{Binning, FitRequest, Method};
+use super::zero_point::MeasuredZero;
 use crate::tasks::{Cost, Lane, Metrics, Progress, Task, TaskError};
 
 /// Seconds of one core for a spectrum of a few hundred samples, as measured.
@@ -41,6 +42,8 @@ pub struct FitUpdate {
     pub flux: Arc<Array2<f32>>,
     /// Which line's flux is shown.
     pub line: &'static str,
+    /// Side of a spaxel, if the header tells.
+    pub pixel_scale_arcsec: Option<f64>,
 }
 
 /// Pieces that are measured in parallel before the job asks whether to pause: within, it would hold the threads that all jobs share.
@@ -71,20 +74,28 @@ impl Task for FitRequest {
 
     fn run(&self, progress: &Progress<FitUpdate>) -> Result<FitOutcome, TaskError> {
         progress.phase("reading");
-        let observation = Observation::open(self)?;
-        let model = observation.model(self)?;
+        let (request, zero) = self.with_zero_point(progress)?;
+        let observation = Observation::open(&request)?;
+        let model = observation.model(&request)?;
+        let has_errors = observation.has_errors;
         let estimator: Box<dyn Estimator + '_> = match self.method {
-            Method::Fit => {
-                Box::new(LeastSquares { model: &model, noise: self.noise, has_errors: observation.has_errors })
-            }
+            Method::Fit => Box::new(LeastSquares { model: &model, noise: self.noise, has_errors }),
             Method::Network | Method::Hybrid => {
                 Box::new(NetworkEstimator::new(&model, &observation, self.noise, self.method == Method::Hybrid)?)
             }
         };
         let lines: Vec<Line> = model.lines().collect();
         let ratios = Ratio::all(&lines, self.tie_doublets);
-        let run =
-            Run { request: self, observation: &observation, model: &model, estimator: &*estimator, lines, ratios };
+        let run = Run {
+            request: &request,
+            zero,
+            observation: &observation,
+            model: &model,
+            estimator: &*estimator,
+            lines,
+            ratios,
+            pixel_scale_arcsec: observation.pixel_scale_arcsec(),
+        };
         match observation.shape {
             None => run.spectrum(),
             Some(shape) => run.cube(shape, progress),
@@ -94,12 +105,16 @@ impl Task for FitRequest {
 
 /// Everything that a run has at hand.
 struct Run<'a> {
+    /// With its zero point as a number.
     request: &'a FitRequest,
+    /// That number, where it was measured.
+    zero: Option<MeasuredZero>,
     observation: &'a Observation,
     model: &'a LineModel,
     estimator: &'a dyn Estimator,
     lines: Vec<Line>,
     ratios: Vec<Ratio>,
+    pixel_scale_arcsec: Option<f64>,
 }
 
 /// What the threads fill together.
@@ -123,8 +138,10 @@ impl Run<'_> {
         metrics.insert("median_reduced_chi2".into(), answer.fit.reduced_chi2());
         metrics.insert("spectra_per_second".into(), 1.0 / seconds);
         metrics.insert("samples".into(), batch.samples as f64);
+        metrics.extend(self.zero.iter().flat_map(MeasuredZero::metrics));
         let spectra = vec![FittedSpectrum::new("spectrum", self.model, &batch, &answer)];
         let mut warnings = self.warnings(answer.noise_factor);
+        warnings.extend(self.beyond_networks(&batch));
         if answer.at_bound {
             warnings.push(
                 "velocity or broadening lie on an end of their range: give more velocity_range_km_s or broadening_max_km_s, or another redshift"
@@ -161,6 +178,7 @@ impl Run<'_> {
         let mut metrics = self.cube_metrics(&filled);
         metrics.insert("spectra_per_second".into(), measured as f64 / seconds);
         let mut spectra = Vec::new();
+        let beyond = mean.as_ref().and_then(|mean| self.beyond_networks(mean));
         if let Some(mean) = mean
             && let Some(answer) = self.estimator.estimate(&mean).into_iter().next().flatten()
         {
@@ -171,7 +189,8 @@ impl Run<'_> {
             spectra.push(brightest);
         }
         let factor = metrics.get("median_noise_factor").copied().unwrap_or(1.0);
-        let warnings = self.warnings(factor);
+        let mut warnings = self.warnings(factor);
+        warnings.extend(beyond);
         progress.fraction(1.0);
         Ok(FitOutcome::new(self.observation, Some(&filled.maps), spectra, metrics, warnings))
     }
@@ -317,6 +336,7 @@ impl Run<'_> {
                 broadening: map("BROADENING"),
                 flux: Arc::new(filling.maps.flux(line).clone()),
                 line: self.lines.get(line).map_or("", |line| line.name()),
+                pixel_scale_arcsec: self.pixel_scale_arcsec,
             }
         });
     }
@@ -337,6 +357,26 @@ impl Run<'_> {
         Ok(answer.map(|answer| FittedSpectrum::new("brightest", self.model, &batch, &answer)))
     }
 
+    /// Where networks measure: what to say when lines lie at velocities that they were not trained at, by a fit of the first
+    /// spectrum of the batch.
+    fn beyond_networks(&self, batch: &Batch) -> Option<String> {
+        if self.request.method == Method::Fit {
+            return None;
+        }
+        let has_errors = self.observation.has_errors;
+        let fit = LeastSquares { model: self.model, noise: self.request.noise, has_errors };
+        let found = fit.estimate(batch).into_iter().next().flatten()?;
+        let velocity = found.fit.velocity_km_s;
+        let reach = NetworkEstimator::REACH_KM_S;
+        (found.finds_lines(self.request.least_significance) && velocity.abs() > reach).then(|| {
+            let redshift = (1.0 + self.request.redshift) * (1.0 + velocity / super::lines::LIGHT_SPEED_KM_S) - 1.0;
+            format!(
+                "the networks know velocities up to {reach:.0} km/s from redshift {}, and a fit sees lines at {velocity:.0} km/s: these numbers mean nothing; set redshift={redshift:.5} or method=fit",
+                self.request.redshift
+            )
+        })
+    }
+
     fn metrics_of(&self, prefix: &str, answer: &Estimate) -> Metrics {
         spectrum_metrics(prefix, self.observation, &self.lines, &self.ratios, answer)
     }
@@ -353,6 +393,7 @@ impl Run<'_> {
         metrics.insert("median_reduced_chi2".into(), median(|numbers| numbers.0));
         metrics.insert("median_noise_factor".into(), median(|numbers| numbers.1));
         metrics.insert("samples".into(), self.observation.axis.len() as f64);
+        metrics.extend(self.zero.iter().flat_map(MeasuredZero::metrics));
         for ratio in &self.ratios {
             let values = filling.maps.get(ratio.name).map(|map| map.values.iter().filter(|v| v.is_finite()));
             let values: Vec<f64> = values.into_iter().flatten().map(|v| f64::from(*v)).collect();
@@ -369,9 +410,10 @@ impl Run<'_> {
         if !outside.is_empty() && !self.request.lines.is_empty() {
             warnings.push(format!("not in the band, left out: {}", outside.join(", ")));
         }
-        if self.observation.is_sitelle && self.request.velocity_zero_km_s == 0.0 && self.request.medium.is_none() {
+        let untouched = self.zero.is_none() && self.request.velocity_zero_km_s == 0.0 && self.request.medium.is_none();
+        if self.observation.is_sitelle && untouched {
             warnings.push(
-                "zero point: SITELLE's software counts wavenumbers as one over the wavelength in air on an axis that a laser of 543.5 nm (vacuum) calibrates, so velocities come out some 75 km/s too high; measure sky lines and set velocity_zero_km_s"
+                "zero point: SITELLE's software counts wavenumbers as one over the wavelength in air on an axis that a laser of 543.5 nm (vacuum) calibrates, so velocities come out some 75 km/s too high; set zero_point=sky_lines or velocity_zero_km_s"
                     .into(),
             );
         }

@@ -6,6 +6,7 @@
 //!   a velocity. [`shape`]: the shape of one line, with derivatives.
 //! - [`fit`]: the classical fit, its errors, the exact posterior.
 //! - [`observation`]: a file, its band, read in tiles. [`estimate`]: where a method plugs in.
+//! - [`sky_lines`]: by how much velocities are off, from the glow of the night sky.
 //! - [`prior`]: the ratios of HII regions; [`dust`]. [`simulate`]: spectra and galaxies with a known truth.
 //! - [`network`]: networks for kinematics and ratios. [`benchmark`]: how well everything does.
 //! - Tasks: [`SimulateRequest`] (`line_ratios.simulate`), [`FitRequest`] (`line_ratios.fit`), [`TrainRequest`]
@@ -36,8 +37,10 @@ mod request;
 pub mod shape;
 pub mod simulate;
 mod simulate_task;
+pub mod sky_lines;
 mod train_outcome;
 mod train_task;
+mod zero_point;
 
 pub use benchmark::{BenchmarkOutcome, BenchmarkRequest};
 pub use estimate::{Estimate, Estimator};
@@ -46,7 +49,7 @@ pub use fit_task::FitUpdate;
 pub use inspect::{Glance, Inspected};
 pub use maps::Map;
 pub use ratios::{DETECTED, Measured, Ratio};
-pub use request::{Binning, FitRequest, Method, Noise};
+pub use request::{Binning, FitRequest, Method, Noise, ZeroPoint};
 pub use simulate_task::{Camera, Scene, SimulateOutcome, SimulateRequest, SpectraPlane};
 pub use train_outcome::TrainOutcome;
 pub use train_task::{TrainRequest, TrainUpdate};

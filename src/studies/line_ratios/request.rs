@@ -34,6 +34,17 @@ pub enum Noise {
     File,
 }
 
+/// Where velocities count from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ZeroPoint {
+    /// `velocity_zero_km_s`.
+    #[default]
+    Given,
+    /// Measured from OH lines of the night sky, 648 to 685 nm (SN3 of SITELLE), in `sky`, or in the median of the emptiest spaxels of the cube. Velocities are then those seen from the telescope: the motion of the Earth is not taken off.
+    SkyLines,
+}
+
 /// How spaxels are put together before they are measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -54,6 +65,9 @@ pub struct FitRequest {
     /// Spectrum or cube (FITS) with a wavenumber axis (SITELLE) or a wavelength axis (MUSE and others). Errors are found beside it (STAT, ERR, IVAR). Needed.
     #[schemars(extend("x-input" = true))]
     pub data: Option<PathBuf>,
+    /// With `zero_point=sky_lines`: a spectrum, or a cube, of the sky, taken with the same instrument; without, the data themselves.
+    #[schemars(extend("x-input" = true))]
+    pub sky: Option<PathBuf>,
     /// How a spectrum is measured.
     pub method: Method,
     /// Lines; those outside the band are left out. Empty: all ten.
@@ -61,6 +75,8 @@ pub struct FitRequest {
     /// Redshift at which velocities are counted from zero.
     #[schemars(range(min = -0.01, max = 10.0))]
     pub redshift: f64,
+    /// Where velocities count from.
+    pub zero_point: ZeroPoint,
     /// Velocity of sky lines in the same data, taken off every velocity: SITELLE's zero point, which is off by 60 to 80.
     #[schemars(range(min = -1000.0, max = 1000.0), extend("x-unit" = "km/s"))]
     pub velocity_zero_km_s: f64,
@@ -75,7 +91,7 @@ pub struct FitRequest {
     /// Order of the polynomial of the continuum.
     #[schemars(range(min = 0, max = HIGHEST_ORDER))]
     pub continuum_order: usize,
-    /// Fit stellar absorption under the Balmer lines too, as a Gaussian of this dispersion; automatic: none.
+    /// Fit stellar absorption under the Balmer lines too, as a Gaussian of this dispersion at the velocity of the gas; automatic: none. Real Balmer absorption has broader wings and the velocity of the stars: where it is deep, take a model of the stars off first.
     #[schemars(range(min = 50.0, max = 2000.0), extend("x-unit" = "km/s"), extend("x-start" = 300.0))]
     pub absorption_km_s: Option<f64>,
     /// Spectrum that is fitted on either side of the outermost lines, beyond the velocities searched.
@@ -109,9 +125,11 @@ impl Default for FitRequest {
     fn default() -> Self {
         Self {
             data: None,
+            sky: None,
             method: Method::Fit,
             lines: Vec::new(),
             redshift: 0.0,
+            zero_point: ZeroPoint::Given,
             velocity_zero_km_s: 0.0,
             velocity_range_km_s: 800.0,
             broadening_max_km_s: 300.0,

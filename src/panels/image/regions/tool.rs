@@ -265,5 +265,5 @@ impl Regions {
 }
 
 fn near(a: [f64; 2], b: [f64; 2], camera: &Camera) -> bool {
-    (a[0] - b[0]).hypot(a[1] - b[1]) * camera.points_per_pixel <= HIT_POINTS
+    ((a[0] - b[0]) * camera.points_per_pixel).hypot((a[1] - b[1]) * camera.points_up()) <= HIT_POINTS
 }

@@ -46,6 +46,8 @@ pub(super) struct Comparison {
     brush: Option<Brush>,
     /// A run of another band of the same field, for the diagram.
     partner: Option<PathBuf>,
+    /// Borders between bins are not drawn.
+    hide_bins: bool,
 }
 
 impl Comparison {
@@ -251,6 +253,13 @@ impl LineRatios {
             ui.add(slider.max_decimals(1)).labelled_by(label.id).on_hover_text(
                 "Spaxels whose brightest line is seen with less are left out of all maps and diagrams; 0 shows all",
             );
+            if !finished.borders.is_empty() {
+                let mut draws = !compare.hide_bins;
+                let help = "Draw the borders between spaxels that were measured together";
+                if ui.checkbox(&mut draws, "Bins").on_hover_text(help).changed() {
+                    compare.hide_bins = !draws;
+                }
+            }
             if let Some(marked) = &self.work.marked {
                 ui.label(format!("{} spaxels marked", marked.count));
                 if ui.button("Unmark").on_hover_text("Forget what is marked").clicked() {
@@ -273,12 +282,13 @@ impl LineRatios {
             .into_iter()
             .collect();
         let lines: Vec<MapLine> = self.work.drawing.map(box_line).into_iter().collect();
+        let borders: &[_] = if self.saved.compare.hide_bins { &[] } else { &finished.borders };
         let maps = sheet.specs(finished).into_iter().map(|map| {
             let map = match &marked {
                 Some(mask) => map.mask(mask),
                 None => map,
             };
-            map.markers(markers.clone()).lines(lines.clone()).takes_drags(brushes)
+            map.markers(markers.clone()).lines(lines.clone()).borders(borders).takes_drags(brushes)
         });
         let maps: Vec<_> = maps.collect();
         if maps.is_empty() {

@@ -19,6 +19,8 @@ use crate::workers::Weigh;
 /// Width of the numbers of a single spectrum, and height of one of them, in points.
 const NUMBERS: f32 = 330.0;
 const ROW: f32 = 21.0;
+/// Room for the labels of flux and of sigma, so that a line and its residual lie above one another: `-1.5e-17` and the name.
+const Y_ROOM: f32 = 70.0;
 
 /// The spectrum of a spaxel, or of those that were measured with it.
 pub(super) struct Spaxel {
@@ -44,7 +46,7 @@ impl Spaxel {
         progress: &Progress<Self>,
     ) -> Result<Self, TaskError> {
         let spaxels = finished.bin_of(place);
-        let inspected = Inspected::of(&finished.request, &spaxels, progress)?;
+        let inspected = Inspected::of(&finished.outcome.as_measured(&finished.request), &spaxels, progress)?;
         let found = inspected.map(|found| (Curves::of(&found.axis, &found.spectrum), found.lines));
         Ok(Self { id: finished.id, place, together: spaxels.len(), found })
     }
@@ -200,7 +202,9 @@ fn curves_ui(ui: &mut Ui, curves: &Curves, lines: &[(Line, f64)], unit: &str, ax
         for (name, role) in [("data", Role::Data), ("fit", Role::Model), ("continuum", Role::Null)] {
             ui.label(RichText::new(format!("— {name}")).small().color(role.color(theme)));
         }
-        ui.weak(RichText::new(format!("in {}", typeset_unit(unit))).small());
+        if !unit.trim().is_empty() {
+            ui.weak(RichText::new(format!("in {}", typeset_unit(unit))).small());
+        }
     });
     let room = ui.available_size();
     let color = Role::Reference.color(theme);
@@ -213,6 +217,7 @@ fn curves_ui(ui: &mut Ui, curves: &Curves, lines: &[(Line, f64)], unit: &str, ax
             .series(Series::new("", &curves.model).role(Role::Model).width(1.6))
             .marks(marks.collect())
             .link_x(link)
+            .y_room(Y_ROOM)
             .show(ui, "lines spectrum");
     });
     let (Some(first), Some(last)) = (curves.data.first(), curves.data.last()) else { return };
@@ -227,6 +232,7 @@ fn curves_ui(ui: &mut Ui, curves: &Curves, lines: &[(Line, f64)], unit: &str, ax
         .include_y(4.0)
         .include_y(-4.0)
         .link_x(link)
+        .y_room(Y_ROOM)
         .show(ui, "lines residual");
 }
 

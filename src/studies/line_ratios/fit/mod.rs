@@ -13,6 +13,7 @@ mod scan;
 mod solve;
 
 pub use model::{HIGHEST_ORDER, LineModel, MOST_LINES, ModelSettings, Scratch};
+pub use noise::significance_of_gain;
 pub use posterior::{GridPosterior, Interval};
 
 use super::lines::LIGHT_SPEED_KM_S;

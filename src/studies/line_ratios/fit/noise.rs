@@ -71,20 +71,25 @@ impl LineModel {
         if !fit.gain.is_finite() {
             return f64::NAN;
         }
-        let lines = self.flux_columns as f64;
         let middle = self.entries[self.entries.len() / 2].origin;
         let (low, high) = self.settings.velocity_range;
         let places = 1.0 + PLACES_A_WIDTH * (high - low) / self.instrumental_fwhm_km_s(middle);
-        // ln of the chance at one place: Q(lines / 2, gain / 2).
-        let (a, x) = (0.5 * lines, 0.5 * fit.gain);
-        let here = if x > a + 25.0 {
-            // Asymptotic: Abramowitz and Stegun 6.5.32, two terms.
-            (a - 1.0) * x.ln() - x - ln_gamma(a) + ((a - 1.0) / x).ln_1p()
-        } else {
-            (1.0 - gamma_p(a, x)).max(f64::MIN_POSITIVE).ln()
-        };
-        deviations(here + places.ln())
+        significance_of_gain(fit.gain, self.flux_columns as f64, places)
     }
+}
+
+/// How sure it is that `lines` free fluxes which lower chi2 by `gain` at the best of so many independent `places` are not noise,
+/// in standard deviations of a Gaussian.
+pub fn significance_of_gain(gain: f64, lines: f64, places: f64) -> f64 {
+    // ln of the chance at one place: Q(lines / 2, gain / 2).
+    let (a, x) = (0.5 * lines, 0.5 * gain.max(0.0));
+    let here = if x > a + 25.0 {
+        // Asymptotic: Abramowitz and Stegun 6.5.32, two terms.
+        (a - 1.0) * x.ln() - x - ln_gamma(a) + ((a - 1.0) / x).ln_1p()
+    } else {
+        (1.0 - gamma_p(a, x)).max(f64::MIN_POSITIVE).ln()
+    };
+    deviations(here + places.ln())
 }
 
 /// The one-sided Gaussian tail of this logarithm, in standard deviations; 0 for a chance of a half or more.

@@ -27,6 +27,9 @@ pub struct NetworkEstimator<'a> {
 const REACH_KM_S: f64 = 250.0;
 
 impl<'a> NetworkEstimator<'a> {
+    /// Velocities (km/s) that the networks know, on either side of zero.
+    pub const REACH_KM_S: f64 = REACH_KM_S;
+
     /// For an observation of SN3 with SITELLE. A hybrid goes on with the fit from where the networks point.
     ///
     /// # Errors

@@ -124,8 +124,17 @@ pub struct SimulatedGalaxy {
     pub fluxes: Vec<(Line, Array2<f32>)>,
 }
 
+/// The share of the diffuse light that surrounds the regions whose ionising photons leak; the rest is as smooth as the disc.
+const LEAKED: f64 = 0.5;
+/// How far those go, in scale lengths of the disc: their mean free path is 1.9 kpc (Belfiore et al. 2022, A&A 659, A26), discs
+/// have scale lengths of 3 to 4 kpc; as the standard deviation along each axis.
+const LEAKING: f64 = 0.35;
+
 struct Region {
+    /// On the sky (pixels).
     place: [f64; 2],
+    /// In the plane of the disc, as [`Galaxy::in_disc`] counts.
+    in_disc: [f64; 2],
     size: f64,
     flux: f64,
     nebula: Nebula,
@@ -228,14 +237,20 @@ impl Galaxy {
             let flux = (1.0 - share * (1.0 - 100f64.powf(-0.7))).powf(-1.0 / 0.7);
             let size = (0.008 * self.pixels as f64).max(0.7) * flux.powf(0.2);
             let nebula = self.nebula_at(radius, &mut stream);
-            Region { place, size, flux, nebula }
+            Region { place, in_disc: self.in_disc(place), size, flux, nebula }
         };
         (0..self.regions).map(one).collect()
     }
 
-    /// Radius and angle in the disc, on two arms that wind once.
+    /// Radius and angle in the disc, on two arms that wind once. As many regions on a surface as the exponential disc has light:
+    /// radii are distributed as r exp(-r), to three scale lengths.
     fn draw_place(&self, stream: &mut impl Rng) -> (f64, f64) {
-        let radius = -self.scale() * (1.0 - 0.95 * random::uniform(stream)).ln();
+        let mut draw = || -((1.0 - random::uniform(stream)) * (1.0 - random::uniform(stream))).ln();
+        let mut radius = draw();
+        while radius > 3.0 {
+            radius = draw();
+        }
+        let radius = self.scale() * radius;
         let arm = if random::uniform(stream) < 0.5 { 0.0 } else { std::f64::consts::PI };
         let wound = 2.5 * (1.0 + radius / self.scale()).ln();
         (radius, arm + 2.0 * wound + 0.35 * random::normal(stream))
@@ -276,11 +291,22 @@ impl Galaxy {
                 add(&region.nebula, 100.0 * region.flux / area * (-reach).exp(), 14.0);
             }
         }
-        let area =
-            std::f64::consts::TAU * self.scale() * self.scale() * self.inclination_deg.to_radians().cos().max(0.05);
+        // Surface of a disc of this scale length, and of a Gaussian of this width, as seen.
+        let seen =
+            |scale: f64| std::f64::consts::TAU * scale * scale * self.inclination_deg.to_radians().cos().max(0.05);
+        let area = seen(self.scale());
         let of_regions = 100.0 * regions.iter().map(|r| r.flux).sum::<f64>();
         let share = self.diffuse / (1.0 - self.diffuse).max(0.05);
-        add(diffuse, share * of_regions / area * disc, 35.0);
+        let reach = LEAKING * self.scale();
+        let leaked: f64 = regions
+            .iter()
+            .map(|region| {
+                let square = (along - region.in_disc[0]).powi(2) + (across - region.in_disc[1]).powi(2);
+                100.0 * region.flux * (-0.5 * square / (reach * reach)).exp()
+            })
+            .sum();
+        let smooth = of_regions / area * disc;
+        add(diffuse, share * (LEAKED * leaked / seen(reach) + (1.0 - LEAKED) * smooth), 35.0);
         let broadening = if halpha > 0.0 { widths / halpha } else { 35.0 };
         // An equivalent width of diffuse Halpha of a few Angstrom.
         let continuum = 0.3 * of_regions / area * disc / 3.0;
