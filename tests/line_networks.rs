@@ -218,6 +218,9 @@ fn the_benchmark_measures_and_is_kept() {
         spectra: 300,
         signal_to_noise: vec![20.0],
         activation_spectra: 1,
+        folds: 2,
+        fold_spectra: 400,
+        fold_steps: 60,
         ..BenchmarkRequest::default()
     };
     let outcome = request.run(&Progress::silent()).unwrap();

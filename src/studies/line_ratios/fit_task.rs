@@ -8,15 +8,15 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::binning::{Cells, Sum, voronoi};
-use super::estimate::{Estimate, Estimator, FixedKinematics, LeastSquares};
+use super::estimate::{Estimate, Estimator, FixedKinematics, estimator};
 use super::fit::LineModel;
 use super::fit_outcome::{FitOutcome, FittedSpectrum, OUTPUTS, spectrum_metrics};
+use super::learned::{self, LearnedRatio};
 use super::lines::Line;
 use super::maps::{Maps, upper};
-use super::network::NetworkEstimator;
 use super::observation::{Batch, Observation};
 use super::ratios::Ratio;
-use super::request::{Binning, FitRequest, Method};
+use super::request::{Binning, FitRequest};
 use crate::tasks::{Cost, Lane, Metrics, Progress, Task, TaskError};
 
 /// Seconds of one core for a spectrum of a few hundred samples, as measured.
@@ -73,18 +73,17 @@ impl Task for FitRequest {
         progress.phase("reading");
         let observation = Observation::open(self)?;
         let model = observation.model(self)?;
-        let estimator: Box<dyn Estimator + '_> = match self.method {
-            Method::Fit => {
-                Box::new(LeastSquares { model: &model, noise: self.noise, has_errors: observation.has_errors })
-            }
-            Method::Network | Method::Hybrid => {
-                Box::new(NetworkEstimator::new(&model, &observation, self.noise, self.method == Method::Hybrid)?)
-            }
-        };
+        let estimator = estimator(self, &observation, &model)?;
         let lines: Vec<Line> = model.lines().collect();
-        let ratios = Ratio::all(&lines, self.tie_doublets);
-        let run =
-            Run { request: self, observation: &observation, model: &model, estimator: &*estimator, lines, ratios };
+        let run = Run {
+            request: self,
+            observation: &observation,
+            model: &model,
+            estimator: &*estimator,
+            ratios: Ratio::all(&lines, self.tie_doublets),
+            learned: LearnedRatio::all(self.method, &lines),
+            lines,
+        };
         match observation.shape {
             None => run.spectrum(),
             Some(shape) => run.cube(shape, progress),
@@ -100,6 +99,8 @@ struct Run<'a> {
     estimator: &'a dyn Estimator,
     lines: Vec<Line>,
     ratios: Vec<Ratio>,
+    /// Ratios by networks.
+    learned: Vec<LearnedRatio>,
 }
 
 /// What the threads fill together.
@@ -125,6 +126,8 @@ impl Run<'_> {
         metrics.insert("samples".into(), batch.samples as f64);
         let spectra = vec![FittedSpectrum::new("spectrum", self.model, &batch, &answer)];
         let mut warnings = self.warnings(answer.noise_factor);
+        let dominated = self.learned.iter().filter(|ratio| ratio.of(answer.learned.as_ref()).1);
+        warnings.extend(prior_dominated(dominated.map(LearnedRatio::metric).collect()));
         if answer.at_bound {
             warnings.push(
                 "velocity or broadening lie on an end of their range: give more velocity_range_km_s or broadening_max_km_s, or another redshift"
@@ -141,6 +144,7 @@ impl Run<'_> {
                 shape,
                 &self.lines,
                 self.ratios.clone(),
+                self.learned.clone(),
                 &self.observation.flux_unit(),
                 self.request.least_significance,
             )
@@ -171,7 +175,14 @@ impl Run<'_> {
             spectra.push(brightest);
         }
         let factor = metrics.get("median_noise_factor").copied().unwrap_or(1.0);
-        let warnings = self.warnings(factor);
+        let mut warnings = self.warnings(factor);
+        let share = |ratio: &LearnedRatio| metrics.get(&format!("prior_dominated/{}", ratio.metric())).copied();
+        let dominated = self.learned.iter().filter_map(|ratio| {
+            let share = share(ratio).filter(|share| *share > 0.0)?;
+            Some(format!("{} in {:.0} %", ratio.metric(), 100.0 * share))
+        });
+        let dominated = prior_dominated(dominated.collect());
+        warnings.extend(dominated.map(|text| format!("{text}, and the maps {} tell where", learned::PRIOR_DOMINATED)));
         progress.fraction(1.0);
         Ok(FitOutcome::new(self.observation, Some(&filled.maps), spectra, metrics, warnings))
     }
@@ -338,7 +349,15 @@ impl Run<'_> {
     }
 
     fn metrics_of(&self, prefix: &str, answer: &Estimate) -> Metrics {
-        spectrum_metrics(prefix, self.observation, &self.lines, &self.ratios, answer)
+        let mut metrics = spectrum_metrics(prefix, self.observation, &self.lines, &self.ratios, answer);
+        for ratio in &self.learned {
+            let (found, dominated) = ratio.of(answer.learned.as_ref());
+            let name = format!("{prefix}{}", ratio.metric());
+            metrics.insert(format!("{name}_error"), found.error);
+            metrics.insert(format!("{name}_prior_dominated"), f64::from(u8::from(dominated)));
+            metrics.insert(name, found.value);
+        }
+        metrics
     }
 
     fn cube_metrics(&self, filling: &Filling) -> Metrics {
@@ -359,6 +378,12 @@ impl Run<'_> {
             if !values.is_empty() {
                 metrics.insert(format!("median/{}", ratio.name), upper(values, 0.5));
             }
+        }
+        for ratio in &self.learned {
+            metrics.extend(filling.maps.of_learned(ratio).into_iter().flat_map(|(median, dominated)| {
+                let name = ratio.metric();
+                [(format!("median/{name}"), median), (format!("prior_dominated/{name}"), dominated)]
+            }));
         }
         metrics
     }
@@ -394,6 +419,14 @@ impl Filling {
         self.at_bound += usize::from(answer.at_bound);
         self.numbers.push((answer.fit.reduced_chi2() as f32, answer.noise_factor as f32, found));
     }
+}
+
+/// That ratios are the prior's; nothing where none is.
+fn prior_dominated(ratios: Vec<String>) -> Option<String> {
+    (!ratios.is_empty()).then(|| {
+        let ratios = ratios.join(", ");
+        format!("prior-dominated: {ratios}: there the spectrum hardly informs what the network says of the ratio")
+    })
 }
 
 fn too_few() -> TaskError {

@@ -2,12 +2,16 @@
 
 use super::estimate::{LineNetworks, Memory, NetworkEstimate};
 use super::features::{Observed, red_noise};
+use super::hybrid;
 use super::resample::BandView;
 use crate::studies::line_ratios::axis::Filter;
-use crate::studies::line_ratios::estimate::{Estimate, Estimator};
+use crate::studies::line_ratios::estimate::{Estimate, Estimator, Kinematics};
 use crate::studies::line_ratios::fit::{LineFit, LineModel, Scratch};
+use crate::studies::line_ratios::learned::LearnedRatios;
+use crate::studies::line_ratios::lines::Line;
 use crate::studies::line_ratios::observation::{Batch, Observation};
-use crate::studies::line_ratios::prior::Recipe;
+use crate::studies::line_ratios::prior::{RATIOS, Recipe};
+use crate::studies::line_ratios::ratios::Ratio;
 use crate::studies::line_ratios::request::Noise;
 use crate::studies::line_ratios::shape::LineShape;
 use crate::tasks::TaskError;
@@ -21,6 +25,8 @@ pub struct NetworkEstimator<'a> {
     /// Errors of the file count as they are.
     trusts_errors: bool,
     hybrid: bool,
+    /// Ratios of the fluxes.
+    ratios: Vec<Ratio>,
 }
 
 /// Velocities (km/s) that the networks know, on either side of zero.
@@ -63,7 +69,9 @@ impl<'a> NetworkEstimator<'a> {
             )));
         }
         let spacing = (last - first) / (axis.len() - 1) as f64;
+        let lines: Vec<Line> = model.lines().collect();
         Ok(Self {
+            ratios: Ratio::all(&lines, true),
             model,
             networks,
             geometry: [first * stretch, spacing * stretch, width * stretch],
@@ -107,7 +115,24 @@ impl<'a> NetworkEstimator<'a> {
         fit.velocity_error_km_s = network.velocity_km_s.error;
         fit.variance_error = 2.0 * broadening * network.broadening_km_s.error;
         fit.velocity_variance_covariance = 0.0;
+        estimate.kinematics = Kinematics::Network;
         Some(estimate)
+    }
+
+    /// What the network says of the ratios; in a hybrid also what it says together with the fluxes.
+    fn learned(&self, network: &NetworkEstimate, fit: &LineFit) -> LearnedRatios {
+        let mut learned = LearnedRatios::of(network);
+        if self.hybrid {
+            let scale = &self.networks.ratios().scale;
+            let mut together = learned.network;
+            for (claim, (k, name)) in together.iter_mut().zip(RATIOS.iter().enumerate()) {
+                let Some(ratio) = self.ratios.iter().find(|ratio| ratio.name == *name) else { continue };
+                claim.log = hybrid::combine(k, claim.log, hybrid::logarithm(ratio.of(fit)));
+                claim.prior_dominated = hybrid::prior_dominated(claim.log, scale.deviation[k]);
+            }
+            learned.hybrid = Some(together);
+        }
+        learned
     }
 
     fn finished(&self, mut fit: LineFit, scratch: &mut Scratch) -> Estimate {
@@ -116,7 +141,7 @@ impl<'a> NetworkEstimator<'a> {
         fit.rescale_noise(noise_factor);
         let significance = self.model.significance(&fit);
         let at_bound = fit.velocity_km_s.abs() > REACH_KM_S + 50.0 || self.model.at_bound(&fit);
-        Estimate { fit, noise_factor, significance, at_bound }
+        Estimate { fit, noise_factor, significance, at_bound, kinematics: Kinematics::Fit, learned: None }
     }
 }
 
@@ -146,7 +171,9 @@ impl Estimator for NetworkEstimator<'_> {
             .enumerate()
             .map(|(index, network)| {
                 let (data, weights) = batch.spectrum(index);
-                self.fluxes(data, weights, network, &mut scratch)
+                let mut estimate = self.fluxes(data, weights, network, &mut scratch)?;
+                estimate.learned = Some(self.learned(network, &estimate.fit));
+                Some(estimate)
             })
             .collect()
     }
