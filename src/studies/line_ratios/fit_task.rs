@@ -8,7 +8,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::binning::{Cells, Sum, voronoi};
-use super::estimate::{Estimate, Estimator, FixedKinematics, estimator};
+use super::estimate::{Estimate, Estimator, FixedKinematics, Kinematics, estimator};
 use super::fit::LineModel;
 use super::fit_outcome::{FitOutcome, FittedSpectrum, OUTPUTS, spectrum_metrics};
 use super::learned::{self, LearnedRatio};
@@ -16,7 +16,7 @@ use super::lines::Line;
 use super::maps::{Maps, upper};
 use super::observation::{Batch, Observation};
 use super::ratios::Ratio;
-use super::request::{Binning, FitRequest};
+use super::request::{Binning, FitRequest, Method};
 use crate::tasks::{Cost, Lane, Metrics, Progress, Task, TaskError};
 
 /// Seconds of one core for a spectrum of a few hundred samples, as measured.
@@ -125,6 +125,10 @@ impl Run<'_> {
         metrics.insert("spectra_per_second".into(), 1.0 / seconds);
         metrics.insert("samples".into(), batch.samples as f64);
         let spectra = vec![FittedSpectrum::new("spectrum", self.model, &batch, &answer)];
+        if self.request.method != Method::Fit {
+            let by_network = answer.kinematics == Kinematics::Network;
+            metrics.insert("kinematics_by_network".into(), f64::from(u8::from(by_network)));
+        }
         let mut warnings = self.warnings(answer.noise_factor);
         let dominated = self.learned.iter().filter(|ratio| ratio.of(answer.learned.as_ref()).1);
         warnings.extend(prior_dominated(dominated.map(LearnedRatio::metric).collect()));

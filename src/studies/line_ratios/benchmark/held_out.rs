@@ -15,6 +15,8 @@ pub struct HeldOut {
     pub quantity: String,
     /// Peak of the brightest line of each filter over the noise.
     pub signal_to_noise: f64,
+    /// S/N of the brightest line in the filters that the quantity needs, matched to its shape, the lower one of two.
+    pub signal: f64,
     /// What the spectrum was made with.
     pub truth: f64,
     /// What each of [`METHODS`] says; not a number where it says nothing.
@@ -30,6 +32,8 @@ impl HeldOut {
         let mut columns = vec![
             TableColumn::new("quantity", "", rows.iter().map(|row| row.quantity.clone()).collect::<Vec<String>>()),
             TableColumn::new("signal_to_noise", "", numbers(&|row| row.signal_to_noise)),
+            TableColumn::new("signal", "", numbers(&|row| row.signal))
+                .described("S/N of the brightest line of the filters needed, matched to its shape"),
             TableColumn::new("truth", "", numbers(&|row| row.truth)).described("log10 of a ratio, or km/s"),
         ];
         for (k, method) in METHODS.into_iter().enumerate() {
@@ -50,6 +54,7 @@ impl HeldOut {
     /// What [`Self::table`] has written.
     pub(super) fn read(table: &Reader) -> Result<Vec<Self>, TaskError> {
         let (signals, truths) = (table.numbers("signal_to_noise")?, table.numbers("truth")?);
+        let brightest = table.numbers("signal")?;
         let of = |suffix: &str| -> Result<Vec<Vec<f64>>, TaskError> {
             METHODS.iter().map(|method| table.numbers(&format!("{method}{suffix}"))).collect()
         };
@@ -57,6 +62,7 @@ impl HeldOut {
         let rows = table.texts("quantity")?.into_iter().enumerate().map(|(i, quantity)| Self {
             quantity,
             signal_to_noise: signals[i],
+            signal: brightest[i],
             truth: truths[i],
             found: std::array::from_fn(|k| Measured { value: values[k][i], error: errors[k][i] }),
             claimed: std::array::from_fn(|k| claimed[k][i] > 0.5),

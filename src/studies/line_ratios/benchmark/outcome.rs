@@ -117,7 +117,8 @@ impl BenchmarkOutcome {
                 published.push(found.published[i][k], label, true);
             }
         }
-        self.keep(cases, RATIOS[k], [&network, &fit, &together], kept);
+        let signals: Vec<f64> = found.network.iter().map(|n| f64::from(n.signal(k))).collect();
+        self.keep(cases, RATIOS[k], [&network, &fit, &together], &signals, kept);
         for (method, pairs) in [("null", &null), ("network", &network), ("fit", &fit), ("hybrid", &together)] {
             self.push(cases, method, RATIOS[k], pairs, true);
         }
@@ -136,8 +137,10 @@ impl BenchmarkOutcome {
         for (q, (quantity, network, first_look, fit)) in quantities.into_iter().enumerate() {
             let truth = |i: usize| [cases.clean[i].velocity_km_s, cases.clean[i].broadening_km_s][q];
             let [mut null, mut of_network, mut of_first, mut of_fit] = [(); 4].map(|()| Pairs::default());
+            let mut signals = Vec::new();
             for (i, estimate) in found.network.iter().enumerate() {
                 let Some(fitted) = &found.fitted[i] else { continue };
+                signals.push(f64::from(estimate.brightest[2]));
                 // The middle of the prior.
                 let middle = [0.0, 30.0][q];
                 let pairs = [
@@ -152,7 +155,7 @@ impl BenchmarkOutcome {
                 }
             }
             // The hybrid has its kinematics from the fit or the network, whichever is the surer: no third answer.
-            self.keep(cases, quantity, [&of_network, &of_fit, &Pairs::default()], kept);
+            self.keep(cases, quantity, [&of_network, &of_fit, &Pairs::default()], &signals, kept);
             for (method, pairs) in
                 [("null", &null), ("network", &of_network), ("first look", &of_first), ("fit", &of_fit)]
             {
@@ -191,7 +194,7 @@ impl BenchmarkOutcome {
     }
 
     /// The first spectra one by one, as network, fit and hybrid have them.
-    fn keep(&mut self, cases: &Cases, quantity: &str, pairs: [&Pairs; METHODS.len()], kept: usize) {
+    fn keep(&mut self, cases: &Cases, quantity: &str, pairs: [&Pairs; METHODS.len()], signals: &[f64], kept: usize) {
         if cases.recipe != Recipe::Corrected {
             return;
         }
@@ -199,6 +202,7 @@ impl BenchmarkOutcome {
         let rows = pairs[0].truth.iter().take(kept).enumerate().map(|(i, truth)| HeldOut {
             quantity: quantity.to_owned(),
             signal_to_noise: cases.signal_to_noise,
+            signal: signals[i],
             truth: *truth,
             found: pairs.map(|pairs| pairs.found.get(i).copied().unwrap_or(nothing)),
             claimed: pairs.map(|pairs| pairs.claimed.get(i).copied().unwrap_or(false)),

@@ -145,8 +145,9 @@ impl<'a> NetworkEstimator<'a> {
     }
 }
 
-impl Estimator for NetworkEstimator<'_> {
-    fn estimate(&self, batch: &Batch) -> Vec<Option<Estimate>> {
+impl NetworkEstimator<'_> {
+    /// What the networks alone say of each spectrum; with a given noise or the measured one.
+    fn network(&self, batch: &Batch, noise: Option<f32>) -> Vec<NetworkEstimate> {
         let count = batch.len();
         // A sample that does not count is taken as the continuum, which is nothing to the networks but noise.
         let values: Vec<Vec<f32>> = (0..count)
@@ -160,11 +161,32 @@ impl Estimator for NetworkEstimator<'_> {
             .enumerate()
             .map(|(index, values)| {
                 let band = self.view(values);
-                Observed::red(band, self.noise(&band, batch.spectrum(index).1))
+                Observed::red(band, noise.unwrap_or_else(|| self.noise(&band, batch.spectrum(index).1)))
             })
             .collect();
         let mut found = Vec::with_capacity(count);
         self.networks.estimate(&observed, &mut Memory::default(), &mut found);
+        found
+    }
+
+    /// Noise and velocity (km/s) that the first spectrum is read with; `None` of an empty one.
+    pub(in crate::studies::line_ratios) fn noise_and_velocity(&self, batch: &Batch) -> Option<(f64, f64)> {
+        let (data, weights) = batch.spectrum(0);
+        let values: Vec<f32> = data.iter().zip(weights).map(|(d, w)| if *w > 0.0 { *d as f32 } else { 0.0 }).collect();
+        let noise = self.noise(&self.view(&values), weights);
+        let found = self.network(batch, Some(noise));
+        found.first().filter(|_| noise > 0.0).map(|found| (f64::from(noise), found.kinematics()[0]))
+    }
+
+    /// `log10` of the nine ratios of each spectrum at a given noise.
+    pub(in crate::studies::line_ratios) fn log_ratios(&self, batch: &Batch, noise: f64) -> Vec<[f64; RATIOS.len()]> {
+        self.network(batch, Some(noise as f32)).iter().map(|found| found.log_ratios.map(|log| log.value)).collect()
+    }
+}
+
+impl Estimator for NetworkEstimator<'_> {
+    fn estimate(&self, batch: &Batch) -> Vec<Option<Estimate>> {
+        let found = self.network(batch, None);
         let mut scratch = self.model.scratch();
         found
             .iter()

@@ -170,8 +170,9 @@ impl Aligned {
     }
 }
 
-/// Inputs of the ratio network at a velocity and broadening (km/s).
-pub fn ratio_inputs(spectrum: &Observed, kinematics: [f64; 2], out: &mut [f32]) {
+/// Inputs of the ratio network at a velocity and broadening (km/s). Gives the S/N of the brightest line of each filter, matched to
+/// its shape; 0 where a filter was not observed.
+pub fn ratio_inputs(spectrum: &Observed, kinematics: [f64; 2], out: &mut [f32]) -> [f32; FILTERS] {
     let aligned = Aligned::new(spectrum, 0, kinematics);
     let mut first = 0;
     for window in 0..WINDOWS {
@@ -196,6 +197,11 @@ pub fn ratio_inputs(spectrum: &Observed, kinematics: [f64; 2], out: &mut [f32]) 
         out[3 * f + 2] = f32::from(u8::from(there));
     }
     out[3 * FILTERS] = aligned.broadening;
+    let mut brightest = [0.0f32; FILTERS];
+    for (signal, filter) in aligned.signal.iter().zip(FILTER_OF) {
+        brightest[filter] = brightest[filter].max(*signal);
+    }
+    brightest
 }
 
 /// Inputs of the refinement at a first guess of velocity and broadening (km/s); SN3 alone counts.
