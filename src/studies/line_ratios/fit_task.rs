@@ -130,7 +130,7 @@ impl Run<'_> {
             metrics.insert("kinematics_by_network".into(), f64::from(u8::from(by_network)));
         }
         let mut warnings = self.warnings(answer.noise_factor);
-        let dominated = self.learned.iter().filter(|ratio| ratio.of(answer.learned.as_ref()).1);
+        let dominated = self.answered().filter(|ratio| ratio.of(answer.learned.as_ref()).1);
         warnings.extend(prior_dominated(dominated.map(LearnedRatio::metric).collect()));
         if answer.at_bound {
             warnings.push(
@@ -181,7 +181,7 @@ impl Run<'_> {
         let factor = metrics.get("median_noise_factor").copied().unwrap_or(1.0);
         let mut warnings = self.warnings(factor);
         let share = |ratio: &LearnedRatio| metrics.get(&format!("prior_dominated/{}", ratio.metric())).copied();
-        let dominated = self.learned.iter().filter_map(|ratio| {
+        let dominated = self.answered().filter_map(|ratio| {
             let share = share(ratio).filter(|share| *share > 0.0)?;
             Some(format!("{} in {:.0} %", ratio.metric(), 100.0 * share))
         });
@@ -350,6 +350,12 @@ impl Run<'_> {
         let batch = Batch { samples: rows.samples, data: data.to_vec(), weights: weights.to_vec() };
         let answer = self.estimator.estimate(&batch).into_iter().next().flatten();
         Ok(answer.map(|answer| FittedSpectrum::new("brightest", self.model, &batch, &answer)))
+    }
+
+    /// Ratios of the last author: of the hybrid where there is one.
+    fn answered(&self) -> impl Iterator<Item = &LearnedRatio> {
+        let author = self.learned.last().map(|ratio| ratio.author);
+        self.learned.iter().filter(move |ratio| Some(ratio.author) == author)
     }
 
     fn metrics_of(&self, prefix: &str, answer: &Estimate) -> Metrics {

@@ -276,7 +276,7 @@ impl LineRatios {
         if self.saved.compare.sight == Sight::Diagram {
             self.diagram_ui(ui, &finished);
         } else {
-            let columns = self.saved.compare.sight.columns();
+            let columns = self.saved.compare.sight.columns(finished.request.method);
             self.maps_ui(ui, &finished, columns, false);
         }
     }
@@ -372,7 +372,8 @@ impl LineRatios {
 fn mask_ui(ui: &mut Ui, compare: &mut Comparison, marked: Option<&Marked>, finished: &Finished) {
     ui.separator();
     let line = finished.brightest_line.map_or("the line", super::data_step::line_name);
-    let label = ui.label(format!("S/N of {line} ≥"));
+    // Not broken between two rows.
+    let label = ui.add(egui::Label::new(format!("S/N of {line} ≥")).extend());
     ui.spacing_mut().slider_width = 90.0;
     let slider = egui::Slider::new(&mut compare.least_snr, 0.0..=50.0).logarithmic(true).smallest_positive(0.5);
     ui.add(slider.max_decimals(1)).labelled_by(label.id).on_hover_text(

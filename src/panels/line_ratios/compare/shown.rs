@@ -9,6 +9,7 @@ use super::super::data_step::line_name;
 use super::super::finished::Finished;
 use crate::panels::maps::{Look, MapSpec};
 use crate::plots::limits::Limits;
+use crate::studies::line_ratios::Method;
 use crate::studies::line_ratios::learned::{Author, PRIOR_DOMINATED};
 use crate::studies::line_ratios::lines::Line;
 use crate::workers::Weigh;
@@ -75,9 +76,11 @@ impl Sight {
         matches!(self, Self::Calibration | Self::Doublet | Self::Folds)
     }
 
-    /// Columns of its grid of maps.
-    pub(super) fn columns(self) -> usize {
+    /// Columns of its grid of maps in a run of a method.
+    pub(super) fn columns(self, method: Method) -> usize {
         match self {
+            // Fit, network and hybrid of one ratio beside each other.
+            Self::Ratios if method == Method::Hybrid => 3,
             Self::Truth => 3,
             Self::Diagram | Self::Calibration | Self::Activation | Self::Doublet | Self::Folds => 1,
             Self::Overview | Self::Fluxes | Self::Ratios | Self::Errors | Self::Quality => 2,
@@ -215,7 +218,7 @@ fn names(finished: &Finished, sight: Sight) -> Vec<String> {
             names
         }
         Sight::Fluxes => all().filter(|name| name.starts_with("FLUX_") && is_plain(name)).collect(),
-        Sight::Ratios => all().filter(|name| is_ratio(name) && is_plain(name)).collect(),
+        Sight::Ratios => by_ratio(all().filter(|name| is_ratio(name) && is_plain(name)).collect()),
         Sight::Errors => {
             let kinematic = ["VELOCITY_ERROR", "BROADENING_ERROR"].map(String::from);
             let fluxes = brightest("FLUX_").map(|name| format!("{name}_ERROR"));
@@ -236,6 +239,25 @@ fn names(finished: &Finished, sight: Sight) -> Vec<String> {
         Sight::Truth | Sight::Calibration | Sight::Activation | Sight::Doublet | Sight::Folds => Vec::new(),
         Sight::Diagram => vec!["VELOCITY".to_owned()],
     }
+}
+
+/// Maps of the same ratio beside each other, in the order of the fit; those that stand alone at the end.
+fn by_ratio(names: Vec<String>) -> Vec<String> {
+    let ratio = |name: &str| {
+        let plain = [Author::Network, Author::Hybrid].iter().find_map(|author| name.strip_prefix(author.of_map()));
+        plain.unwrap_or(name).to_owned()
+    };
+    let first: Vec<String> = names.iter().map(|name| ratio(name)).collect();
+    let order = |name: &String| {
+        let own = ratio(name);
+        let company = first.iter().filter(|other| **other == own).count();
+        let most = first.iter().map(|one| first.iter().filter(|other| *other == one).count()).max();
+        (Some(company) < most, first.iter().position(|other| *other == own))
+    };
+    let mut sorted = names.clone();
+    // Stable: fit, network, hybrid.
+    sorted.sort_by_key(order);
+    sorted
 }
 
 impl Sheet {
@@ -387,6 +409,13 @@ mod tests {
         ] {
             assert_eq!(title_of(name), title);
         }
+    }
+
+    #[test]
+    fn maps_of_one_ratio_stand_together() {
+        let names = ["A/B", "C/D", "E/F", "NETWORK_C/D", "NETWORK_A/B", "HYBRID_C/D", "HYBRID_A/B"].map(String::from);
+        let sorted = by_ratio(names.to_vec());
+        assert_eq!(sorted, ["A/B", "NETWORK_A/B", "HYBRID_A/B", "C/D", "NETWORK_C/D", "HYBRID_C/D", "E/F"]);
     }
 
     #[test]

@@ -107,10 +107,10 @@ impl BenchmarkOutcome {
             network.push(own.log_ratios[k], *log, !own.prior_dominated[k]);
             let fitted = found.fitted[i].as_ref();
             let of_fit = fitted.map_or(Measured { value: f64::NAN, error: f64::NAN }, |f| f.log_ratios[k]);
-            // One rule for all: what is left of the prior's variance.
-            let informed = |m: Measured| !hybrid::prior_dominated(m, spread);
+            // One rule for all: what is left of the prior's variance, and the S/N.
+            let informed = |m: Measured| !hybrid::prior_dominated(k, m, spread, own.signal(k));
             fit.push(of_fit, *log, informed(of_fit));
-            let both = hybrid::combine(k, own.log_ratios[k], of_fit);
+            let both = hybrid::combine(own.log_ratios[k], of_fit);
             together.push(both, *log, informed(both));
             if cases.recipe == Recipe::Published {
                 let label = published_labels(&truths[i])[k];

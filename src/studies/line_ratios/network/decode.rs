@@ -58,8 +58,7 @@ fn ensemble(outputs: &[f32], k: usize, n: usize) -> Measured {
     let count = members.max(1) as f64;
     mean /= count;
     let between = (square / count - mean * mean).max(0.0);
-    let f = std::env::var("SX_BETWEEN").ok().and_then(|v| v.parse::<f64>().ok()).unwrap_or(1.0);
-    Measured { value: mean, error: (variance / count + f * between).sqrt() }
+    Measured { value: mean, error: (variance / count + between).sqrt() }
 }
 
 /// Corrections of velocity and broadening (km/s) from the outputs of all members of the refinement.

@@ -8,6 +8,7 @@ use super::fast::Buffers;
 use super::features::{
     FILTERS, Observed, RATIO_INPUTS, RED_SAMPLES, REFINEMENT_INPUTS, kinematics_inputs, ratio_inputs, refinement_inputs,
 };
+use super::hybrid;
 use super::loading::TrainedNetwork;
 use super::published::{PUBLISHED_INPUTS, published_inputs, reference_grid};
 use crate::studies::line_ratios::prior::{RATIOS, Recipe};
@@ -15,9 +16,6 @@ use crate::studies::line_ratios::ratios::lines_of;
 use crate::studies::line_ratios::simulate::LINES_OF;
 use crate::tasks::TaskError;
 
-/// Share of the prior's variance that may be left of a ratio before it counts as dominated by the prior: what is claimed then
-/// follows the truth with a slope of nine tenths or more.
-pub const PRIOR_DOMINATED: f64 = 0.04;
 /// Spectra that are worked on together.
 pub const TOGETHER: usize = 64;
 /// Passes of the refinement.
@@ -145,9 +143,9 @@ impl LineNetworks {
         for (estimate, (outputs, brightest)) in estimates.iter_mut().zip(outputs) {
             estimate.brightest = brightest;
             labels_of(NetworkKind::Ratios, scale, outputs, &mut estimate.log_ratios);
-            for (k, dominated) in estimate.prior_dominated.iter_mut().enumerate() {
-                *dominated = estimate.log_ratios[k].error.powi(2) > PRIOR_DOMINATED * scale.deviation[k].powi(2);
-            }
+            estimate.prior_dominated = std::array::from_fn(|k| {
+                hybrid::prior_dominated(k, estimate.log_ratios[k], scale.deviation[k], estimate.signal(k))
+            });
         }
     }
 }

@@ -127,8 +127,8 @@ impl<'a> NetworkEstimator<'a> {
             let mut together = learned.network;
             for (claim, (k, name)) in together.iter_mut().zip(RATIOS.iter().enumerate()) {
                 let Some(ratio) = self.ratios.iter().find(|ratio| ratio.name == *name) else { continue };
-                claim.log = hybrid::combine(k, claim.log, hybrid::logarithm(ratio.of(fit)));
-                claim.prior_dominated = hybrid::prior_dominated(claim.log, scale.deviation[k]);
+                claim.log = hybrid::combine(claim.log, hybrid::logarithm(ratio.of(fit)));
+                claim.prior_dominated = hybrid::prior_dominated(k, claim.log, scale.deviation[k], network.signal(k));
             }
             learned.hybrid = Some(together);
         }

@@ -29,8 +29,8 @@ const ALIGNED: usize = 6 * LONG + 3 * SHORT;
 const FIRST_RED: usize = LONG + 3 * SHORT;
 const FIRST_RED_WINDOW: usize = 4;
 
-/// Values that the ratio network takes: aligned samples, S/N of nine lines, then for each filter its total S/N, its scale against
-/// SN3 and whether it is there, and the broadening in widths of the sinc.
+/// Values that the ratio network takes: aligned samples, S/N of nine lines, then for each filter its total S/N, its flux against
+/// that of SN3 and whether it is there, and the broadening in widths of the sinc.
 pub const RATIO_INPUTS: usize = ALIGNED + WINDOWS + 3 * FILTERS + 1;
 /// Values that the refinement takes: aligned samples of SN3, S/N of its five lines and of all, broadening in widths and in km/s.
 pub const REFINEMENT_INPUTS: usize = 5 * LONG + 5 + 3;
@@ -186,8 +186,11 @@ pub fn ratio_inputs(spectrum: &Observed, kinematics: [f64; 2], out: &mut [f32]) 
         *out = 0.5 * signal.asinh();
     }
     let out = &mut out[WINDOWS..];
-    let scale =
-        |f: usize| spectrum.bands[f].map_or(0.0, |(_, noise)| (noise * aligned.total[f]).max(f32::MIN_POSITIVE).ln());
+    // Amplitude times width: fluxes of two filters compare whatever their resolving powers are.
+    let scale = |f: usize| {
+        spectrum.bands[f]
+            .map_or(0.0, |(band, noise)| (noise * aligned.total[f] * band.width_cm1 as f32).max(f32::MIN_POSITIVE).ln())
+    };
     let red = scale(2);
     for f in 0..FILTERS {
         let there = spectrum.bands[f].is_some();
@@ -300,6 +303,15 @@ mod tests {
         let apart = (FIRST_RED + LONG..FIRST_RED + 2 * LONG).map(|k| (reference[k] - coarse[k]).abs());
         let apart = apart.fold(0.0, f32::max);
         assert!(apart < 0.05, "{apart}");
+    }
+
+    /// The same fluxes at two resolving powers of SN1: what says how filters compare stays.
+    #[test]
+    fn filters_compare_by_fluxes_at_any_resolving_power() {
+        let place = ALIGNED + WINDOWS + 1;
+        let [low, high] = [900.0, 1100.0].map(|r| inputs(&spectrum(0.0, 30.0, [r, 1000.0, 5000.0]))[place]);
+        // The scale is half a logarithm: without the widths it would move by 0.1.
+        assert!((low - high).abs() < 0.01, "{low} {high}");
     }
 
     #[test]
