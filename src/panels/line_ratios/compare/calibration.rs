@@ -227,7 +227,8 @@ impl LineRatios {
             ui.separator();
             for method in METHODS {
                 let there = shown.coverage.iter().any(|(other, _)| *other == method) || method == looked.method;
-                let choice = ui.add_enabled(there, egui::Button::selectable(looked.method == method, method));
+                let choice =
+                    ui.add_enabled(there, egui::Button::selectable(looked.method == method, format!("by {method}")));
                 if choice.on_disabled_hover_text("It claims no value of this quantity").clicked() {
                     looked.method = method.to_owned();
                 }

@@ -111,7 +111,7 @@ impl BenchmarkOutcome {
             let informed = |m: Measured| !hybrid::prior_dominated(k, m, spread, own.signal(k));
             fit.push(of_fit, *log, informed(of_fit));
             let both = hybrid::combine(own.log_ratios[k], of_fit);
-            together.push(both, *log, informed(both));
+            together.push(both, *log, !own.prior_dominated[k]);
             if cases.recipe == Recipe::Published {
                 let label = published_labels(&truths[i])[k];
                 published.push(found.published[i][k], label, true);
@@ -136,29 +136,35 @@ impl BenchmarkOutcome {
         ];
         for (q, (quantity, network, first_look, fit)) in quantities.into_iter().enumerate() {
             let truth = |i: usize| [cases.clean[i].velocity_km_s, cases.clean[i].broadening_km_s][q];
-            let [mut null, mut of_network, mut of_first, mut of_fit] = [(); 4].map(|()| Pairs::default());
+            let [mut null, mut of_network, mut of_first, mut of_fit, mut together] = [(); 5].map(|()| Pairs::default());
             let mut signals = Vec::new();
             for (i, estimate) in found.network.iter().enumerate() {
                 let Some(fitted) = &found.fitted[i] else { continue };
                 signals.push(f64::from(estimate.brightest[2]));
                 // The middle of the prior.
                 let middle = [0.0, 30.0][q];
+                // As in a run: velocity and broadening go together.
+                let surer = fitted.velocity.error < estimate.velocity_km_s.error;
                 let pairs = [
                     (&mut null, Measured { value: middle, error: f64::NAN }, false),
                     (&mut of_network, network(estimate), true),
                     (&mut of_first, first_look(estimate), true),
                     (&mut of_fit, fit(fitted), true),
+                    (&mut together, if surer { fit(fitted) } else { network(estimate) }, true),
                 ];
                 for (to, measured, claimed) in pairs {
                     to.push(measured, truth(i), claimed);
                     to.bound.push(fitted.bound[q]);
                 }
             }
-            // The hybrid has its kinematics from the fit or the network, whichever is the surer: no third answer.
-            self.keep(cases, quantity, [&of_network, &of_fit, &Pairs::default()], &signals, kept);
-            for (method, pairs) in
-                [("null", &null), ("network", &of_network), ("first look", &of_first), ("fit", &of_fit)]
-            {
+            self.keep(cases, quantity, [&of_network, &of_fit, &together], &signals, kept);
+            for (method, pairs) in [
+                ("null", &null),
+                ("network", &of_network),
+                ("first look", &of_first),
+                ("fit", &of_fit),
+                ("hybrid", &together),
+            ] {
                 self.push(cases, method, quantity, pairs, false);
             }
         }

@@ -123,12 +123,10 @@ impl<'a> NetworkEstimator<'a> {
     fn learned(&self, network: &NetworkEstimate, fit: &LineFit) -> LearnedRatios {
         let mut learned = LearnedRatios::of(network);
         if self.hybrid {
-            let scale = &self.networks.ratios().scale;
             let mut together = learned.network;
-            for (claim, (k, name)) in together.iter_mut().zip(RATIOS.iter().enumerate()) {
+            for (claim, name) in together.iter_mut().zip(&RATIOS) {
                 let Some(ratio) = self.ratios.iter().find(|ratio| ratio.name == *name) else { continue };
                 claim.log = hybrid::combine(claim.log, hybrid::logarithm(ratio.of(fit)));
-                claim.prior_dominated = hybrid::prior_dominated(k, claim.log, scale.deviation[k], network.signal(k));
             }
             learned.hybrid = Some(together);
         }
