@@ -310,8 +310,8 @@ mod tests {
     fn filters_compare_by_fluxes_at_any_resolving_power() {
         let place = ALIGNED + WINDOWS + 3 + 1;
         let [low, high] = [900.0, 1100.0].map(|r| inputs(&spectrum(0.0, 30.0, [1000.0, r, 5000.0]))[place]);
-        // The scale is half a logarithm: without the widths it would move by 0.1.
-        assert!((low - high).abs() < 0.01, "{low} {high}");
+        // The scale is half a logarithm: without the widths it would move by 0.1. What is left are side lobes of the neighbours.
+        assert!((low - high).abs() < 0.02, "{low} {high}");
     }
 
     #[test]
