@@ -131,7 +131,7 @@ impl Run<'_> {
         }
         let mut warnings = self.warnings(answer.noise_factor);
         let dominated = self.answered().filter(|ratio| ratio.of(answer.learned.as_ref()).1);
-        warnings.extend(prior_dominated(dominated.map(LearnedRatio::metric).collect()));
+        warnings.extend(prior_dominated(&dominated.map(LearnedRatio::metric).collect::<Vec<_>>()));
         if answer.at_bound {
             warnings.push(
                 "velocity or broadening lie on an end of their range: give more velocity_range_km_s or broadening_max_km_s, or another redshift"
@@ -185,7 +185,7 @@ impl Run<'_> {
             let share = share(ratio).filter(|share| *share > 0.0)?;
             Some(format!("{} in {:.0} %", ratio.metric(), 100.0 * share))
         });
-        let dominated = prior_dominated(dominated.collect());
+        let dominated = prior_dominated(&dominated.collect::<Vec<_>>());
         warnings.extend(dominated.map(|text| format!("{text}, and the maps {} tell where", learned::PRIOR_DOMINATED)));
         progress.fraction(1.0);
         Ok(FitOutcome::new(self.observation, Some(&filled.maps), spectra, metrics, warnings))
@@ -432,7 +432,7 @@ impl Filling {
 }
 
 /// That ratios are the prior's; nothing where none is.
-fn prior_dominated(ratios: Vec<String>) -> Option<String> {
+fn prior_dominated(ratios: &[String]) -> Option<String> {
     (!ratios.is_empty()).then(|| {
         let ratios = ratios.join(", ");
         format!("prior-dominated: {ratios}: there the spectrum hardly informs what the network says of the ratio")

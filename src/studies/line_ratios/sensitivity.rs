@@ -86,7 +86,7 @@ impl Sensitivity {
         let reach = match observation.line_shape {
             LineShape::Sinc { width } => REACH * SINC_FWHM * width,
             // The networks refuse everything else.
-            _ => 0.0,
+            LineShape::Gaussian { .. } => 0.0,
         };
         let axis = observation.axis.clone();
         let names: Vec<Line> = lines.iter().map(|(line, _)| *line).collect();

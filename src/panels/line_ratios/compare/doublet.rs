@@ -53,8 +53,8 @@ struct OfRun {
 }
 
 impl OfRun {
-    fn of(values: Vec<f64>) -> Option<Self> {
-        let spread = Spread::of(values.clone())?;
+    fn of(values: &[f64]) -> Option<Self> {
+        let spread = Spread::of(values.to_vec())?;
         let mut bars: Vec<[f64; 2]> = (0..STEPS).map(|k| [(k as f64 + 0.5) * MOST / STEPS as f64, 0.0]).collect();
         for value in values.iter().filter(|v| v.is_finite()) {
             let step = ((value / MOST).clamp(0.0, 1.0) * STEPS as f64) as usize;
@@ -89,12 +89,12 @@ impl Doublets {
             let single = finished.filter(|finished| finished.shape().is_none());
             single.and_then(|finished| finished.outcome.metrics().get(name).copied()).into_iter().collect()
         };
-        let fit = of_map(OF_FIT).into_iter().chain(of_metric(OF_FIT)).collect();
+        let fit: Vec<f64> = of_map(OF_FIT).into_iter().chain(of_metric(OF_FIT)).collect();
         let network = of_map(OF_NETWORK).into_iter().chain(of_metric("network/NII6548/NII6583"));
         Self {
             id: finished.map(|finished| finished.id),
-            fit: OfRun::of(fit),
-            network: OfRun::of(network.map(|v| 1.0 / v).collect()),
+            fit: OfRun::of(&fit),
+            network: OfRun::of(&network.map(|v| 1.0 / v).collect::<Vec<f64>>()),
             held_out: benchmark.map(held_out).unwrap_or_default(),
         }
     }
@@ -244,12 +244,12 @@ mod tests {
 
     #[test]
     fn a_spread_is_median_and_half_width_of_what_is_there() {
-        let values = (0..=100).map(|k| 2.0 + 0.02 * f64::from(k)).chain([f64::NAN]).collect();
-        let of = OfRun::of(values).unwrap();
+        let values: Vec<f64> = (0..=100).map(|k| 2.0 + 0.02 * f64::from(k)).chain([f64::NAN]).collect();
+        let of = OfRun::of(&values).unwrap();
         assert_eq!(of.spread.count, 101);
         assert!((of.spread.median - 3.0).abs() < 1e-9 && (of.spread.half_width - 0.68).abs() < 1e-9, "{:?}", of.spread);
         assert!((of.bars.iter().map(|b| b[1]).sum::<f64>() - 1.0).abs() < 1e-9);
         assert_eq!(of.spread.text(), "3.00 ± 0.68");
-        assert!(OfRun::of(vec![f64::NAN]).is_none());
+        assert!(OfRun::of(&[f64::NAN]).is_none());
     }
 }

@@ -242,7 +242,7 @@ fn names(finished: &Finished, sight: Sight) -> Vec<String> {
 }
 
 /// Maps of the same ratio beside each other, in the order of the fit; those that stand alone at the end.
-fn by_ratio(names: Vec<String>) -> Vec<String> {
+fn by_ratio(mut names: Vec<String>) -> Vec<String> {
     let ratio = |name: &str| {
         let plain = [Author::Network, Author::Hybrid].iter().find_map(|author| name.strip_prefix(author.of_map()));
         plain.unwrap_or(name).to_owned()
@@ -254,10 +254,9 @@ fn by_ratio(names: Vec<String>) -> Vec<String> {
         let most = first.iter().map(|one| first.iter().filter(|other| *other == one).count()).max();
         (Some(company) < most, first.iter().position(|other| *other == own))
     };
-    let mut sorted = names.clone();
     // Stable: fit, network, hybrid.
-    sorted.sort_by_key(order);
-    sorted
+    names.sort_by_key(order);
+    names
 }
 
 impl Sheet {

@@ -28,8 +28,11 @@ pub(super) struct Spaxel {
     /// Spaxels in its bin.
     together: usize,
     /// `None` where too few samples count.
-    found: Option<(Curves, Vec<(Line, f64)>, Kinematics)>,
+    found: Option<Measured>,
 }
+
+/// Curves, lines at the velocity that was found, whose velocity it is.
+type Measured = (Curves, Vec<(Line, f64)>, Kinematics);
 
 impl Weigh for Spaxel {
     fn bytes(&self) -> usize {
