@@ -218,6 +218,9 @@ fn the_benchmark_measures_and_is_kept() {
         spectra: 300,
         signal_to_noise: vec![20.0],
         activation_spectra: 1,
+        folds: 2,
+        fold_spectra: 400,
+        fold_steps: 60,
         ..BenchmarkRequest::default()
     };
     let outcome = request.run(&Progress::silent()).unwrap();
@@ -229,6 +232,19 @@ fn the_benchmark_measures_and_is_kept() {
         assert!((0.8..1.2).contains(&fit.in_bounds), "{fit:?}");
         assert!(row("corrected", "null", quantity).half_width > 5.0 * network.half_width);
     }
+    // The hybrid is no more than a tenth worse than the better of the two, and what it claims follows the truth.
+    for quantity in RATIOS.into_iter().chain(["velocity", "broadening"]) {
+        let [network, fit, hybrid] = ["network", "fit", "hybrid"].map(|m| row("corrected", m, quantity));
+        assert!(hybrid.half_width < 1.1 * network.half_width.min(fit.half_width), "{hybrid:?}");
+        let claimed = hybrid.claimed * hybrid.spectra as f64;
+        assert!(claimed < 40.0 || hybrid.claimed_slope > 0.9, "{hybrid:?}");
+    }
+    // Errors of ratios across filters are those made: resolving powers are known.
+    let across = row("corrected", "network", "OII/Hbeta");
+    assert!((0.6..0.8).contains(&across.coverage), "{across:?}");
+    // Every part of the spectra was left out once.
+    assert_eq!(outcome.folds.len(), 2 * RATIOS.len());
+    assert!(outcome.folds.iter().all(|row| row.half_width.is_finite() && row.half_width_null > 0.0));
     // What the published 0.8 % is: the width of a prior with one density, which knowing nothing has too.
     let [network, null] = ["network", "null"].map(|m| row("published", m, "SII6731/SII6716"));
     assert!(network.half_width > 0.8 * null.half_width && null.half_width_percent < 1.3, "{network:?} {null:?}");
@@ -244,7 +260,9 @@ fn the_benchmark_measures_and_is_kept() {
     let read = BenchmarkOutcome::load(folder.path(), &serde_json::json!({}), &metrics).unwrap();
     // Not by ==, because what is not a number equals nothing.
     assert_eq!(format!("{:?}", read.rows), format!("{:?}", outcome.rows));
-    assert_eq!((read.bias, read.pulls, read.activation), (outcome.bias, outcome.pulls, outcome.activation));
+    assert_eq!(format!("{:?}", read.pulls), format!("{:?}", outcome.pulls));
+    assert_eq!(format!("{:?}", read.held_out), format!("{:?}", outcome.held_out));
+    assert_eq!((read.bias, read.folds, read.activation), (outcome.bias, outcome.folds, outcome.activation));
 }
 
 /// A simulated galaxy through all three methods: the networks find the velocities of the truth, and the hybrid is no worse than the

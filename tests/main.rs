@@ -46,6 +46,7 @@ mod ui_keeping;
 mod ui_lens_compare;
 mod ui_lens_desk;
 mod ui_lens_inspector;
+mod ui_line_networks;
 mod ui_line_ratios;
 mod ui_moments;
 mod ui_panels;

@@ -22,7 +22,7 @@ use super::study::{self, Step, StudyHead, StudyRun, head_ui, keep_ui, run_into};
 use super::{Command, Panel, PanelAction, PanelContext, PanelEntry, Product, Services, Severity};
 use crate::plots::picture::Picture;
 use crate::runs::{Library, Record};
-use crate::studies::line_ratios::{FitOutcome, FitRequest, Scene, SimulateRequest};
+use crate::studies::line_ratios::{BenchmarkRequest, FitOutcome, FitRequest, Scene, SimulateRequest};
 use crate::tasks::{AnyOutcome, Board, Field, FieldKind, Task, TaskEntry, TaskError, fields};
 use crate::workers::{Answer, Key};
 
@@ -90,6 +90,8 @@ pub struct LineRatios {
     saved: Saved,
     about: bool,
     run: StudyRun<Finished>,
+    /// A benchmark started here: its folder, and what went wrong without costing it.
+    benchmark: StudyRun<(PathBuf, Vec<String>)>,
     finished: Option<Finished>,
     /// What step 3 keeps between frames.
     work: Work,
@@ -124,6 +126,7 @@ impl LineRatios {
             saved,
             about: false,
             run: StudyRun::default(),
+            benchmark: StudyRun::default(),
             finished: None,
             work: Work::default(),
             opening,
@@ -215,6 +218,7 @@ impl Panel for LineRatios {
 
     fn logic(&mut self, cx: &mut PanelContext<'_>) {
         self.take_finished(cx);
+        self.take_benchmark(cx);
         self.take_opening(cx);
         match self.saved.step {
             Step::Data => self.ask_preview(cx),
@@ -231,7 +235,7 @@ impl Panel for LineRatios {
         match self.saved.step {
             Step::Data => self.data_ui(ui, cx),
             Step::Run => self.run_ui(ui, cx),
-            Step::Compare => self.compare_ui(ui),
+            Step::Compare => self.compare_ui(ui, cx),
             Step::Keep => match &self.finished {
                 Some(finished) => {
                     let python = finished::python(finished);
@@ -322,6 +326,12 @@ impl Panel for LineRatios {
             self.openings += 1;
             return true;
         }
+        if record.task == BenchmarkRequest::NAME {
+            self.saved.compare.show_benchmark(folder.to_owned());
+            self.work.benchmarks += 1;
+            self.saved.step = Step::Compare;
+            return true;
+        }
         self.open_request(record, cx)
     }
 
@@ -364,6 +374,7 @@ impl Panel for LineRatios {
 
     fn busy(&self) -> bool {
         self.run.is_running()
+            || self.benchmark.is_running()
             || self.opening.is_some()
             || (self.saved.step == Step::Compare && self.work.waiting)
             || (self.saved.step == Step::Data && self.preview.waiting)

@@ -1,8 +1,11 @@
 //! From spectra to measurements: where a method plugs in.
 
 use super::fit::{LineFit, LineModel};
-use super::observation::Batch;
-use super::request::Noise;
+use super::learned::LearnedRatios;
+use super::network::NetworkEstimator;
+use super::observation::{Batch, Observation};
+use super::request::{FitRequest, Method, Noise};
+use crate::tasks::TaskError;
 
 /// What a method says of one spectrum.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +18,22 @@ pub struct Estimate {
     pub significance: f64,
     /// Velocity or broadening lie on an end of their range: they are no measurement.
     pub at_bound: bool,
+    /// Whose velocity and broadening these are.
+    pub kinematics: Kinematics,
+    /// What networks say of the ratios, if they were asked.
+    pub learned: Option<LearnedRatios>,
+}
+
+/// Where velocity and broadening of an answer come from; fluxes and continuum are by least squares at these.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Kinematics {
+    /// Least squares.
+    #[default]
+    Fit,
+    /// Networks.
+    Network,
+    /// The same for all spectra, given.
+    Given,
 }
 
 impl Estimate {
@@ -28,6 +47,24 @@ impl Estimate {
 pub trait Estimator: Sync {
     /// `None` for a spectrum that has too few samples.
     fn estimate(&self, batch: &Batch) -> Vec<Option<Estimate>>;
+}
+
+/// The method that a request asks for.
+///
+/// # Errors
+/// The networks know no such data; their weights are missing.
+pub(super) fn estimator<'a>(
+    request: &FitRequest,
+    observation: &Observation,
+    model: &'a LineModel,
+) -> Result<Box<dyn Estimator + 'a>, TaskError> {
+    Ok(match request.method {
+        Method::Fit => Box::new(LeastSquares { model, noise: request.noise, has_errors: observation.has_errors }),
+        Method::Network | Method::Hybrid => {
+            let hybrid = request.method == Method::Hybrid;
+            Box::new(NetworkEstimator::new(model, observation, request.noise, hybrid)?)
+        }
+    })
 }
 
 /// The classical fit.
@@ -55,7 +92,7 @@ impl Estimator for LeastSquares<'_> {
                 fit.rescale_noise(noise_factor);
                 let significance = self.model.significance(&fit);
                 let at_bound = self.model.at_bound(&fit);
-                Some(Estimate { fit, noise_factor, significance, at_bound })
+                Some(Estimate { fit, noise_factor, significance, at_bound, kinematics: Kinematics::Fit, learned: None })
             })
             .collect()
     }
@@ -79,7 +116,14 @@ impl Estimator for FixedKinematics<'_> {
                 let noise_factor = self.model.noise_factor(&fit, &mut scratch).filter(|f| *f > 0.0).unwrap_or(1.0);
                 fit.rescale_noise(noise_factor);
                 let significance = self.model.significance(&fit);
-                Some(Estimate { fit, noise_factor, significance, at_bound: false })
+                Some(Estimate {
+                    fit,
+                    noise_factor,
+                    significance,
+                    at_bound: false,
+                    kinematics: Kinematics::Given,
+                    learned: None,
+                })
             })
             .collect()
     }

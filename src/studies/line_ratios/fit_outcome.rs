@@ -21,7 +21,7 @@ pub const SPECTRA: &str = "spectra.ecsv";
 pub(super) const OUTPUTS: &[(&str, &str)] = &[
     (
         MAPS,
-        "of a cube: VELOCITY, BROADENING, FLUX_line, SNR_line, ratios (`NII6583/Halpha`), each with _ERROR and _LIMIT (3 sigma), SIGNIFICANCE, REDUCED_CHI2, NOISE_FACTOR, BIN",
+        "of a cube: VELOCITY, BROADENING, FLUX_line, SNR_line, ratios (`NII6583/Halpha`), each with _ERROR and _LIMIT (3 sigma), SIGNIFICANCE, REDUCED_CHI2, NOISE_FACTOR, BIN; by networks NETWORK_ratio, HYBRID_ratio with _ERROR and _PRIOR_DOMINATED",
     ),
     (SPECTRA, "the spectrum, or of a cube the mean and the brightest one, with error, model, continuum and residual"),
 ];

@@ -8,9 +8,10 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::binning::{Cells, Sum, voronoi};
-use super::estimate::{Estimate, Estimator, FixedKinematics, LeastSquares};
+use super::estimate::{Estimate, Estimator, FixedKinematics, Kinematics, LeastSquares, estimator};
 use super::fit::LineModel;
 use super::fit_outcome::{FitOutcome, FittedSpectrum, OUTPUTS, spectrum_metrics};
+use super::learned::{self, LearnedRatio};
 use super::lines::Line;
 use super::maps::{Maps, upper};
 use super::network::NetworkEstimator;
@@ -77,23 +78,17 @@ impl Task for FitRequest {
         let (request, zero) = self.with_zero_point(progress)?;
         let observation = Observation::open(&request)?;
         let model = observation.model(&request)?;
-        let has_errors = observation.has_errors;
-        let estimator: Box<dyn Estimator + '_> = match self.method {
-            Method::Fit => Box::new(LeastSquares { model: &model, noise: self.noise, has_errors }),
-            Method::Network | Method::Hybrid => {
-                Box::new(NetworkEstimator::new(&model, &observation, self.noise, self.method == Method::Hybrid)?)
-            }
-        };
+        let estimator = estimator(&request, &observation, &model)?;
         let lines: Vec<Line> = model.lines().collect();
-        let ratios = Ratio::all(&lines, self.tie_doublets);
         let run = Run {
             request: &request,
             zero,
             observation: &observation,
             model: &model,
             estimator: &*estimator,
+            ratios: Ratio::all(&lines, self.tie_doublets),
+            learned: LearnedRatio::all(self.method, &lines),
             lines,
-            ratios,
             pixel_scale_arcsec: observation.pixel_scale_arcsec(),
         };
         match observation.shape {
@@ -115,6 +110,8 @@ struct Run<'a> {
     lines: Vec<Line>,
     ratios: Vec<Ratio>,
     pixel_scale_arcsec: Option<f64>,
+    /// Ratios by networks.
+    learned: Vec<LearnedRatio>,
 }
 
 /// What the threads fill together.
@@ -140,8 +137,14 @@ impl Run<'_> {
         metrics.insert("samples".into(), batch.samples as f64);
         metrics.extend(self.zero.iter().flat_map(MeasuredZero::metrics));
         let spectra = vec![FittedSpectrum::new("spectrum", self.model, &batch, &answer)];
+        if self.request.method != Method::Fit {
+            let by_network = answer.kinematics == Kinematics::Network;
+            metrics.insert("kinematics_by_network".into(), f64::from(u8::from(by_network)));
+        }
         let mut warnings = self.warnings(answer.noise_factor);
         warnings.extend(self.beyond_networks(&batch));
+        let dominated = self.answered().filter(|ratio| ratio.of(answer.learned.as_ref()).1);
+        warnings.extend(prior_dominated(&dominated.map(LearnedRatio::metric).collect::<Vec<_>>()));
         if answer.at_bound {
             warnings.push(
                 "velocity or broadening lie on an end of their range: give more velocity_range_km_s or broadening_max_km_s, or another redshift"
@@ -158,6 +161,7 @@ impl Run<'_> {
                 shape,
                 &self.lines,
                 self.ratios.clone(),
+                self.learned.clone(),
                 &self.observation.flux_unit(),
                 self.request.least_significance,
             )
@@ -191,6 +195,13 @@ impl Run<'_> {
         let factor = metrics.get("median_noise_factor").copied().unwrap_or(1.0);
         let mut warnings = self.warnings(factor);
         warnings.extend(beyond);
+        let share = |ratio: &LearnedRatio| metrics.get(&format!("prior_dominated/{}", ratio.metric())).copied();
+        let dominated = self.answered().filter_map(|ratio| {
+            let share = share(ratio).filter(|share| *share > 0.0)?;
+            Some(format!("{} in {:.0} %", ratio.metric(), 100.0 * share))
+        });
+        let dominated = prior_dominated(&dominated.collect::<Vec<_>>());
+        warnings.extend(dominated.map(|text| format!("{text}, and the maps {} tell where", learned::PRIOR_DOMINATED)));
         progress.fraction(1.0);
         Ok(FitOutcome::new(self.observation, Some(&filled.maps), spectra, metrics, warnings))
     }
@@ -377,8 +388,22 @@ impl Run<'_> {
         })
     }
 
+    /// Ratios of the last author: of the hybrid where there is one.
+    fn answered(&self) -> impl Iterator<Item = &LearnedRatio> {
+        let author = self.learned.last().map(|ratio| ratio.author);
+        self.learned.iter().filter(move |ratio| Some(ratio.author) == author)
+    }
+
     fn metrics_of(&self, prefix: &str, answer: &Estimate) -> Metrics {
-        spectrum_metrics(prefix, self.observation, &self.lines, &self.ratios, answer)
+        let mut metrics = spectrum_metrics(prefix, self.observation, &self.lines, &self.ratios, answer);
+        for ratio in &self.learned {
+            let (found, dominated) = ratio.of(answer.learned.as_ref());
+            let name = format!("{prefix}{}", ratio.metric());
+            metrics.insert(format!("{name}_error"), found.error);
+            metrics.insert(format!("{name}_prior_dominated"), f64::from(u8::from(dominated)));
+            metrics.insert(name, found.value);
+        }
+        metrics
     }
 
     fn cube_metrics(&self, filling: &Filling) -> Metrics {
@@ -400,6 +425,12 @@ impl Run<'_> {
             if !values.is_empty() {
                 metrics.insert(format!("median/{}", ratio.name), upper(values, 0.5));
             }
+        }
+        for ratio in &self.learned {
+            metrics.extend(filling.maps.of_learned(ratio).into_iter().flat_map(|(median, dominated)| {
+                let name = ratio.metric();
+                [(format!("median/{name}"), median), (format!("prior_dominated/{name}"), dominated)]
+            }));
         }
         metrics
     }
@@ -436,6 +467,14 @@ impl Filling {
         self.at_bound += usize::from(answer.at_bound);
         self.numbers.push((answer.fit.reduced_chi2() as f32, answer.noise_factor as f32, found));
     }
+}
+
+/// That ratios are the prior's; nothing where none is.
+fn prior_dominated(ratios: &[String]) -> Option<String> {
+    (!ratios.is_empty()).then(|| {
+        let ratios = ratios.join(", ");
+        format!("prior-dominated: {ratios}: there the spectrum hardly informs what the network says of the ratio")
+    })
 }
 
 fn too_few() -> TaskError {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::binning::Sum;
-use super::estimate::{Estimate, Estimator, LeastSquares};
+use super::estimate::{Estimate, estimator};
 use super::fit_outcome::FittedSpectrum;
 use super::lines::Line;
 use super::observation::{Batch, Observation};
@@ -120,11 +120,12 @@ pub struct Inspected {
 }
 
 impl Inspected {
-    /// Measures the mean spectrum of some spaxels `[row, column]` by least squares: the same numbers as in the maps of
-    /// the run. `None` when too few samples count.
+    /// Measures the mean spectrum of some spaxels `[row, column]` by the method of the run: the same numbers as in its
+    /// maps. `None` when too few samples count.
     ///
     /// # Errors
-    /// As [`Observation::open`] and [`Observation::model`]; a spaxel outside; unreadable; cancelled.
+    /// As [`Observation::open`] and [`Observation::model`]; networks that know no such data; a spaxel outside; unreadable;
+    /// cancelled.
     pub fn of<U: Send + Sync + 'static>(
         request: &FitRequest,
         spaxels: &[[usize; 2]],
@@ -132,27 +133,8 @@ impl Inspected {
     ) -> Result<Option<Self>, TaskError> {
         let observation = Observation::open(request)?;
         let model = observation.model(request)?;
-        let [rows, columns] = observation.shape.unwrap_or([1, 1]);
-        if let Some([row, column]) = spaxels.iter().find(|[row, column]| *row >= rows || *column >= columns) {
-            return Err(TaskError::Failed(format!(
-                "the cube of {columns} x {rows} spaxels has none at x {}, y {}; it is not the one that was fitted",
-                column + 1,
-                row + 1
-            )));
-        }
-        let mut sum = Sum::zeros(observation.axis.len());
-        let mut by_row: Vec<[usize; 2]> = spaxels.to_vec();
-        by_row.sort_unstable();
-        for row in by_row.chunk_by(|a, b| a[0] == b[0]) {
-            progress.check()?;
-            let batch = observation.read(row[0][0]..row[0][0] + 1)?;
-            for [_, column] in row {
-                sum.add(batch.spectrum(*column));
-            }
-        }
-        let mut batch = Batch::zeros(0, observation.axis.len());
-        sum.append_mean(&mut batch);
-        let estimator = LeastSquares { model: &model, noise: request.noise, has_errors: observation.has_errors };
+        let batch = mean_of(&observation, spaxels, progress)?;
+        let estimator = estimator(request, &observation, &model)?;
         let Some(estimate) = estimator.estimate(&batch).into_iter().next().flatten() else { return Ok(None) };
         let at = |line: Line| observation.frame.shifted(observation.frame.origin(line), estimate.fit.velocity_km_s).0;
         Ok(Some(Self {
@@ -167,6 +149,38 @@ impl Inspected {
     pub fn bytes(&self) -> usize {
         40 * self.axis.len() + size_of::<Self>()
     }
+}
+
+/// The mean spectrum of some spaxels `[row, column]`.
+///
+/// # Errors
+/// A spaxel outside; unreadable; cancelled.
+pub(super) fn mean_of<U: Send + Sync + 'static>(
+    observation: &Observation,
+    spaxels: &[[usize; 2]],
+    progress: &Progress<U>,
+) -> Result<Batch, TaskError> {
+    let [rows, columns] = observation.shape.unwrap_or([1, 1]);
+    if let Some([row, column]) = spaxels.iter().find(|[row, column]| *row >= rows || *column >= columns) {
+        return Err(TaskError::Failed(format!(
+            "the cube of {columns} x {rows} spaxels has none at x {}, y {}; it is not the one that was fitted",
+            column + 1,
+            row + 1
+        )));
+    }
+    let mut sum = Sum::zeros(observation.axis.len());
+    let mut by_row: Vec<[usize; 2]> = spaxels.to_vec();
+    by_row.sort_unstable();
+    for row in by_row.chunk_by(|a, b| a[0] == b[0]) {
+        progress.check()?;
+        let batch = observation.read(row[0][0]..row[0][0] + 1)?;
+        for [_, column] in row {
+            sum.add(batch.spectrum(*column));
+        }
+    }
+    let mut batch = Batch::zeros(0, observation.axis.len());
+    sum.append_mean(&mut batch);
+    Ok(batch)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use ndarray::Array2;
 
 use super::estimate::Estimate;
+use super::learned::{LearnedRatio, PRIOR_DOMINATED};
 use super::lines::Line;
 use super::ratios::{DETECTED, Ratio};
 
@@ -22,6 +23,7 @@ pub struct Map {
 pub struct Maps {
     maps: Vec<Map>,
     ratios: Vec<Ratio>,
+    learned: Vec<LearnedRatio>,
     lines: usize,
     least_significance: f64,
 }
@@ -46,6 +48,7 @@ impl Maps {
         [rows, columns]: [usize; 2],
         lines: &[Line],
         ratios: Vec<Ratio>,
+        learned: Vec<LearnedRatio>,
         flux_unit: &str,
         least_significance: f64,
     ) -> Self {
@@ -67,7 +70,13 @@ impl Maps {
             maps.push(empty(format!("{}_ERROR", ratio.name), ""));
             maps.push(empty(format!("{}_LIMIT", ratio.name), ""));
         }
-        Self { maps, ratios, lines: lines.len(), least_significance }
+        for ratio in &learned {
+            let name = ratio.map();
+            maps.push(empty(format!("{name}_ERROR"), ""));
+            maps.push(empty(format!("{name}{PRIOR_DOMINATED}"), ""));
+            maps.push(empty(name, ""));
+        }
+        Self { maps, ratios, learned, lines: lines.len(), least_significance }
     }
 
     /// All of them.
@@ -105,11 +114,29 @@ impl Maps {
             let measured = ratio.of(fit);
             values.extend([measured.value, measured.error, measured.limit].map(where_found));
         }
+        for ratio in &self.learned {
+            let (measured, dominated) = ratio.of(estimate.learned.as_ref());
+            let flag = f64::from(u8::from(dominated));
+            values.extend([measured.error, flag, measured.value].map(where_found));
+        }
         for (map, value) in self.maps.iter_mut().zip(values) {
             for pixel in pixels {
                 map.values[*pixel] = value as f32;
             }
         }
+    }
+
+    /// Median of a ratio where the spectrum informs it (where it does nowhere: of all), and the share of spaxels with lines where it
+    /// does not. `None` where no lines are found at all.
+    pub fn of_learned(&self, ratio: &LearnedRatio) -> Option<(f64, f64)> {
+        let name = ratio.map();
+        let (values, flags) = (self.get(&name)?, self.get(&format!("{name}{PRIOR_DOMINATED}"))?);
+        let pairs = values.values.iter().zip(&flags.values).filter(|(value, _)| value.is_finite());
+        let (dominated, informed): (Vec<_>, Vec<_>) = pairs.partition(|(_, flag)| **flag > 0.5);
+        let share = dominated.len() as f64 / (dominated.len() + informed.len()).max(1) as f64;
+        let used = if informed.is_empty() { dominated } else { informed };
+        let used: Vec<f64> = used.into_iter().map(|(value, _)| f64::from(*value)).collect();
+        (!used.is_empty()).then(|| (upper(used, 0.5), share))
     }
 
     /// Signal to noise of the brightest line: the line of the largest median, its map.

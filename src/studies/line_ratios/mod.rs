@@ -8,7 +8,7 @@
 //! - [`observation`]: a file, its band, read in tiles. [`estimate`]: where a method plugs in.
 //! - [`sky_lines`]: by how much velocities are off, from the glow of the night sky.
 //! - [`prior`]: the ratios of HII regions; [`dust`]. [`simulate`]: spectra and galaxies with a known truth.
-//! - [`network`]: networks for kinematics and ratios. [`benchmark`]: how well everything does.
+//! - [`network`]: networks for kinematics and ratios. [`learned`]: their ratios in a run. [`benchmark`]: how well everything does.
 //! - Tasks: [`SimulateRequest`] (`line_ratios.simulate`), [`FitRequest`] (`line_ratios.fit`), [`TrainRequest`]
 //!   (`line_ratios.train`), [`BenchmarkRequest`] (`line_ratios.benchmark`).
 //! - [`Glance`], [`Inspected`]: what a fit will see, and one spaxel of it again. [`excitation`]: what ionises the gas.
@@ -27,6 +27,7 @@ mod fit_outcome;
 mod fit_task;
 pub mod frame;
 mod inspect;
+pub mod learned;
 pub mod lines;
 mod maps;
 pub mod network;
@@ -34,6 +35,7 @@ pub mod observation;
 pub mod prior;
 mod ratios;
 mod request;
+mod sensitivity;
 pub mod shape;
 pub mod simulate;
 mod simulate_task;
@@ -43,13 +45,14 @@ mod train_task;
 mod zero_point;
 
 pub use benchmark::{BenchmarkOutcome, BenchmarkRequest};
-pub use estimate::{Estimate, Estimator};
+pub use estimate::{Estimate, Estimator, Kinematics};
 pub use fit_outcome::{FitOutcome, FittedSpectrum, MAPS, SPECTRA};
 pub use fit_task::FitUpdate;
 pub use inspect::{Glance, Inspected};
 pub use maps::Map;
-pub use ratios::{DETECTED, Measured, Ratio};
+pub use ratios::{DETECTED, Measured, Ratio, lines_of};
 pub use request::{Binning, FitRequest, Method, Noise, ZeroPoint};
+pub use sensitivity::{RatioSensitivity, Sensitivity};
 pub use simulate_task::{Camera, Scene, SimulateOutcome, SimulateRequest, SpectraPlane};
 pub use train_outcome::TrainOutcome;
 pub use train_task::{TrainRequest, TrainUpdate};

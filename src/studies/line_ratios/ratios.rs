@@ -79,6 +79,17 @@ impl Ratio {
     }
 }
 
+/// Lines above and below of a ratio by its name; `SII` and `OII` are both lines of the doublet. `None` for a name that is none.
+pub fn lines_of(name: &str) -> Option<[Vec<Line>; 2]> {
+    let side = |side: &str| match side {
+        "SII" => Some(vec![Line::SII6716, Line::SII6731]),
+        "OII" => Some(vec![Line::OII3726, Line::OII3729]),
+        line => Line::by_name(line).map(|line| vec![line]),
+    };
+    let (above, below) = name.split_once('/')?;
+    Some([side(above)?, side(below)?])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,9 +17,9 @@ pub enum Method {
     /// Least squares: one velocity and one broadening for all lines, a flux for each, errors by the normal equations.
     #[default]
     Fit,
-    /// Networks for velocity and broadening, least squares for the fluxes at these. SN3 of SITELLE alone.
+    /// Networks for velocity, broadening and ratios, least squares for the fluxes at these. SN3 of SITELLE alone.
     Network,
-    /// The fit from where the networks point, or their answer where it is the surer. SN3 of SITELLE alone.
+    /// The fit from where the networks point, or their answer where it is the surer; so also for the ratios. SN3 of SITELLE alone.
     Hybrid,
 }
 

@@ -1,5 +1,6 @@
 //! `line_ratios.train`: trains one of the networks on simulated spectra.
 
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -145,11 +146,28 @@ impl Task for TrainRequest {
     fn run(&self, progress: &Progress<TrainUpdate>) -> Result<TrainOutcome, TaskError> {
         progress.phase("simulating the spectra");
         let pool = Pool::new(self.network, self.law(), self.seed, self.spectra);
-        let mut training = Training::begin(self, &pool, progress)?;
+        progress.phase("simulating the validation set");
+        let held_out = Pool::new(self.network, self.law(), self.seed ^ VALIDATION, self.validation_spectra);
+        self.train(&pool, held_out, progress.board().checkpoint(), progress)
+    }
+}
+
+impl TrainRequest {
+    /// Trains on one pool of spectra and judges on another; with a checkpoint it goes on where it was.
+    ///
+    /// # Errors
+    /// A checkpoint of another training, a loss that is not finite, cancelled.
+    pub(super) fn train(
+        &self,
+        pool: &Pool,
+        held_out: Pool,
+        checkpoint: Option<PathBuf>,
+        progress: &Progress<TrainUpdate>,
+    ) -> Result<TrainOutcome, TaskError> {
+        let mut training = Training::begin(self, pool, held_out, checkpoint, progress)?;
         std::thread::scope(|scope| {
             let (send, batches) = sync_channel(AHEAD);
             let first = training.state.adam.steps;
-            let pool = &pool;
             std::thread::Builder::new()
                 .name("examples".into())
                 .spawn_scoped(scope, move || {
@@ -163,7 +181,7 @@ impl Task for TrainRequest {
                 .map_err(|e| TaskError::Failed(format!("no thread for the examples could be started ({e})")))?;
             training.go(batches, progress)
         })?;
-        Ok(training.finish(&pool))
+        Ok(training.finish(pool))
     }
 }
 
@@ -185,21 +203,23 @@ struct Training<'a> {
 
 impl<'a> Training<'a> {
     /// Fresh, or from the checkpoint.
-    fn begin(request: &'a TrainRequest, pool: &Pool, progress: &Progress<TrainUpdate>) -> Result<Self, TaskError> {
+    fn begin(
+        request: &'a TrainRequest,
+        pool: &Pool,
+        held_out: Pool,
+        checkpoint: Option<PathBuf>,
+        progress: &Progress<TrainUpdate>,
+    ) -> Result<Self, TaskError> {
         let device = Device::flex().autodiff();
         let architecture = request.network.architecture(request.members);
         let network = LineNetwork::new(&architecture, request.seed, &device);
-        let checkpoint = progress.board().checkpoint();
         let state: Resumable<History> =
             Resumable::begin(network.parameters(), checkpoint, request.training(), request.steps).map_err(failed)?;
         for [step, loss] in &state.history.losses {
             progress.log("loss", *step, *loss);
         }
         state.history.validations.iter().for_each(|v| v.show(progress));
-        progress.phase("simulating the validation set");
-        let held_out = Pool::new(request.network, request.law(), request.seed ^ VALIDATION, request.validation_spectra)
-            .scaled(pool.scale().clone());
-        let validation_set = ValidationSet::new(request.network, &held_out);
+        let validation_set = ValidationSet::new(request.network, &held_out.scaled(pool.scale().clone()));
         Ok(Self { request, device, network, state, validation_set })
     }
 

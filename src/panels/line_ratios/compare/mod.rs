@@ -1,7 +1,12 @@
 //! Step 3: maps, the spectrum of a spaxel with its fit, diagrams of excitation, the truth where it is known.
 
+mod activation;
 mod brush;
+mod calibration;
 mod diagram;
+mod doublet;
+mod folds;
+mod held_out;
 mod shown;
 mod spaxel;
 
@@ -12,7 +17,9 @@ use egui::{RichText, Ui};
 use serde::{Deserialize, Serialize};
 
 use self::brush::{Brush, Marked};
+use self::calibration::Looked;
 use self::diagram::Places;
+use self::held_out::HeldOutRun;
 use self::shown::{FRAME, Sheet, Sight, Wanted};
 use self::spaxel::{SingleFit, Spaxel};
 use super::finished::Finished;
@@ -24,13 +31,14 @@ use crate::plots::headless::Headless;
 use crate::plots::image_overlay::MarkerShape;
 use crate::plots::picture::Picture;
 use crate::runs::Record;
-use crate::studies::line_ratios::FitOutcome;
 use crate::studies::line_ratios::excitation::Diagram;
+use crate::studies::line_ratios::{FitOutcome, Method};
 use crate::tasks::TaskError;
 use crate::workers::{Answer, Key};
 
 /// Names of this step's questions.
-pub(super) const QUESTIONS: [&str; 5] = ["sheet", "spaxel", "places", "marked", "partner"];
+pub(super) const QUESTIONS: [&str; 9] =
+    ["sheet", "spaxel", "places", "marked", "partner", "held out", "calibrated", "doublet", "activation"];
 
 /// What a session keeps of step 3.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -48,9 +56,22 @@ pub(super) struct Comparison {
     partner: Option<PathBuf>,
     /// Borders between bins are not drawn.
     hide_bins: bool,
+    /// The benchmark that the sights of held-out spectra show; none for the newest of the runs.
+    benchmark: Option<PathBuf>,
+    looked: Looked,
+    /// The ratio of the activation map.
+    activation: String,
 }
 
 impl Comparison {
+    /// Shows held-out spectra of this benchmark.
+    pub(super) fn show_benchmark(&mut self, folder: PathBuf) {
+        self.benchmark = Some(folder);
+        if !self.sight.needs_benchmark() {
+            self.sight = Sight::Calibration;
+        }
+    }
+
     /// Nothing that holds for one cube only stays.
     pub(super) fn forget_places(&mut self) {
         (self.spaxel, self.brush, self.partner) = (None, None, None);
@@ -75,6 +96,14 @@ pub(super) struct Work {
     spaxel_problem: Option<String>,
     /// The box that is being drawn on a map, in pixels.
     drawing: Option<[f64; 4]>,
+    held_out: Option<Arc<HeldOutRun>>,
+    held_out_problem: Option<String>,
+    /// How often a benchmark was opened or made: what is known of the runs is old then.
+    pub(super) benchmarks: u64,
+    calibrated: calibration::Shown,
+    doublets: doublet::Shown,
+    activated: activation::Shown,
+    activation_problem: Option<String>,
     dark: bool,
     /// Something is being computed for the step.
     pub(super) waiting: bool,
@@ -84,8 +113,20 @@ impl LineRatios {
     /// Asks for what the step shows.
     pub(super) fn compare_logic(&mut self, cx: &mut PanelContext<'_>) {
         self.work.waiting = false;
+        let sight = self.saved.compare.sight;
+        if sight.needs_benchmark() {
+            self.ask_held_out(cx);
+        }
+        match sight {
+            Sight::Calibration => self.ask_calibrated(cx),
+            Sight::Doublet => self.ask_doublets(cx),
+            _ => {}
+        }
         let Some(finished) = self.finished.clone() else { return };
-        if finished.shape().is_none() {
+        if sight == Sight::Activation {
+            self.ask_activated(&finished, cx);
+        }
+        if finished.shape().is_none() || sight.is_of_networks() {
             return;
         }
         self.ask_sheet(&finished, cx);
@@ -197,8 +238,17 @@ impl LineRatios {
     }
 
     /// Draws the step.
-    pub(super) fn compare_ui(&mut self, ui: &mut Ui) {
-        let Some(finished) = self.finished.clone() else {
+    pub(super) fn compare_ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
+        self.work.dark = theme_of(ui.visuals()) == egui::Theme::Dark;
+        let finished = self.finished.clone();
+        self.bar_ui(ui, finished.as_ref());
+        match self.saved.compare.sight {
+            Sight::Calibration => return self.calibration_ui(ui, cx),
+            Sight::Doublet => return self.doublet_ui(ui, cx),
+            Sight::Folds => return self.folds_ui(ui, cx),
+            _ => {}
+        }
+        let Some(finished) = finished else {
             if self.opening.is_some() || self.run.is_running() {
                 ui.spinner();
             } else {
@@ -206,12 +256,13 @@ impl LineRatios {
             }
             return;
         };
-        self.work.dark = theme_of(ui.visuals()) == egui::Theme::Dark;
+        if self.saved.compare.sight == Sight::Activation {
+            return self.activation_ui(ui, &finished);
+        }
         if finished.shape().is_none() {
             SingleFit::of(&finished).show(ui, &finished);
             return;
         }
-        self.bar_ui(ui, &finished);
         for warning in &finished.record.warnings {
             ui.add(
                 egui::Label::new(RichText::new(format!("⚠ {warning}")).small().color(ui.visuals().warn_fg_color))
@@ -227,44 +278,41 @@ impl LineRatios {
         if self.saved.compare.sight == Sight::Diagram {
             self.diagram_ui(ui, &finished);
         } else {
-            let columns = self.saved.compare.sight.columns();
+            let columns = self.saved.compare.sight.columns(finished.request.method);
             self.maps_ui(ui, &finished, columns, false);
         }
     }
 
     /// What is shown, and the mask.
-    fn bar_ui(&mut self, ui: &mut Ui, finished: &Finished) {
+    fn bar_ui(&mut self, ui: &mut Ui, finished: Option<&Finished>) {
         let compare = &mut self.saved.compare;
+        let is_cube = finished.is_some_and(|finished| finished.shape().is_some());
+        let has_truth = finished.is_some_and(|finished| finished.truth.is_some());
+        if compare.sight == Sight::Truth && !has_truth {
+            compare.sight = Sight::Overview;
+        }
         ui.horizontal_wrapped(|ui| {
+            if !is_cube && finished.is_some() {
+                let chosen = !compare.sight.is_of_networks();
+                if ui.selectable_label(chosen, "Spectrum").on_hover_text("The spectrum and its fit").clicked() {
+                    compare.sight = Sight::Overview;
+                }
+            }
             for (sight, text, help) in Sight::ALL {
-                let there = sight != Sight::Truth || finished.truth.is_some();
+                let there = if sight.is_of_networks() {
+                    sight.needs_benchmark() || finished.is_some()
+                } else {
+                    is_cube && (sight != Sight::Truth || has_truth)
+                };
+                if sight == Sight::Calibration && finished.is_some() {
+                    ui.separator();
+                }
                 if there && ui.selectable_label(compare.sight == sight, text).on_hover_text(help).clicked() {
                     compare.sight = sight;
                 }
             }
-            if compare.sight == Sight::Truth && finished.truth.is_none() {
-                compare.sight = Sight::Overview;
-            }
-            ui.separator();
-            let line = finished.brightest_line.map_or("the line", super::data_step::line_name);
-            let label = ui.label(format!("S/N of {line} ≥"));
-            ui.spacing_mut().slider_width = 90.0;
-            let slider = egui::Slider::new(&mut compare.least_snr, 0.0..=50.0).logarithmic(true).smallest_positive(0.5);
-            ui.add(slider.max_decimals(1)).labelled_by(label.id).on_hover_text(
-                "Spaxels whose brightest line is seen with less are left out of all maps and diagrams; 0 shows all",
-            );
-            if !finished.borders.is_empty() {
-                let mut draws = !compare.hide_bins;
-                let help = "Draw the borders between spaxels that were measured together";
-                if ui.checkbox(&mut draws, "Bins").on_hover_text(help).changed() {
-                    compare.hide_bins = !draws;
-                }
-            }
-            if let Some(marked) = &self.work.marked {
-                ui.label(format!("{} spaxels marked", marked.count));
-                if ui.button("Unmark").on_hover_text("Forget what is marked").clicked() {
-                    compare.brush = None;
-                }
+            if let Some(finished) = finished.filter(|_| is_cube && !compare.sight.is_of_networks()) {
+                mask_ui(ui, compare, self.work.marked.as_deref(), finished);
             }
         });
     }
@@ -320,6 +368,35 @@ impl LineRatios {
                 MapEventKind::Hover | MapEventKind::DoubleClick => {}
             }
         }
+    }
+}
+
+/// From which signal to noise on spaxels are shown, and how many are marked.
+fn mask_ui(ui: &mut Ui, compare: &mut Comparison, marked: Option<&Marked>, finished: &Finished) {
+    ui.separator();
+    let line = finished.brightest_line.map_or("the line", super::data_step::line_name);
+    // Not broken between two rows.
+    let label = ui.add(egui::Label::new(format!("S/N of {line} ≥")).extend());
+    ui.spacing_mut().slider_width = 90.0;
+    let slider = egui::Slider::new(&mut compare.least_snr, 0.0..=50.0).logarithmic(true).smallest_positive(0.5);
+    ui.add(slider.max_decimals(1)).labelled_by(label.id).on_hover_text(
+        "Spaxels whose brightest line is seen with less are left out of all maps and diagrams; 0 shows all",
+    );
+    if !finished.borders.is_empty() {
+        let mut draws = !compare.hide_bins;
+        let help = "Draw the borders between spaxels that were measured together";
+        if ui.checkbox(&mut draws, "Bins").on_hover_text(help).changed() {
+            compare.hide_bins = !draws;
+        }
+    }
+    if let Some(marked) = marked {
+        ui.label(format!("{} spaxels marked", marked.count));
+        if ui.button("Unmark").on_hover_text("Forget what is marked").clicked() {
+            compare.brush = None;
+        }
+    }
+    if compare.sight == Sight::Ratios && finished.request.method != Method::Fit {
+        ui.weak(RichText::new("network and hybrid: prior-dominated spaxels are left out").small());
     }
 }
 

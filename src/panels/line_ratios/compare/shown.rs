@@ -9,6 +9,8 @@ use super::super::data_step::line_name;
 use super::super::finished::Finished;
 use crate::panels::maps::{Look, MapSpec};
 use crate::plots::limits::Limits;
+use crate::studies::line_ratios::Method;
+use crate::studies::line_ratios::learned::{Author, PRIOR_DOMINATED};
 use crate::studies::line_ratios::lines::Line;
 use crate::workers::Weigh;
 
@@ -34,11 +36,19 @@ pub(super) enum Sight {
     Truth,
     /// A diagram of excitation beside a map.
     Diagram,
+    /// Found against true, coverage and pulls on held-out spectra.
+    Calibration,
+    /// Which samples of the spectrum a ratio of the network hangs on.
+    Activation,
+    /// [NII] 6583 / 6548, by the fit and by the network.
+    Doublet,
+    /// Cross-validation.
+    Folds,
 }
 
 impl Sight {
     /// Every sight with its name and help.
-    pub(super) const ALL: [(Self, &'static str, &'static str); 7] = [
+    pub(super) const ALL: [(Self, &'static str, &'static str); 11] = [
         (Self::Overview, "Maps", "Velocity, broadening, the brightest line, a ratio, how well it is seen and fitted"),
         (Self::Fluxes, "Fluxes", "The flux of every line"),
         (Self::Ratios, "Ratios", "Every ratio that the lines of the band allow"),
@@ -46,13 +56,33 @@ impl Sight {
         (Self::Quality, "Quality", "Signal to noise of every line, chi2, the factor of the noise, bins"),
         (Self::Truth, "Truth", "Fit, truth, and their difference in units of the error"),
         (Self::Diagram, "Diagram", "Ratio against ratio: what ionises the gas; linked to the map"),
+        (
+            Self::Calibration,
+            "Calibration",
+            "Held-out spectra: found against true, coverage of the 68 % intervals, pulls against a normal distribution",
+        ),
+        (Self::Activation, "Activation map", "Which samples of this spectrum a ratio of the network hangs on"),
+        (Self::Doublet, "[NII] doublet", "6583 / 6548, which physics fixes: by the free fit and by the network"),
+        (Self::Folds, "k-fold", "The ratio network taught on all but one part of its spectra, judged on that part"),
     ];
 
-    /// Columns of its grid of maps.
-    pub(super) fn columns(self) -> usize {
+    /// True of the sights that a benchmark or a network fills rather than the maps of a run.
+    pub(super) fn is_of_networks(self) -> bool {
+        self.needs_benchmark() || self == Self::Activation
+    }
+
+    /// True of those that show held-out spectra.
+    pub(super) fn needs_benchmark(self) -> bool {
+        matches!(self, Self::Calibration | Self::Doublet | Self::Folds)
+    }
+
+    /// Columns of its grid of maps in a run of a method.
+    pub(super) fn columns(self, method: Method) -> usize {
         match self {
+            // Fit, network and hybrid of one ratio beside each other.
+            Self::Ratios if method == Method::Hybrid => 3,
             Self::Truth => 3,
-            Self::Diagram => 1,
+            Self::Diagram | Self::Calibration | Self::Activation | Self::Doublet | Self::Folds => 1,
             Self::Overview | Self::Fluxes | Self::Ratios | Self::Errors | Self::Quality => 2,
         }
     }
@@ -131,6 +161,14 @@ pub(super) fn ratio_name(name: &str) -> String {
 
 /// Title of a map of the run.
 pub(super) fn title_of(name: &str) -> String {
+    for author in [Author::Network, Author::Hybrid] {
+        if let Some(rest) = name.strip_prefix(author.of_map()) {
+            return match rest.strip_suffix(PRIOR_DOMINATED) {
+                Some(ratio) => format!("Prior-dominated (1): {}, {}", ratio_name(ratio), author.name()),
+                None => format!("{}, {}", title_of(rest), author.name()),
+            };
+        }
+    }
     let (base, what) = match (name.strip_suffix("_ERROR"), name.strip_suffix("_LIMIT")) {
         (Some(base), _) => (base, "error of "),
         (_, Some(base)) => (base, "limit of "),
@@ -168,7 +206,7 @@ fn look_of(name: &str) -> Look {
 fn names(finished: &Finished, sight: Sight) -> Vec<String> {
     let all = || finished.outcome.maps.iter().map(|map| map.name.clone());
     let is_ratio = |name: &String| name.contains('/');
-    let is_plain = |name: &String| !name.ends_with("_ERROR") && !name.ends_with("_LIMIT");
+    let is_plain = |name: &String| !["_ERROR", "_LIMIT", PRIOR_DOMINATED].iter().any(|end| name.ends_with(end));
     let brightest = |prefix: &str| finished.brightest_line.map(|line| format!("{prefix}{}", line.name()));
     match sight {
         Sight::Overview => {
@@ -180,7 +218,7 @@ fn names(finished: &Finished, sight: Sight) -> Vec<String> {
             names
         }
         Sight::Fluxes => all().filter(|name| name.starts_with("FLUX_") && is_plain(name)).collect(),
-        Sight::Ratios => all().filter(|name| is_ratio(name) && is_plain(name)).collect(),
+        Sight::Ratios => by_ratio(all().filter(|name| is_ratio(name) && is_plain(name)).collect()),
         Sight::Errors => {
             let kinematic = ["VELOCITY_ERROR", "BROADENING_ERROR"].map(String::from);
             let fluxes = brightest("FLUX_").map(|name| format!("{name}_ERROR"));
@@ -194,11 +232,31 @@ fn names(finished: &Finished, sight: Sight) -> Vec<String> {
         }
         Sight::Quality => {
             let snr = all().filter(|name| name.starts_with("SNR_"));
-            snr.chain(["SIGNIFICANCE", "REDUCED_CHI2", "NOISE_FACTOR", "BIN"].map(String::from)).collect()
+            snr.chain(["SIGNIFICANCE", "REDUCED_CHI2", "NOISE_FACTOR", "BIN"].map(String::from))
+                .chain(all().filter(|name| name.ends_with(PRIOR_DOMINATED)))
+                .collect()
         }
-        Sight::Truth => Vec::new(),
+        Sight::Truth | Sight::Calibration | Sight::Activation | Sight::Doublet | Sight::Folds => Vec::new(),
         Sight::Diagram => vec!["VELOCITY".to_owned()],
     }
+}
+
+/// Maps of the same ratio beside each other, in the order of the fit; those that stand alone at the end.
+fn by_ratio(mut names: Vec<String>) -> Vec<String> {
+    let ratio = |name: &str| {
+        let plain = [Author::Network, Author::Hybrid].iter().find_map(|author| name.strip_prefix(author.of_map()));
+        plain.unwrap_or(name).to_owned()
+    };
+    let first: Vec<String> = names.iter().map(|name| ratio(name)).collect();
+    let order = |name: &String| {
+        let own = ratio(name);
+        let company = first.iter().filter(|other| **other == own).count();
+        let most = first.iter().map(|one| first.iter().filter(|other| *other == one).count()).max();
+        (Some(company) < most, first.iter().position(|other| *other == own))
+    };
+    // Stable: fit, network, hybrid.
+    names.sort_by_key(order);
+    names
 }
 
 impl Sheet {
@@ -208,7 +266,10 @@ impl Sheet {
         let mut maps = if wanted.sight == Sight::Truth { with_truth(finished, keep.as_ref()) } else { Vec::new() };
         for name in names(finished, wanted.sight) {
             let Some(map) = finished.outcome.map(&name) else { continue };
-            let image = masked(&map.values, keep.as_ref());
+            let mut image = masked(&map.values, keep.as_ref());
+            if let Some(flags) = finished.outcome.map(&format!("{name}{PRIOR_DOMINATED}")) {
+                image = masked(&image, Some(&flags.values.mapv(|flag| flag < 0.5)));
+            }
             let limits = limits_of(&name, &image);
             maps.push(Shown {
                 id: "",
@@ -267,6 +328,7 @@ fn masked(values: &Array2<f32>, keep: Option<&Array2<bool>>) -> Array2<f32> {
 fn limits_of(name: &str, image: &Array2<f32>) -> Option<Limits> {
     match name {
         "VELOCITY" => about_median(image),
+        name if name.ends_with(PRIOR_DOMINATED) => Some(Limits::new(0.0, 1.0)),
         name if name == "BROADENING" || name.contains('/') => {
             let mut values: Vec<f32> = image.iter().copied().filter(|value| value.is_finite()).collect();
             let (low, high) = (part(&mut values, 0.02)?, part(&mut values, 0.98)?);
@@ -340,9 +402,19 @@ mod tests {
             ("NII6583/Halpha", "[NII] 6583 / Hα"),
             ("SII/Halpha_ERROR", "Error of [SII] / Hα"),
             ("REDUCED_CHI2", "Reduced χ²"),
+            ("NETWORK_SII/Halpha", "[SII] / Hα, network"),
+            ("HYBRID_NII6583/Halpha_ERROR", "Error of [NII] 6583 / Hα, hybrid"),
+            ("NETWORK_NII6583/SII_PRIOR_DOMINATED", "Prior-dominated (1): [NII] 6583 / [SII], network"),
         ] {
             assert_eq!(title_of(name), title);
         }
+    }
+
+    #[test]
+    fn maps_of_one_ratio_stand_together() {
+        let names = ["A/B", "C/D", "E/F", "NETWORK_C/D", "NETWORK_A/B", "HYBRID_C/D", "HYBRID_A/B"].map(String::from);
+        let sorted = by_ratio(names.to_vec());
+        assert_eq!(sorted, ["A/B", "NETWORK_A/B", "HYBRID_A/B", "C/D", "NETWORK_C/D", "HYBRID_C/D", "E/F"]);
     }
 
     #[test]

@@ -11,8 +11,9 @@ use crate::plots::axes::{fits_from_pixel, format_value, with_unit};
 use crate::plots::colors::{Role, theme_of};
 use crate::plots::line_marks::Mark;
 use crate::plots::line_plot::{LinePlot, Series, SeriesStyle};
+use crate::studies::line_ratios::learned::{LearnedRatio, PRIOR_DOMINATED};
 use crate::studies::line_ratios::lines::Line;
-use crate::studies::line_ratios::{Inspected, Ratio};
+use crate::studies::line_ratios::{Inspected, Kinematics, Method, Ratio, lines_of};
 use crate::tasks::{Outcome, Progress, TaskError};
 use crate::workers::Weigh;
 
@@ -29,17 +30,20 @@ pub(super) struct Spaxel {
     /// Spaxels in its bin.
     together: usize,
     /// `None` where too few samples count.
-    found: Option<(Curves, Vec<(Line, f64)>)>,
+    found: Option<Measured>,
 }
+
+/// Curves, lines at the velocity that was found, whose velocity it is.
+type Measured = (Curves, Vec<(Line, f64)>, Kinematics);
 
 impl Weigh for Spaxel {
     fn bytes(&self) -> usize {
-        self.found.as_ref().map_or(64, |(curves, _)| 64 * curves.data.len())
+        self.found.as_ref().map_or(64, |(curves, ..)| 64 * curves.data.len())
     }
 }
 
 impl Spaxel {
-    /// Reads and fits it as the run did.
+    /// Reads and measures it as the run did.
     pub(super) fn measure(
         finished: &Finished,
         place: [usize; 2],
@@ -47,7 +51,8 @@ impl Spaxel {
     ) -> Result<Self, TaskError> {
         let spaxels = finished.bin_of(place);
         let inspected = Inspected::of(&finished.outcome.as_measured(&finished.request), &spaxels, progress)?;
-        let found = inspected.map(|found| (Curves::of(&found.axis, &found.spectrum), found.lines));
+        let found =
+            inspected.map(|found| (Curves::of(&found.axis, &found.spectrum), found.lines, found.estimate.kinematics));
         Ok(Self { id: finished.id, place, together: spaxels.len(), found })
     }
 }
@@ -62,10 +67,15 @@ struct Row {
     /// Upper limit of three errors; NaN for a detection.
     limit: f64,
     truth: Option<f64>,
+    /// The spectrum hardly informs the value.
+    prior_dominated: bool,
 }
 
 impl Row {
     fn text(&self) -> String {
+        if self.prior_dominated && self.value.is_finite() {
+            return format!("{} (prior)", with_error(self.value, self.error));
+        }
         if self.limit.is_finite() {
             return format!("< {}", format_value(self.limit, 3));
         }
@@ -99,6 +109,7 @@ fn rows_of_maps(finished: &Finished, place: [usize; 2]) -> Vec<Row> {
             error: finished.value(&format!("{map}_ERROR"), place),
             limit: finished.value(&format!("{map}_LIMIT"), place),
             truth: finished.true_value(map, place),
+            prior_dominated: finished.value(&format!("{map}{PRIOR_DOMINATED}"), place) > 0.5,
         }
     };
     let mut rows: Vec<Row> = ["VELOCITY", "BROADENING"].map(|map| row(map, title_of(map))).to_vec();
@@ -107,6 +118,10 @@ fn rows_of_maps(finished: &Finished, place: [usize; 2]) -> Vec<Row> {
     }
     for ratio in ratios(finished) {
         rows.push(Row { truth: true_ratio(finished, &ratio, place), ..row(&ratio, ratio_name(&ratio)) });
+    }
+    for ratio in LearnedRatio::all(finished.request.method, &finished.lines) {
+        let truth = true_ratio(finished, ratio.name(), place);
+        rows.push(Row { truth, ..row(&ratio.map(), title_of(&ratio.map())) });
     }
     rows.extend(["REDUCED_CHI2", "SIGNIFICANCE", "NOISE_FACTOR"].map(|map| row(map, title_of(map))));
     rows
@@ -119,16 +134,11 @@ fn ratios(finished: &Finished) -> Vec<String> {
 
 /// The ratio of the true fluxes.
 fn true_ratio(finished: &Finished, ratio: &str, place: [usize; 2]) -> Option<f64> {
-    let side = |side: &str| -> Option<f64> {
-        let lines: &[Line] = match side {
-            "SII" => &[Line::SII6716, Line::SII6731],
-            "OII" => &[Line::OII3726, Line::OII3729],
-            line => &[Line::by_name(line)?],
-        };
+    let sum = |lines: &[Line]| -> Option<f64> {
         lines.iter().map(|line| finished.true_value(&format!("FLUX_{}", line.name()), place)).sum()
     };
-    let (above, below) = ratio.split_once('/')?;
-    Some(side(above)? / side(below)?).filter(|value| value.is_finite())
+    let [above, below] = lines_of(ratio)?;
+    Some(sum(&above)? / sum(&below)?).filter(|value| value.is_finite())
 }
 
 /// The numbers of a single spectrum by its metrics.
@@ -142,6 +152,7 @@ fn rows_of_metrics(finished: &Finished) -> Vec<Row> {
         error: get(&format!("{metric}_error")),
         limit: get(&format!("{metric}_limit")),
         truth: None,
+        prior_dominated: get(&format!("{metric}_prior_dominated")) > 0.5,
     };
     let mut rows = vec![
         row("velocity_km_s", "Velocity".into(), "km/s"),
@@ -156,6 +167,9 @@ fn rows_of_metrics(finished: &Finished) -> Vec<Row> {
     }
     for ratio in Ratio::all(&lines, finished.request.tie_doublets) {
         rows.push(row(ratio.name, ratio_name(ratio.name), ""));
+    }
+    for ratio in LearnedRatio::all(finished.request.method, &lines) {
+        rows.push(row(&ratio.metric(), title_of(&ratio.map()), ""));
     }
     for (metric, name) in [
         ("reduced_chi2", "Reduced χ²"),
@@ -172,14 +186,17 @@ fn rows_ui(ui: &mut Ui, rows: &[Row]) {
     let columns = if with_truth { 3 } else { 2 };
     Grid::new("line numbers").num_columns(columns).striped(true).spacing([14.0, 2.0]).show(ui, |ui| {
         if with_truth {
-            for head in ["", "fit", "truth"] {
+            for head in ["", "found", "truth"] {
                 ui.label(RichText::new(head).small().strong());
             }
             ui.end_row();
         }
         for row in rows {
-            let help =
-                if row.limit.is_finite() { "Not detected: upper limit of 3 sigma" } else { "Value ± standard error" };
+            let help = match (row.limit.is_finite(), row.prior_dominated) {
+                (true, _) => "Not detected: upper limit of 3 sigma",
+                (_, true) => "Prior-dominated: the spectrum hardly informs this value, it is what most nebulae have",
+                _ => "Value ± standard error",
+            };
             ui.label(RichText::new(&row.name).small());
             let text = row.text();
             let unit = if row.name == "Velocity" || row.name == "Broadening" { row.unit.as_str() } else { "" };
@@ -193,13 +210,22 @@ fn rows_ui(ui: &mut Ui, rows: &[Row]) {
     });
 }
 
+/// What the curve through the lines is.
+fn curve_name(method: Method, kinematics: Kinematics) -> &'static str {
+    match (method, kinematics) {
+        (_, Kinematics::Network) => "lines at the network's velocity and broadening, fluxes by least squares",
+        (Method::Hybrid, _) => "fit, begun where the networks point",
+        _ => "fit",
+    }
+}
+
 /// Spectrum with model and continuum, and below it the residuals.
-fn curves_ui(ui: &mut Ui, curves: &Curves, lines: &[(Line, f64)], unit: &str, axis_unit: &str) {
+fn curves_ui(ui: &mut Ui, curves: &Curves, lines: &[(Line, f64)], [unit, axis_unit]: [&str; 2], curve: &str) {
     let theme = theme_of(ui.visuals());
     let link = ui.make_persistent_id("lines spectrum axis");
     // A key in the plot would lie on the lines.
     ui.horizontal_wrapped(|ui| {
-        for (name, role) in [("data", Role::Data), ("fit", Role::Model), ("continuum", Role::Null)] {
+        for (name, role) in [("data", Role::Data), (curve, Role::Model), ("continuum", Role::Null)] {
             ui.label(RichText::new(format!("— {name}")).small().color(role.color(theme)));
         }
         if !unit.trim().is_empty() {
@@ -278,8 +304,9 @@ impl LineRatios {
         }
         match spaxel {
             Some(spaxel) => match &spaxel.found {
-                Some((curves, lines)) => {
-                    curves_ui(ui, curves, lines, &finished.outcome.unit, &finished.outcome.axis_unit);
+                Some((curves, lines, kinematics)) => {
+                    let units = [finished.outcome.unit.as_str(), finished.outcome.axis_unit.as_str()];
+                    curves_ui(ui, curves, lines, units, curve_name(finished.request.method, *kinematics));
                 }
                 None => {
                     ui.weak("Too few samples of this spaxel count");
@@ -317,7 +344,10 @@ impl SingleFit {
             },
         );
         if let Some(curves) = &finished.single {
-            curves_ui(ui, curves, &[], &finished.outcome.unit, &finished.outcome.axis_unit);
+            let units = [finished.outcome.unit.as_str(), finished.outcome.axis_unit.as_str()];
+            let by_network = finished.record.metrics.get("kinematics_by_network").is_some_and(|flag| *flag > 0.5);
+            let kinematics = if by_network { Kinematics::Network } else { Kinematics::Fit };
+            curves_ui(ui, curves, &[], units, curve_name(finished.request.method, kinematics));
         }
     }
 }
@@ -331,10 +361,18 @@ mod tests {
         assert_eq!(with_error(123.456, 1.23), "123.5 ± 1.2");
         assert_eq!(with_error(0.35123, 0.0123), "0.351 ± 0.012");
         assert_eq!(with_error(-1234.6, 120.0), "-1235 ± 120");
-        let row =
-            |value, error, limit| Row { name: String::new(), unit: String::new(), value, error, limit, truth: None };
+        let row = |value, error, limit| Row {
+            name: String::new(),
+            unit: String::new(),
+            value,
+            error,
+            limit,
+            truth: None,
+            prior_dominated: false,
+        };
         assert_eq!(row(0.1, 0.2, 0.7).text(), "< 0.7");
         assert_eq!(row(f64::NAN, f64::NAN, f64::NAN).text(), "–");
         assert_eq!(row(1.5, f64::NAN, f64::NAN).text(), "1.5");
+        assert_eq!(Row { prior_dominated: true, ..row(0.5, 0.2, f64::NAN) }.text(), "0.50 ± 0.20 (prior)");
     }
 }

@@ -379,7 +379,7 @@ mod tests {
     #[test]
     fn arcs_stand_out_of_the_noise_where_pixels_are_used() {
         let grids = Grids::of(2);
-        let psf = crate::studies::lens_reconstruction::simulate::gaussian_psf(0.3, grids.step()).unwrap();
+        let psf = gaussian_psf(0.3, grids.step()).unwrap();
         let noise = [0.5, 0.5, 0.5, f64::NAN];
         let data = PixelData { expected_chi2: 0.5, ..PixelData::new(&grids, vec![2.0, 0.0, 3.0, 9.0], &noise, &psf) };
         let model = [1.6, 1.4, 2.0, 9.0];

@@ -14,6 +14,7 @@ use crate::studies::line_ratios::network::decode::Measured;
 use crate::studies::line_ratios::network::estimate::TOGETHER;
 use crate::studies::line_ratios::network::{Memory, NetworkEstimate, Observed};
 use crate::studies::line_ratios::prior::{RATIOS, Recipe};
+use crate::studies::line_ratios::ratios::Ratio;
 use crate::studies::line_ratios::shape::{LineShape, Sampler};
 use crate::studies::line_ratios::simulate::{CleanSpectrum, FILTERS, NoisySpectrum, SpectrumLaw, band_axis};
 use crate::tasks::TaskError;
@@ -28,6 +29,10 @@ pub(super) struct Cases {
     pub clean: Vec<CleanSpectrum>,
     pub noisy: Vec<NoisySpectrum>,
     models: [LineModel; FILTERS],
+    /// Of SN3, both lines of [NII] free.
+    free: LineModel,
+    /// [NII] 6583 / 6548 in it.
+    doublet: Ratio,
 }
 
 /// Kinematics and ratios by least squares.
@@ -77,10 +82,14 @@ impl Cases {
         let noisy = clean.par_iter().enumerate().map(add).collect();
         let mut models = Vec::new();
         for (f, filter) in Filter::ALL.into_iter().enumerate() {
-            models.push(model(filter, RESOLUTION[f], law.correction)?);
+            models.push(model(filter, RESOLUTION[f], law.correction, true)?);
         }
+        let free = model(Filter::Sn3, RESOLUTION[2], law.correction, false)?;
+        let lines: Vec<Line> = free.lines().collect();
+        let doublet = Ratio::all(&lines, false).into_iter().find(|ratio| ratio.name == "NII6583/NII6548");
+        let doublet = doublet.ok_or_else(|| TaskError::Failed("SN3 has no [NII] doublet".into()))?;
         let models = models.try_into().map_err(|_| TaskError::Failed("a filter has no model".into()))?;
-        Ok(Self { recipe, signal_to_noise, clean, noisy, models })
+        Ok(Self { recipe, signal_to_noise, clean, noisy, models, free, doublet })
     }
 
     /// All methods, each on one core for the clock and on all for the fit.
@@ -123,14 +132,14 @@ impl Cases {
     /// SN3 first; SN1 and SN2 start from its kinematics.
     fn fit(&self, index: usize) -> Option<Fitted> {
         let red = self.fit_red(index)?;
-        let mut flux = [Measured { value: f64::NAN, error: f64::NAN }; Line::ALL.len()];
+        let mut flux = [NOTHING; Line::ALL.len()];
         let note = |model: &LineModel, fit: &LineFit, flux: &mut [Measured; Line::ALL.len()]| {
             for (k, line) in model.lines().enumerate() {
                 flux[line as usize] = Measured { value: fit.flux[k], error: fit.flux_error(k) };
             }
         };
         note(&self.models[2], &red, &mut flux);
-        let mut oxygen = Measured { value: f64::NAN, error: f64::NAN };
+        let mut oxygen = NOTHING;
         for filter in 0..2 {
             let (data, weights) = self.data(index, filter);
             let model = &self.models[filter];
@@ -158,20 +167,34 @@ impl Cases {
         Some(Fitted {
             velocity: Measured { value: red.velocity_km_s, error: red.velocity_error_km_s },
             broadening: Measured { value: red.broadening_km_s(), error: red.broadening_error_km_s() },
-            log_ratios: log_ratios(&flux, oxygen),
+            log_ratios: log_ratios(&flux, oxygen, self.free_doublet(index, &red)),
             bound: [bound.velocity_error_km_s, bound.variance_error / (2.0 * clean.broadening_km_s)],
+        })
+    }
+
+    /// [NII] 6583 / 6548 with both lines free; not a number where 6548 is not seen.
+    fn free_doublet(&self, index: usize, red: &LineFit) -> Measured {
+        let (data, weights) = self.data(index, 2);
+        let start = [red.velocity_km_s, red.broadening_km_s()];
+        let fit = self.free.fit_from(&data, &weights, start[0], start[1], &mut self.free.scratch());
+        fit.map_or(NOTHING, |fit| {
+            let ratio = self.doublet.of(&fit);
+            Measured { value: ratio.value, error: ratio.error }
         })
     }
 }
 
-fn model(filter: Filter, resolution: f64, correction: f64) -> Result<LineModel, TaskError> {
+/// Not measured.
+const NOTHING: Measured = Measured { value: f64::NAN, error: f64::NAN };
+
+fn model(filter: Filter, resolution: f64, correction: f64, tie_doublets: bool) -> Result<LineModel, TaskError> {
     let (axis, range) = band_axis(filter, resolution, correction);
     let samples = range.map(|j| axis.wavenumber(j)).collect();
     let sampler = Sampler::new(samples, LineShape::Sinc { width: axis.sinc_width() });
     let frame = Frame { coordinate: Coordinate::Wavenumber, medium: Medium::Air, redshift: 0.0 };
     let settings = ModelSettings {
         lines: Line::ALL.to_vec(),
-        tie_doublets: true,
+        tie_doublets,
         continuum_order: 0,
         absorption_km_s: None,
         velocity_range: (-400.0, 400.0),
@@ -181,8 +204,13 @@ fn model(filter: Filter, resolution: f64, correction: f64) -> Result<LineModel, 
     LineModel::new(sampler, frame, settings).map_err(|e| TaskError::Failed(e.to_string()))
 }
 
-/// The nine ratios and their errors, lines taken as independent; those of a line that is not positive are not numbers.
-fn log_ratios(flux: &[Measured; Line::ALL.len()], oxygen: Measured) -> [Measured; RATIOS.len()] {
+/// The nine ratios and their errors, lines taken as independent; those of a line that is not positive are not numbers. The
+/// doublet of [NII] comes from the fit in which both its lines are free.
+fn log_ratios(
+    flux: &[Measured; Line::ALL.len()],
+    oxygen: Measured,
+    nitrogen_doublet: Measured,
+) -> [Measured; RATIOS.len()] {
     let f = |line: Line| flux[line as usize];
     let [s1, s2] = [f(Line::SII6716), f(Line::SII6731)];
     let sulphur = Measured { value: s1.value + s2.value, error: s1.error.hypot(s2.error) };
@@ -195,7 +223,7 @@ fn log_ratios(flux: &[Measured; Line::ALL.len()], oxygen: Measured) -> [Measured
         (oxygen, f(Line::Hbeta)),
         (oxygen, f(Line::OIII5007)),
         (f(Line::Halpha), f(Line::Hbeta)),
-        (f(Line::NII6548), f(Line::NII6583)),
+        (Measured { value: 1.0, error: 0.0 }, nitrogen_doublet),
     ];
     pairs.map(|(above, below)| Measured {
         value: (above.value / below.value).log10(),

@@ -1,9 +1,13 @@
 //! `line_ratios.benchmark`: networks, the classical fit and the prior alone on spectra that no training has seen.
 
 mod activation;
+mod calibration;
 mod cases;
+mod folds;
+mod held_out;
 mod outcome;
 mod summary;
+mod tables;
 
 use std::path::PathBuf;
 
@@ -11,8 +15,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use activation::Activation;
+pub use calibration::{PULL_BINS, PULL_REACH, PullRow};
+pub use folds::FoldRow;
+pub use held_out::{HeldOut, METHODS};
 pub use outcome::BenchmarkOutcome;
-pub use summary::{BiasRow, PullRow, Row};
+pub use summary::{BiasRow, Row};
 
 use super::network::{LineNetworks, NetworkKind, PublishedNetwork, TrainedNetwork};
 use super::prior::Recipe;
@@ -30,6 +37,18 @@ pub struct BenchmarkRequest {
     /// Spectra of the map that shows which samples the networks look at; 0 for none.
     #[schemars(range(min = 0, max = 1000))]
     pub activation_spectra: usize,
+    /// Spectra at each signal-to-noise ratio that are written one by one.
+    #[schemars(range(min = 0, max = 100_000))]
+    pub kept_spectra: usize,
+    /// Parts of a cross-validation of the ratio network: so many small trainings, each judged on the part it was not taught; 0 for none.
+    #[schemars(range(min = 0, max = 20))]
+    pub folds: usize,
+    /// Spectra of all its parts together.
+    #[schemars(range(min = 40, max = 1_000_000), extend("x-log" = true))]
+    pub fold_spectra: usize,
+    /// Steps of each of its trainings.
+    #[schemars(range(min = 1, max = 1_000_000), extend("x-log" = true))]
+    pub fold_steps: u64,
     /// Kinematics network instead of the one that comes with the program.
     #[schemars(extend("x-input" = true))]
     pub kinematics: Option<PathBuf>,
@@ -55,6 +74,10 @@ impl Default for BenchmarkRequest {
             spectra: 1000,
             signal_to_noise: vec![5.0, 10.0, 15.0, 20.0, 50.0],
             activation_spectra: 16,
+            kept_spectra: 300,
+            folds: 5,
+            fold_spectra: 8_000,
+            fold_steps: 600,
             kinematics: None,
             refinement: None,
             ratios: None,
@@ -91,6 +114,10 @@ impl BenchmarkRequest {
     }
 }
 
+/// Fractions of a run that are done when all S/N, and all folds, have been measured.
+const BINS_DONE: f64 = 0.6;
+const FOLDS_DONE: f64 = 0.97;
+
 impl Task for BenchmarkRequest {
     const NAME: &'static str = "line_ratios.benchmark";
     const SUMMARY: &'static str =
@@ -110,7 +137,9 @@ impl Task for BenchmarkRequest {
             return Err(TaskError::field("signal_to_noise", odd, "expected 0.5 to 100000", cure));
         }
         let spectra = (self.spectra * self.signal_to_noise.len()) as f64;
-        let seconds = 2.0 * spectra * 1e-3 + self.activation_spectra as f64 * 0.05;
+        let seconds = 2.0 * spectra * 1e-3
+            + self.activation_spectra as f64 * 0.05
+            + self.folds as f64 * self.fold_steps as f64 * 0.02;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate
         Ok(Cost { bytes: (self.spectra as f64 * 1.6e4) as u64 + 200_000_000, seconds })
     }
@@ -127,9 +156,12 @@ impl Task for BenchmarkRequest {
             progress.phase(format!("S/N {signal_to_noise}"));
             let cases = cases::Cases::draw(*recipe, self.seed, k as u64, self.spectra, *signal_to_noise)?;
             let found = cases.run(&networks);
-            outcome.add(&cases, &found);
-            progress.fraction((k + 1) as f64 / (bins.len() + 1) as f64);
+            outcome.add(&cases, &found, self.kept_spectra);
+            progress.fraction(BINS_DONE * (k + 1) as f64 / bins.len() as f64);
         }
+        outcome.folds = folds::cross_validate(self, progress, |part| {
+            progress.fraction(BINS_DONE + (FOLDS_DONE - BINS_DONE) * part);
+        })?;
         progress.phase("which samples count");
         outcome.activation = Activation::measure(&networks, self.seed, self.activation_spectra);
         progress.fraction(1.0);

@@ -5,13 +5,17 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::activation::Activation;
+use super::calibration::PullRow;
 use super::cases::{Cases, Fitted, Found};
-use super::summary::{BiasRow, Pairs, PullRow, Row, median};
-use crate::data::{Table, TableColumn, read_ecsv, write_ecsv};
+use super::folds::FoldRow;
+use super::held_out::{HeldOut, METHODS};
+use super::summary::{BiasRow, Pairs, Row, median};
+use super::tables::Reader;
+use crate::data::{Table, TableColumn, write_ecsv};
 use crate::studies::line_ratios::lines::Line;
 use crate::studies::line_ratios::network::NetworkEstimate;
 use crate::studies::line_ratios::network::decode::Measured;
-use crate::studies::line_ratios::network::estimate::PRIOR_DOMINATED;
+use crate::studies::line_ratios::network::hybrid;
 use crate::studies::line_ratios::network::published::published_labels;
 use crate::studies::line_ratios::prior::{RATIOS, Recipe, ratios};
 use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
@@ -19,13 +23,20 @@ use crate::tasks::{Metrics, Outcome, Provenance, TaskError};
 const ROWS: &str = "benchmark.ecsv";
 const BIAS: &str = "bias.ecsv";
 const CALIBRATION: &str = "calibration.ecsv";
+const HELD_OUT: &str = "held_out.ecsv";
+const FOLDS: &str = "folds.ecsv";
 const ACTIVATION: &str = "activation.ecsv";
 
 /// Files of a run.
 pub(super) const OUTPUTS: &[(&str, &str)] = &[
     (ROWS, "width, bias, slope and coverage of every method, quantity and S/N, the prior alone included"),
     (BIAS, "median error by fifths of the true value"),
-    (CALIBRATION, "share of truths in each tenth of the claimed distributions"),
+    (
+        CALIBRATION,
+        "how errors compare with claimed errors, for every method, quantity and S/N: tenths of the claimed distribution, pulls",
+    ),
+    (HELD_OUT, "some of the spectra one by one: truth, and value and error by every method"),
+    (FOLDS, "k-fold cross-validation of the ratio network: errors on each part that it was not taught"),
     (ACTIVATION, "by how much each sample moves each ratio, in both networks"),
 ];
 
@@ -41,6 +52,10 @@ pub struct BenchmarkOutcome {
     pub bias: Vec<BiasRow>,
     /// Calibration.
     pub pulls: Vec<PullRow>,
+    /// Some spectra of the corrected prior, one by one.
+    pub held_out: Vec<HeldOut>,
+    /// k-fold cross-validation; empty if none was asked for.
+    pub folds: Vec<FoldRow>,
     /// Which samples count.
     pub activation: Activation,
     /// Microseconds of one core a spectrum: recommended networks end to end, published network, fit of SN3.
@@ -58,17 +73,18 @@ fn name(recipe: Recipe) -> &'static str {
 
 impl BenchmarkOutcome {
     /// Adds what was found on the spectra of one prior and S/N.
-    pub(super) fn add(&mut self, cases: &Cases, found: &Found) {
+    /// `kept` spectra of it one by one.
+    pub(super) fn add(&mut self, cases: &Cases, found: &Found, kept: usize) {
         for (sum, seconds) in self.microseconds.iter_mut().zip(found.seconds) {
             let best = 1e6 * seconds;
             // The least of all bins: the machine has other work too.
             *sum = if *sum == 0.0 { best } else { sum.min(best) };
         }
         for k in 0..RATIOS.len() {
-            self.add_ratio(cases, found, k);
+            self.add_ratio(cases, found, k, kept);
         }
         if cases.recipe == Recipe::Corrected {
-            self.add_kinematics(cases, found);
+            self.add_kinematics(cases, found, kept);
             let doublet: Vec<f64> =
                 found.network.iter().map(|n| 10f64.powf(n.log_ratios[RATIOS.len() - 1].value)).collect();
             let mean = doublet.iter().sum::<f64>() / doublet.len() as f64;
@@ -77,13 +93,13 @@ impl BenchmarkOutcome {
         }
     }
 
-    fn add_ratio(&mut self, cases: &Cases, found: &Found, k: usize) {
+    fn add_ratio(&mut self, cases: &Cases, found: &Found, k: usize, kept: usize) {
         let truths: Vec<[f64; RATIOS.len()]> = cases.clean.iter().map(|c| ratios(&c.nebula.fluxes)).collect();
         let logs: Vec<f64> = truths.iter().map(|t| t[k].log10()).collect();
         let middle = median(logs.clone());
         let mean = logs.iter().sum::<f64>() / logs.len() as f64;
         let spread = (logs.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / logs.len() as f64).sqrt();
-        let [mut null, mut network, mut fit, mut hybrid, mut published] =
+        let [mut null, mut network, mut fit, mut together, mut published] =
             [const { None }; 5].map(|_: Option<()>| Pairs::default());
         for (i, log) in logs.iter().enumerate() {
             null.push(Measured { value: middle, error: f64::NAN }, *log, false);
@@ -91,17 +107,19 @@ impl BenchmarkOutcome {
             network.push(own.log_ratios[k], *log, !own.prior_dominated[k]);
             let fitted = found.fitted[i].as_ref();
             let of_fit = fitted.map_or(Measured { value: f64::NAN, error: f64::NAN }, |f| f.log_ratios[k]);
-            // One rule for all: what is left of the prior's variance.
-            let informed = |m: Measured| m.value.is_finite() && m.error.powi(2) < PRIOR_DOMINATED * spread.powi(2);
+            // One rule for all: what is left of the prior's variance, and the S/N.
+            let informed = |m: Measured| !hybrid::prior_dominated(k, m, spread, own.signal(k));
             fit.push(of_fit, *log, informed(of_fit));
-            let both = better(&own, of_fit, k);
-            hybrid.push(both, *log, informed(both));
+            let both = hybrid::combine(own.log_ratios[k], of_fit);
+            together.push(both, *log, !own.prior_dominated[k]);
             if cases.recipe == Recipe::Published {
                 let label = published_labels(&truths[i])[k];
                 published.push(found.published[i][k], label, true);
             }
         }
-        for (method, pairs) in [("null", &null), ("network", &network), ("fit", &fit), ("hybrid", &hybrid)] {
+        let signals: Vec<f64> = found.network.iter().map(|n| f64::from(n.signal(k))).collect();
+        self.keep(cases, RATIOS[k], [&network, &fit, &together], &signals, kept);
+        for (method, pairs) in [("null", &null), ("network", &network), ("fit", &fit), ("hybrid", &together)] {
             self.push(cases, method, RATIOS[k], pairs, true);
         }
         if cases.recipe == Recipe::Published {
@@ -109,7 +127,7 @@ impl BenchmarkOutcome {
         }
     }
 
-    fn add_kinematics(&mut self, cases: &Cases, found: &Found) {
+    fn add_kinematics(&mut self, cases: &Cases, found: &Found, kept: usize) {
         type Of =
             (&'static str, fn(&NetworkEstimate) -> Measured, fn(&NetworkEstimate) -> Measured, fn(&Fitted) -> Measured);
         let quantities: [Of; 2] = [
@@ -118,25 +136,35 @@ impl BenchmarkOutcome {
         ];
         for (q, (quantity, network, first_look, fit)) in quantities.into_iter().enumerate() {
             let truth = |i: usize| [cases.clean[i].velocity_km_s, cases.clean[i].broadening_km_s][q];
-            let [mut null, mut of_network, mut of_first, mut of_fit] = [(); 4].map(|()| Pairs::default());
+            let [mut null, mut of_network, mut of_first, mut of_fit, mut together] = [(); 5].map(|()| Pairs::default());
+            let mut signals = Vec::new();
             for (i, estimate) in found.network.iter().enumerate() {
                 let Some(fitted) = &found.fitted[i] else { continue };
+                signals.push(f64::from(estimate.brightest[2]));
                 // The middle of the prior.
                 let middle = [0.0, 30.0][q];
+                // As in a run: velocity and broadening go together.
+                let surer = fitted.velocity.error < estimate.velocity_km_s.error;
                 let pairs = [
                     (&mut null, Measured { value: middle, error: f64::NAN }, false),
                     (&mut of_network, network(estimate), true),
                     (&mut of_first, first_look(estimate), true),
                     (&mut of_fit, fit(fitted), true),
+                    (&mut together, if surer { fit(fitted) } else { network(estimate) }, true),
                 ];
                 for (to, measured, claimed) in pairs {
                     to.push(measured, truth(i), claimed);
                     to.bound.push(fitted.bound[q]);
                 }
             }
-            for (method, pairs) in
-                [("null", &null), ("network", &of_network), ("first look", &of_first), ("fit", &of_fit)]
-            {
+            self.keep(cases, quantity, [&of_network, &of_fit, &together], &signals, kept);
+            for (method, pairs) in [
+                ("null", &null),
+                ("network", &of_network),
+                ("first look", &of_first),
+                ("fit", &of_fit),
+                ("hybrid", &together),
+            ] {
                 self.push(cases, method, quantity, pairs, false);
             }
         }
@@ -166,9 +194,26 @@ impl BenchmarkOutcome {
             bias,
             half_width,
         }));
-        if prior == "corrected" && (signal_to_noise - 20.0).abs() < 1e-9 {
-            self.pulls.push(PullRow { method, quantity, shares: pairs.shares() });
+        if cases.recipe == Recipe::Corrected {
+            self.pulls.push(pairs.calibration(method, quantity, signal_to_noise));
         }
+    }
+
+    /// The first spectra one by one, as network, fit and hybrid have them.
+    fn keep(&mut self, cases: &Cases, quantity: &str, pairs: [&Pairs; METHODS.len()], signals: &[f64], kept: usize) {
+        if cases.recipe != Recipe::Corrected {
+            return;
+        }
+        let nothing = Measured { value: f64::NAN, error: f64::NAN };
+        let rows = pairs[0].truth.iter().take(kept).enumerate().map(|(i, truth)| HeldOut {
+            quantity: quantity.to_owned(),
+            signal_to_noise: cases.signal_to_noise,
+            signal: signals[i],
+            truth: *truth,
+            found: pairs.map(|pairs| pairs.found.get(i).copied().unwrap_or(nothing)),
+            claimed: pairs.map(|pairs| pairs.claimed.get(i).copied().unwrap_or(false)),
+        });
+        self.held_out.extend(rows);
     }
 
     /// The published network has labels of its own; its relative errors are counted in them, as the authors do.
@@ -199,19 +244,6 @@ impl BenchmarkOutcome {
                 && (r.signal_to_noise - signal_to_noise).abs() < 1e-9
         })
     }
-}
-
-/// Standard error of a ratio by the fit below which both its lines count as seen: 3 sigma of the fainter one.
-const DETECTED_DEX: f64 = 0.145;
-
-/// The network claims errors that are a fifth too large or more where both do well (measured here): the fit must do better than that.
-const SURER: f64 = 0.8;
-
-/// The hybrid: the fit where it sees both lines and claims the clearly smaller error, the network elsewhere.
-fn better(network: &NetworkEstimate, fit: Measured, k: usize) -> Measured {
-    let of_network = network.log_ratios[k];
-    let surer = fit.value.is_finite() && fit.error < SURER * of_network.error && fit.error < DETECTED_DEX;
-    if surer { fit } else { of_network }
 }
 
 type Numbers = [(&'static str, &'static str, fn(&Row) -> f64); 14];
@@ -284,15 +316,9 @@ impl Outcome for BenchmarkOutcome {
             TableColumn::new("half_width", "", number(|r| r.half_width)),
         ];
         write_ecsv(&folder.join(BIAS), &Table::new(bias))?;
-        let mut pulls = vec![
-            TableColumn::new("method", "", self.pulls.iter().map(|r| r.method.clone()).collect::<Vec<String>>()),
-            TableColumn::new("quantity", "", self.pulls.iter().map(|r| r.quantity.clone()).collect::<Vec<String>>()),
-        ];
-        pulls.extend((0..10).map(|k| {
-            let shares: Vec<f64> = self.pulls.iter().map(|r| r.shares[k]).collect();
-            TableColumn::new(&format!("tenth_{}", k + 1), "", shares)
-        }));
-        write_ecsv(&folder.join(CALIBRATION), &Table::new(pulls))?;
+        write_ecsv(&folder.join(CALIBRATION), &PullRow::table(&self.pulls))?;
+        write_ecsv(&folder.join(HELD_OUT), &HeldOut::table(&self.held_out))?;
+        write_ecsv(&folder.join(FOLDS), &FoldRow::table(&self.folds))?;
         let mut activation = vec![TableColumn::new("wavenumber", "cm-1", self.activation.wavenumber_cm1.clone())];
         for (prefix, changes) in
             [("published", &self.activation.published), ("recommended", &self.activation.recommended)]
@@ -302,7 +328,7 @@ impl Outcome for BenchmarkOutcome {
             }));
         }
         write_ecsv(&folder.join(ACTIVATION), &Table::new(activation))?;
-        Ok([ROWS, BIAS, CALIBRATION, ACTIVATION].map(String::from).to_vec())
+        Ok([ROWS, BIAS, CALIBRATION, HELD_OUT, FOLDS, ACTIVATION].map(String::from).to_vec())
     }
 
     fn load(folder: &Path, _request: &Value, metrics: &Metrics) -> Result<Self, TaskError> {
@@ -312,11 +338,7 @@ impl Outcome for BenchmarkOutcome {
             doublet: [get("doublet_NII6548_over_NII6583"), get("doublet_scatter")],
             ..Self::default()
         };
-        let read = |name: &str| -> Result<Reader, TaskError> {
-            let path = folder.join(name);
-            Ok(Reader { table: read_ecsv(&path)?, path })
-        };
-        let rows = read(ROWS)?;
+        let rows = Reader::of(folder, ROWS)?;
         let numbers = NUMBERS.iter().map(|n| rows.numbers(n.0)).collect::<Result<Vec<_>, _>>()?;
         let [priors, methods, quantities] = [rows.texts("prior")?, rows.texts("method")?, rows.texts("quantity")?];
         for i in 0..priors.len() {
@@ -342,7 +364,7 @@ impl Outcome for BenchmarkOutcome {
                 peak_percent: n(13),
             });
         }
-        let bias = read(BIAS)?;
+        let bias = Reader::of(folder, BIAS)?;
         let [priors, methods, quantities] = [bias.texts("prior")?, bias.texts("method")?, bias.texts("quantity")?];
         let numbers = ["signal_to_noise", "truth", "bias", "half_width"].map(|n| bias.numbers(n));
         let [signals, truths, biases, widths] = numbers;
@@ -358,14 +380,10 @@ impl Outcome for BenchmarkOutcome {
                 half_width: widths[i],
             })
             .collect();
-        let pulls = read(CALIBRATION)?;
-        let shares = (1..=10).map(|k| pulls.numbers(&format!("tenth_{k}"))).collect::<Result<Vec<_>, _>>()?;
-        let pairs = pulls.texts("method")?.into_iter().zip(pulls.texts("quantity")?);
-        out.pulls = pairs
-            .enumerate()
-            .map(|(i, (method, quantity))| PullRow { method, quantity, shares: std::array::from_fn(|k| shares[k][i]) })
-            .collect();
-        let activation = read(ACTIVATION)?;
+        out.pulls = PullRow::read(&Reader::of(folder, CALIBRATION)?)?;
+        out.held_out = HeldOut::read(&Reader::of(folder, HELD_OUT)?)?;
+        out.folds = FoldRow::read(&Reader::of(folder, FOLDS)?)?;
+        let activation = Reader::of(folder, ACTIVATION)?;
         out.activation.wavenumber_cm1 = activation.numbers("wavenumber")?;
         if !out.activation.wavenumber_cm1.is_empty() {
             let of = |prefix: &str| {
@@ -375,25 +393,5 @@ impl Outcome for BenchmarkOutcome {
             (out.activation.published, out.activation.recommended) = (of("published")?, of("recommended")?);
         }
         Ok(out)
-    }
-}
-
-/// A table whose columns must be there.
-struct Reader {
-    table: Table,
-    path: std::path::PathBuf,
-}
-
-impl Reader {
-    fn missing(&self, name: &str) -> TaskError {
-        TaskError::file(&self.path, format!("expected the column {name}"))
-    }
-
-    fn numbers(&self, name: &str) -> Result<Vec<f64>, TaskError> {
-        self.table.numbers(name).ok_or_else(|| self.missing(name))
-    }
-
-    fn texts(&self, name: &str) -> Result<Vec<String>, TaskError> {
-        self.table.words(name).map(<[String]>::to_vec).ok_or_else(|| self.missing(name))
     }
 }

@@ -1,6 +1,5 @@
 //! Numbers about errors: widths, biases, slopes, coverage.
 
-use crate::numerics::special::gamma_p;
 use crate::studies::line_ratios::network::decode::Measured;
 use crate::studies::line_ratios::network::validation::{half_width, quantile};
 
@@ -61,17 +60,6 @@ pub struct BiasRow {
     pub bias: f64,
     /// Half width of the errors.
     pub half_width: f64,
-}
-
-/// How often errors fall at which share of the claimed distribution.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PullRow {
-    /// As in [`Row`].
-    pub method: String,
-    /// As in [`Row`].
-    pub quantity: String,
-    /// Edges `k / 10 .. (k + 1) / 10` of the claimed cumulative distribution: share of truths there, a tenth each if all is well.
-    pub shares: [f64; 10],
 }
 
 /// Found and true values of one quantity.
@@ -168,23 +156,6 @@ impl Pairs {
             })
             .collect()
     }
-
-    /// Where truths fall in the claimed distributions, tenth by tenth, of the claimed ones.
-    pub fn shares(&self) -> [f64; 10] {
-        let mut shares = [0.0; 10];
-        let mut count: f64 = 0.0;
-        for ((found, truth), claimed) in self.found.iter().zip(&self.truth).zip(&self.claimed) {
-            let pull = (truth - found.value) / found.error;
-            if *claimed && pull.is_finite() {
-                let place = 0.5 * (1.0 + pull.signum() * gamma_p(0.5, 0.5 * pull * pull));
-                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 10
-                let bin = ((10.0 * place) as usize).min(9);
-                shares[bin] += 1.0;
-                count += 1.0;
-            }
-        }
-        shares.map(|s| s / count.max(1.0))
-    }
 }
 
 /// Standard deviation of the Gaussian that is as high as a distribution at its peak: the narrowest range that holds a tenth of the
@@ -234,7 +205,7 @@ mod tests {
         assert!((peak_width(deviates) / 3.0 - 1.0).abs() < 0.1);
         let fifths = honest.by_truth();
         assert!(fifths.len() == 5 && (fifths[4][0] - 1.28).abs() < 0.05 && (fifths[2][1] - 0.02).abs() < 0.01);
-        let shares = honest.shares();
+        let shares = honest.calibration("fit".into(), "velocity".into(), 20.0).shares;
         assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9 && shares[0] > 0.11 && shares[9] < 0.09, "{shares:?}");
     }
 }

@@ -1,19 +1,21 @@
 //! From spectra to kinematics and ratios by networks alone.
 
+use std::sync::LazyLock;
+
 use super::architecture::{COMPONENTS, NetworkKind};
 use super::decode::{KinematicComponent, Measured, corrections_of, labels_of, mixture_of};
 use super::fast::Buffers;
 use super::features::{
-    Observed, RATIO_INPUTS, RED_SAMPLES, REFINEMENT_INPUTS, kinematics_inputs, ratio_inputs, refinement_inputs,
+    FILTERS, Observed, RATIO_INPUTS, RED_SAMPLES, REFINEMENT_INPUTS, kinematics_inputs, ratio_inputs, refinement_inputs,
 };
+use super::hybrid;
 use super::loading::TrainedNetwork;
 use super::published::{PUBLISHED_INPUTS, published_inputs, reference_grid};
 use crate::studies::line_ratios::prior::{RATIOS, Recipe};
+use crate::studies::line_ratios::ratios::lines_of;
+use crate::studies::line_ratios::simulate::LINES_OF;
 use crate::tasks::TaskError;
 
-/// Share of the prior's variance that may be left of a ratio before it counts as dominated by the prior: what is claimed then
-/// follows the truth with a slope of nine tenths or more.
-pub const PRIOR_DOMINATED: f64 = 0.04;
 /// Spectra that are worked on together.
 pub const TOGETHER: usize = 64;
 /// Passes of the refinement.
@@ -32,6 +34,8 @@ pub struct NetworkEstimate {
     pub log_ratios: [Measured; RATIOS.len()],
     /// Ratios that the data hardly inform.
     pub prior_dominated: [bool; RATIOS.len()],
+    /// S/N of the brightest line of each filter, matched to its shape; 0 where a filter was not observed.
+    pub brightest: [f32; FILTERS],
 }
 
 /// The networks of the recommended way.
@@ -41,6 +45,14 @@ pub struct LineNetworks {
     refinement: TrainedNetwork,
     ratios: TrainedNetwork,
 }
+
+/// Filters that each ratio needs.
+static FILTERS_OF_RATIO: LazyLock<[[bool; FILTERS]; RATIOS.len()]> = LazyLock::new(|| {
+    RATIOS.map(|name| {
+        let lines: Vec<usize> = lines_of(name).into_iter().flatten().flatten().map(|line| line as usize).collect();
+        LINES_OF.map(|own| lines.iter().any(|line| own.contains(line)))
+    })
+});
 
 /// Working memory of a thread.
 #[derive(Clone, Debug, Default)]
@@ -120,22 +132,32 @@ impl LineNetworks {
         let Memory { inputs, outputs, buffers } = memory;
         inputs.resize(spectra.len() * RATIO_INPUTS, 0.0);
         let pairs = spectra.iter().zip(estimates.iter());
+        let mut brightest = Vec::with_capacity(spectra.len());
         for ((spectrum, estimate), inputs) in pairs.zip(inputs.chunks_exact_mut(RATIO_INPUTS)) {
-            ratio_inputs(spectrum, estimate.kinematics(), inputs);
+            brightest.push(ratio_inputs(spectrum, estimate.kinematics(), inputs));
         }
         self.ratios.network.run(inputs, buffers, outputs);
         let each = outputs.len() / spectra.len().max(1);
         let scale = &self.ratios.scale;
-        for (estimate, outputs) in estimates.iter_mut().zip(outputs.chunks_exact(each.max(1))) {
+        let outputs = outputs.chunks_exact(each.max(1)).zip(brightest);
+        for (estimate, (outputs, brightest)) in estimates.iter_mut().zip(outputs) {
+            estimate.brightest = brightest;
             labels_of(NetworkKind::Ratios, scale, outputs, &mut estimate.log_ratios);
-            for (k, dominated) in estimate.prior_dominated.iter_mut().enumerate() {
-                *dominated = estimate.log_ratios[k].error.powi(2) > PRIOR_DOMINATED * scale.deviation[k].powi(2);
-            }
+            estimate.prior_dominated = std::array::from_fn(|k| {
+                hybrid::prior_dominated(k, estimate.log_ratios[k], scale.deviation[k], estimate.signal(k))
+            });
         }
     }
 }
 
 impl NetworkEstimate {
+    /// S/N of the brightest line in the filters that ratio `k` needs, the lower one of two.
+    pub fn signal(&self, k: usize) -> f32 {
+        let filters = FILTERS_OF_RATIO.get(k).copied().unwrap_or_default();
+        let own = self.brightest.iter().zip(filters).filter(|(_, needed)| *needed);
+        own.map(|(signal, _)| *signal).fold(f32::INFINITY, f32::min)
+    }
+
     /// Velocity and broadening (km/s).
     pub fn kinematics(&self) -> [f64; 2] {
         // Beyond this the windows leave the band.

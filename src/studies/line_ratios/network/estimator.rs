@@ -2,12 +2,16 @@
 
 use super::estimate::{LineNetworks, Memory, NetworkEstimate};
 use super::features::{Observed, red_noise};
+use super::hybrid;
 use super::resample::BandView;
 use crate::studies::line_ratios::axis::Filter;
-use crate::studies::line_ratios::estimate::{Estimate, Estimator};
+use crate::studies::line_ratios::estimate::{Estimate, Estimator, Kinematics};
 use crate::studies::line_ratios::fit::{LineFit, LineModel, Scratch};
+use crate::studies::line_ratios::learned::LearnedRatios;
+use crate::studies::line_ratios::lines::Line;
 use crate::studies::line_ratios::observation::{Batch, Observation};
-use crate::studies::line_ratios::prior::Recipe;
+use crate::studies::line_ratios::prior::{RATIOS, Recipe};
+use crate::studies::line_ratios::ratios::Ratio;
 use crate::studies::line_ratios::request::Noise;
 use crate::studies::line_ratios::shape::LineShape;
 use crate::tasks::TaskError;
@@ -21,6 +25,8 @@ pub struct NetworkEstimator<'a> {
     /// Errors of the file count as they are.
     trusts_errors: bool,
     hybrid: bool,
+    /// Ratios of the fluxes.
+    ratios: Vec<Ratio>,
 }
 
 /// Velocities (km/s) that the networks know, on either side of zero.
@@ -66,7 +72,9 @@ impl<'a> NetworkEstimator<'a> {
             )));
         }
         let spacing = (last - first) / (axis.len() - 1) as f64;
+        let lines: Vec<Line> = model.lines().collect();
         Ok(Self {
+            ratios: Ratio::all(&lines, true),
             model,
             networks,
             geometry: [first * stretch, spacing * stretch, width * stretch],
@@ -110,7 +118,22 @@ impl<'a> NetworkEstimator<'a> {
         fit.velocity_error_km_s = network.velocity_km_s.error;
         fit.variance_error = 2.0 * broadening * network.broadening_km_s.error;
         fit.velocity_variance_covariance = 0.0;
+        estimate.kinematics = Kinematics::Network;
         Some(estimate)
+    }
+
+    /// What the network says of the ratios; in a hybrid also what it says together with the fluxes.
+    fn learned(&self, network: &NetworkEstimate, fit: &LineFit) -> LearnedRatios {
+        let mut learned = LearnedRatios::of(network);
+        if self.hybrid {
+            let mut together = learned.network;
+            for (claim, name) in together.iter_mut().zip(&RATIOS) {
+                let Some(ratio) = self.ratios.iter().find(|ratio| ratio.name == *name) else { continue };
+                claim.log = hybrid::combine(claim.log, hybrid::logarithm(ratio.of(fit)));
+            }
+            learned.hybrid = Some(together);
+        }
+        learned
     }
 
     fn finished(&self, mut fit: LineFit, scratch: &mut Scratch) -> Estimate {
@@ -119,12 +142,13 @@ impl<'a> NetworkEstimator<'a> {
         fit.rescale_noise(noise_factor);
         let significance = self.model.significance(&fit);
         let at_bound = fit.velocity_km_s.abs() > REACH_KM_S + 50.0 || self.model.at_bound(&fit);
-        Estimate { fit, noise_factor, significance, at_bound }
+        Estimate { fit, noise_factor, significance, at_bound, kinematics: Kinematics::Fit, learned: None }
     }
 }
 
-impl Estimator for NetworkEstimator<'_> {
-    fn estimate(&self, batch: &Batch) -> Vec<Option<Estimate>> {
+impl NetworkEstimator<'_> {
+    /// What the networks alone say of each spectrum; with a given noise or the measured one.
+    fn network(&self, batch: &Batch, noise: Option<f32>) -> Vec<NetworkEstimate> {
         let count = batch.len();
         // A sample that does not count is taken as the continuum, which is nothing to the networks but noise.
         let values: Vec<Vec<f32>> = (0..count)
@@ -138,18 +162,41 @@ impl Estimator for NetworkEstimator<'_> {
             .enumerate()
             .map(|(index, values)| {
                 let band = self.view(values);
-                Observed::red(band, self.noise(&band, batch.spectrum(index).1))
+                Observed::red(band, noise.unwrap_or_else(|| self.noise(&band, batch.spectrum(index).1)))
             })
             .collect();
         let mut found = Vec::with_capacity(count);
         self.networks.estimate(&observed, &mut Memory::default(), &mut found);
+        found
+    }
+
+    /// Noise and velocity (km/s) that the first spectrum is read with; `None` of an empty one.
+    pub(in crate::studies::line_ratios) fn noise_and_velocity(&self, batch: &Batch) -> Option<(f64, f64)> {
+        let (data, weights) = batch.spectrum(0);
+        let values: Vec<f32> = data.iter().zip(weights).map(|(d, w)| if *w > 0.0 { *d as f32 } else { 0.0 }).collect();
+        let noise = self.noise(&self.view(&values), weights);
+        let found = self.network(batch, Some(noise));
+        found.first().filter(|_| noise > 0.0).map(|found| (f64::from(noise), found.kinematics()[0]))
+    }
+
+    /// `log10` of the nine ratios of each spectrum at a given noise.
+    pub(in crate::studies::line_ratios) fn log_ratios(&self, batch: &Batch, noise: f64) -> Vec<[f64; RATIOS.len()]> {
+        self.network(batch, Some(noise as f32)).iter().map(|found| found.log_ratios.map(|log| log.value)).collect()
+    }
+}
+
+impl Estimator for NetworkEstimator<'_> {
+    fn estimate(&self, batch: &Batch) -> Vec<Option<Estimate>> {
+        let found = self.network(batch, None);
         let mut scratch = self.model.scratch();
         found
             .iter()
             .enumerate()
             .map(|(index, network)| {
                 let (data, weights) = batch.spectrum(index);
-                self.fluxes(data, weights, network, &mut scratch)
+                let mut estimate = self.fluxes(data, weights, network, &mut scratch)?;
+                estimate.learned = Some(self.learned(network, &estimate.fit));
+                Some(estimate)
             })
             .collect()
     }

@@ -77,12 +77,27 @@ impl Pool {
     /// `count` spectra of a seed.
     pub fn new(kind: NetworkKind, law: SpectrumLaw, seed: u64, count: usize) -> Self {
         let spectra = law.many(seed, 0, count);
+        Self::of(kind, law, seed, spectra)
+    }
+
+    fn of(kind: NetworkKind, law: SpectrumLaw, seed: u64, spectra: Vec<CleanSpectrum>) -> Self {
         let scale = match kind {
             NetworkKind::PublishedRatios if law.recipe == Recipe::Published => TargetScale::none(RATIOS.len()),
             NetworkKind::PublishedRatios | NetworkKind::Ratios => TargetScale::of(kind, law.recipe, &spectra),
             NetworkKind::Kinematics | NetworkKind::Refinement => TargetScale::none(2),
         };
         Self { kind, law, seed, spectra, grid: reference_grid(law.recipe), scale }
+    }
+
+    /// All but every `folds`-th spectrum, and these, for cross-validation: no spectrum is in both, nor any noise.
+    pub fn split(&self, fold: usize, folds: usize) -> [Self; 2] {
+        let part = |left_out: bool| -> Vec<CleanSpectrum> {
+            let own = self.spectra.iter().enumerate().filter(|(k, _)| (k % folds == fold) == left_out);
+            own.map(|(_, spectrum)| spectrum.clone()).collect()
+        };
+        // Odd and beyond the small numbers that people give as seeds.
+        let other_noise = self.seed ^ (0xF01D_0001 + 2 * fold as u64);
+        [Self::of(self.kind, self.law, self.seed, part(false)), Self::of(self.kind, self.law, other_noise, part(true))]
     }
 
     /// What its targets were brought from.
@@ -241,6 +256,20 @@ mod tests {
             let same_spectrum = kind == NetworkKind::Refinement || again.targets == before.targets;
             assert!(same_spectrum && again.inputs != before.inputs, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn folds_hold_every_spectrum_once() {
+        let pool = pool(NetworkKind::Ratios, Recipe::Corrected);
+        let mut left_out = Vec::new();
+        for fold in 0..4 {
+            let [taught, held_out] = pool.split(fold, 4);
+            assert_eq!(taught.len() + held_out.len(), pool.len());
+            assert!(held_out.spectra.iter().all(|spectrum| !taught.spectra.contains(spectrum)));
+            left_out.extend(held_out.spectra);
+        }
+        assert_eq!(left_out.len(), pool.len());
+        assert!(pool.spectra.iter().all(|spectrum| left_out.contains(spectrum)));
     }
 
     #[test]

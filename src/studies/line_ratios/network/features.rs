@@ -29,8 +29,8 @@ const ALIGNED: usize = 6 * LONG + 3 * SHORT;
 const FIRST_RED: usize = LONG + 3 * SHORT;
 const FIRST_RED_WINDOW: usize = 4;
 
-/// Values that the ratio network takes: aligned samples, S/N of nine lines, then for each filter its total S/N, its scale against
-/// SN3 and whether it is there, and the broadening in widths of the sinc.
+/// Values that the ratio network takes: aligned samples, S/N of nine lines, then for each filter its total S/N, its flux against
+/// that of SN3 and whether it is there, and the broadening in widths of the sinc.
 pub const RATIO_INPUTS: usize = ALIGNED + WINDOWS + 3 * FILTERS + 1;
 /// Values that the refinement takes: aligned samples of SN3, S/N of its five lines and of all, broadening in widths and in km/s.
 pub const REFINEMENT_INPUTS: usize = 5 * LONG + 5 + 3;
@@ -170,8 +170,9 @@ impl Aligned {
     }
 }
 
-/// Inputs of the ratio network at a velocity and broadening (km/s).
-pub fn ratio_inputs(spectrum: &Observed, kinematics: [f64; 2], out: &mut [f32]) {
+/// Inputs of the ratio network at a velocity and broadening (km/s). Gives the S/N of the brightest line of each filter, matched to
+/// its shape; 0 where a filter was not observed.
+pub fn ratio_inputs(spectrum: &Observed, kinematics: [f64; 2], out: &mut [f32]) -> [f32; FILTERS] {
     let aligned = Aligned::new(spectrum, 0, kinematics);
     let mut first = 0;
     for window in 0..WINDOWS {
@@ -185,8 +186,11 @@ pub fn ratio_inputs(spectrum: &Observed, kinematics: [f64; 2], out: &mut [f32]) 
         *out = 0.5 * signal.asinh();
     }
     let out = &mut out[WINDOWS..];
-    let scale =
-        |f: usize| spectrum.bands[f].map_or(0.0, |(_, noise)| (noise * aligned.total[f]).max(f32::MIN_POSITIVE).ln());
+    // Amplitude times width: fluxes of two filters compare whatever their resolving powers are.
+    let scale = |f: usize| {
+        spectrum.bands[f]
+            .map_or(0.0, |(band, noise)| (noise * aligned.total[f] * band.width_cm1 as f32).max(f32::MIN_POSITIVE).ln())
+    };
     let red = scale(2);
     for f in 0..FILTERS {
         let there = spectrum.bands[f].is_some();
@@ -196,6 +200,11 @@ pub fn ratio_inputs(spectrum: &Observed, kinematics: [f64; 2], out: &mut [f32]) 
         out[3 * f + 2] = f32::from(u8::from(there));
     }
     out[3 * FILTERS] = aligned.broadening;
+    let mut brightest = [0.0f32; FILTERS];
+    for (signal, filter) in aligned.signal.iter().zip(FILTER_OF) {
+        brightest[filter] = brightest[filter].max(*signal);
+    }
+    brightest
 }
 
 /// Inputs of the refinement at a first guess of velocity and broadening (km/s); SN3 alone counts.
@@ -294,6 +303,15 @@ mod tests {
         let apart = (FIRST_RED + LONG..FIRST_RED + 2 * LONG).map(|k| (reference[k] - coarse[k]).abs());
         let apart = apart.fold(0.0, f32::max);
         assert!(apart < 0.05, "{apart}");
+    }
+
+    /// The same fluxes at two resolving powers of SN2: what says how filters compare stays.
+    #[test]
+    fn filters_compare_by_fluxes_at_any_resolving_power() {
+        let place = ALIGNED + WINDOWS + 3 + 1;
+        let [low, high] = [900.0, 1100.0].map(|r| inputs(&spectrum(0.0, 30.0, [1000.0, r, 5000.0]))[place]);
+        // The scale is half a logarithm: without the widths it would move by 0.1. What is left are side lobes of the neighbours.
+        assert!((low - high).abs() < 0.02, "{low} {high}");
     }
 
     #[test]

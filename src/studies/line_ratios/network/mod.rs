@@ -15,6 +15,7 @@ mod estimator;
 pub mod examples;
 pub mod fast;
 pub mod features;
+pub mod hybrid;
 pub mod loading;
 pub mod losses;
 pub mod published;
