@@ -373,7 +373,13 @@ impl LineRatios {
 
 /// From which signal to noise on spaxels are shown, and how many are marked.
 fn mask_ui(ui: &mut Ui, compare: &mut Comparison, marked: Option<&Marked>, finished: &Finished) {
-    ui.separator();
+    /// Points that label, slider and number take: a slider is not broken between two rows, it would widen the panel.
+    const SLIDER_ROOM: f32 = 290.0;
+    if ui.available_size_before_wrap().x < SLIDER_ROOM {
+        ui.end_row();
+    } else {
+        ui.separator();
+    }
     let line = finished.brightest_line.map_or("the line", super::data_step::line_name);
     // Not broken between two rows.
     let label = ui.add(egui::Label::new(format!("S/N of {line} ≥")).extend());
