@@ -286,6 +286,9 @@ fn a_cube_by_networks_has_the_velocities_of_the_galaxy() {
         let request = FitRequest { data: Some(sim.join("cube.fits")), method, ..FitRequest::default() };
         let out = folder.path().join(name);
         run(&TaskEntry::of::<FitRequest>(), serde_json::to_value(&request).unwrap(), &out);
+        // The zero point of a simulation is right, and nobody is warned of SITELLE's.
+        let record = std::fs::read_to_string(out.join("record.json")).unwrap();
+        assert!(!record.contains("zero point:"), "{record}");
         let maps = read_planes(&out.join("maps.fits")).unwrap();
         let velocity = maps.iter().find(|m| m.name == "VELOCITY").unwrap();
         let errors: Vec<f64> = velocity

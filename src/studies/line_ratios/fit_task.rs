@@ -442,7 +442,7 @@ impl Run<'_> {
             warnings.push(format!("not in the band, left out: {}", outside.join(", ")));
         }
         let untouched = self.zero.is_none() && self.request.velocity_zero_km_s == 0.0 && self.request.medium.is_none();
-        if self.observation.is_sitelle && untouched {
+        if self.observation.is_sitelle && !self.observation.is_simulated && untouched {
             warnings.push(
                 "zero point: SITELLE's software counts wavenumbers as one over the wavelength in air on an axis that a laser of 543.5 nm (vacuum) calibrates, so velocities come out some 75 km/s too high; set zero_point=sky_lines or velocity_zero_km_s"
                     .into(),

@@ -53,6 +53,8 @@ pub struct Observation {
     pub has_errors: bool,
     /// True for data of SITELLE, by their keywords.
     pub is_sitelle: bool,
+    /// Simulated here: its zero point is right.
+    pub is_simulated: bool,
     /// Redshift of velocity zero, the zero point corrected.
     pub redshift: f64,
 }
@@ -210,6 +212,7 @@ impl Observation {
             outside,
             has_errors: described.errors,
             is_sitelle: sitelle.is_some(),
+            is_simulated: headers.text("ORIGIN").is_some_and(|origin| origin == super::simulate_task::SIMULATED),
             redshift: request.redshift,
             file,
         })

@@ -111,6 +111,8 @@ impl Default for SimulateRequest {
     }
 }
 
+/// What ORIGIN says of simulated data.
+pub(super) const SIMULATED: &str = "Sextans";
 /// `1 / cos` of the off-axis angle in the middle of the field of SITELLE.
 const CORRECTION: f64 = 1.037;
 /// Wavelengths of the simulated cubes of MUSE: first and step (Angstrom), number.
@@ -323,6 +325,7 @@ fn wavenumber_keywords(n: usize, filter: Filter, axis: &FourierAxis, first: usiz
         Keyword::new("LINEFWHM", axis.fwhm(), "cm-1, of an unresolved line"),
         Keyword::new("FILTER", filter.name(), ""),
         Keyword::new("INSTRUME", "SITELLE", "simulated"),
+        Keyword::new("ORIGIN", SIMULATED, "simulated, without an error of the zero point"),
     ]
 }
 
