@@ -17,17 +17,18 @@ const SURER: f64 = 0.7;
 /// filters it needs. The first alone is not enough: at a low S/N only nebulae of a narrow range pass it, and within that range what is
 /// found follows the truth too weakly. Both are such that on the spectra of `line_ratios.benchmark` with `seed=4242`, which stand for
 /// validation and are not those of any table (`seed=90001`), the claimed values follow the truth with a slope of 0.9 or more at
-/// every S/N of 5 to 50.
+/// every S/N of 5 to 50, and at least one in a hundred spectra is claimed where any is.
 const CLAIMS: [(f64, f32); RATIOS.len()] = [
-    (0.04, 0.0),
-    (0.03, 0.0),
+    // A ratio of densities is narrow and piles up at its limit: never claimed up to S/N 50.
+    (0.015, 60.0),
+    (0.02, 18.0),
     (0.04, 16.0),
-    (0.04, 0.0),
+    (0.03, 18.0),
     (0.04, 8.0),
     (0.04, 0.0),
     (0.04, 0.0),
-    (0.04, 0.0),
-    (0.04, 0.0),
+    (0.04, 28.0),
+    (0.04, 28.0),
 ];
 
 /// A ratio as `log10`: the fit where it sees both lines well and is clearly the surer, the network elsewhere. It is claimed where the
