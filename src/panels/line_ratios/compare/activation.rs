@@ -8,6 +8,7 @@ use super::super::LineRatios;
 use super::super::data_step::{axis_name, line_name};
 use super::super::finished::Finished;
 use super::shown::ratio_name;
+use super::spaxel::Y_ROOM;
 use crate::data::typeset_unit;
 use crate::panels::PanelContext;
 use crate::plots::axes::fits_from_pixel;
@@ -139,6 +140,7 @@ fn plots_ui(ui: &mut Ui, found: &Found, (name, change, _): &OfRatio, [unit, axis
             .series(Series::new("", &found.spectrum).role(Role::Data).style(SeriesStyle::Steps).width(1.0))
             .marks(marks())
             .link_x(link)
+            .y_room(Y_ROOM)
             .show(ui, "lines activation spectrum");
     });
     let title = format!("Change of log {}, in dex, when a sample rises by the noise", ratio_name(name));
@@ -149,6 +151,7 @@ fn plots_ui(ui: &mut Ui, found: &Found, (name, change, _): &OfRatio, [unit, axis
         .series(Series::new("", change).role(Role::Network).style(SeriesStyle::Steps).width(1.2))
         .marks(marks())
         .link_x(link)
+        .y_room(Y_ROOM)
         .show(ui, "lines activation");
 }
 

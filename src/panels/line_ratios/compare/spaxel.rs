@@ -21,7 +21,7 @@ use crate::workers::Weigh;
 const NUMBERS: f32 = 330.0;
 const ROW: f32 = 21.0;
 /// Room for the labels of flux and of sigma, so that a line and its residual lie above one another: `-1.5e-17` and the name.
-const Y_ROOM: f32 = 70.0;
+pub(super) const Y_ROOM: f32 = 70.0;
 
 /// The spectrum of a spaxel, or of those that were measured with it.
 pub(super) struct Spaxel {
